@@ -1,0 +1,14 @@
+# What every target of ours is compiled with.
+function(llm_target target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+                         # One rounding per operation, as written: results must not depend on the compiler.
+                         -ffp-contract=off)
+  if(LLM_WERROR)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+  if(LLM_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=${LLM_SANITIZE} -fno-omit-frame-pointer
+                           -fno-sanitize-recover=all)
+    target_link_options(${target} PRIVATE -fsanitize=${LLM_SANITIZE})
+  endif()
+endfunction()

@@ -1,0 +1,88 @@
+/// \file
+/// Text to token ids and back. First station of the line: text -> Tokenizer -> ids -> Model.
+/// Behind one interface: the sentencepiece library (`*.model`), the pipeline of a `tokenizer.json`,
+/// `vocab.json` + `merges.txt`, and the vocabulary inside a GGUF file.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "llm/core/types.hpp"
+
+namespace llm {
+
+/// Half-open range of bytes [begin, end) in the text that was encoded.
+struct ByteSpan {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+  bool operator==(const ByteSpan&) const = default;
+};
+
+/// What encode() returns; the three vectors have equal length.
+struct Encoding {
+  std::vector<TokenId> ids;
+  std::vector<ByteSpan> offsets;         ///< where each token comes from; {0, 0} for added special tokens
+  std::vector<std::int32_t> type_ids;    ///< segment of each token (0, or 1 for the second text of a pair)
+};
+
+struct EncodeOptions {
+  /// Add what the file's post-processor adds (bos, eos, [CLS], ...), as the reference does by default.
+  bool add_special_tokens = true;
+};
+
+struct DecodeOptions {
+  bool skip_special_tokens = true;
+};
+
+/// The special tokens a file names; absent when it does not.
+struct SpecialTokens {
+  std::optional<TokenId> bos, eos, unk, sep, pad, cls, mask;
+};
+
+/// Immutable; any number of threads may use one Tokenizer.
+///
+/// Text is UTF-8. Invalid UTF-8 is an Error (invalid_input) that gives the byte offset.
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+
+  /// Opens the tokenizer of a model folder or `.gguf` file, or one tokenizer file by its path
+  /// (`tokenizer.json`, `*.model`). In a folder `tokenizer.json` wins over `*.model`, that over
+  /// `vocab.json` + `merges.txt`; `tokenizer_config.json` and `special_tokens_map.json` are honoured.
+  /// Throws Error: file_not_found when there is none, bad_format, or unsupported naming the step of
+  /// the pipeline that is not implemented.
+  static std::unique_ptr<Tokenizer> open(const std::filesystem::path& path);
+
+  virtual Encoding encode(std::string_view text, const EncodeOptions& options = {}) const = 0;
+
+  /// Ids of a pair of texts (two segments), with the post-processor's pair template.
+  virtual Encoding encode_pair(std::string_view first, std::string_view second,
+                               const EncodeOptions& options = {}) const = 0;
+
+  /// Text of the ids. Bytes that do not form UTF-8 become U+FFFD, as in the reference.
+  /// Ids outside the vocabulary are skipped, as in the reference.
+  virtual std::string decode(std::span<const TokenId> ids, const DecodeOptions& options = {}) const = 0;
+
+  /// One past the largest id, added tokens included.
+  virtual TokenId vocab_size() const = 0;
+  /// The token as the file spells it ("Ġthe", "▁the", "<0x0A>"); empty when the id is not used.
+  virtual std::string token(TokenId id) const = 0;
+  /// The id of a token as the file spells it.
+  virtual std::optional<TokenId> id(std::string_view token) const = 0;
+  /// Whether decode() skips this id when special tokens are skipped.
+  virtual bool is_special(TokenId id) const = 0;
+  virtual const SpecialTokens& special() const = 0;
+  /// The folder's or file's chat template (Jinja source), empty when it has none.
+  virtual const std::string& chat_template() const = 0;
+  /// What was opened, for people: "tokenizer.json (BPE, byte-level, 49152 tokens)".
+  virtual const std::string& description() const = 0;
+};
+
+}  // namespace llm
