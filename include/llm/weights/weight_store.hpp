@@ -1,0 +1,68 @@
+/// \file
+/// The tensors of a model folder or GGUF file, by name, mapped into memory and checked; nothing is
+/// copied or converted here. Second station of loading: folder -> WeightStore -> WeightBinder.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "llm/core/dtype.hpp"
+
+namespace llm {
+
+/// A tensor as it lies in a file: type-erased, row-major, borrowed from the WeightStore.
+/// `bytes` may be unaligned (published files exist whose data starts at an odd offset).
+struct FileTensor {
+  std::string name;
+  DType dtype = DType::f32;
+  std::vector<std::int64_t> shape;   ///< outermost first
+  std::span<const std::byte> bytes;
+
+  std::int64_t rows() const;         ///< product of all dimensions but the last (1 for a vector)
+  std::int64_t cols() const;         ///< last dimension
+};
+
+/// Reads `count` values starting at value `first` of the flat tensor, widened to S (float, double).
+/// Quantized types are dequantized exactly as the `gguf` Python package does (in float32), and
+/// `first` and `count` must then be multiples of the block. Throws Error (unsupported) for integer types.
+template <typename S>
+void read_values(const FileTensor& tensor, std::int64_t first, std::int64_t count, S* out);
+
+/// All tensors of one checkpoint. Immutable, may be shared by threads; keeps the files mapped.
+class WeightStore {
+ public:
+  virtual ~WeightStore() = default;
+
+  /// Opens a folder (`model.safetensors`, or `model.safetensors.index.json` with its shards), one
+  /// `.safetensors` file, or one `.gguf` file. Throws Error: file_not_found, bad_format (what, where,
+  /// expected, got), unsupported (a tensor type we cannot read, named).
+  static std::shared_ptr<const WeightStore> open(const std::filesystem::path& path);
+
+  /// nullptr when there is no tensor of that name.
+  virtual const FileTensor* find(std::string_view name) const = 0;
+  /// All names, sorted.
+  virtual const std::vector<std::string>& names() const = 0;
+  /// The `__metadata__` of a safetensors file (first shard); empty for GGUF.
+  virtual const std::map<std::string, std::string>& metadata() const = 0;
+  /// The files, for messages and `info`.
+  virtual const std::vector<std::filesystem::path>& files() const = 0;
+};
+
+/// One tensor to write: name, dtype, shape and bytes (row-major, little endian).
+using TensorToWrite = FileTensor;
+
+/// Writes a safetensors file under a temporary name and renames it. Throws Error (io) with the reason
+/// the system gives (disk full, ...); the destination is then untouched.
+void write_safetensors(const std::filesystem::path& path, std::span<const TensorToWrite> tensors,
+                       const std::map<std::string, std::string>& metadata);
+
+extern template void read_values<float>(const FileTensor&, std::int64_t, std::int64_t, float*);
+extern template void read_values<double>(const FileTensor&, std::int64_t, std::int64_t, double*);
+
+}  // namespace llm
