@@ -1,0 +1,100 @@
+/// \file
+/// A weight matrix at rest: type-erased (dtype, shape, layout, bytes), immutable after loading.
+/// The type is met again in exactly one place, matmul().
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "llm/core/buffer.hpp"
+#include "llm/core/thread_pool.hpp"
+#include "llm/tensor/kernels.hpp"
+#include "llm/weights/weight_store.hpp"
+
+namespace llm {
+
+/// Which rows of which file tensors form a matrix [outputs, inputs]: the parts are stacked along
+/// the outputs, then, when `row_order` is not empty, output i is the stacked row row_order[i].
+struct MatrixSource {
+  struct Part {
+    const FileTensor* tensor = nullptr;  ///< [outputs, inputs]; [inputs, outputs] if transposed
+    bool transposed = false;             ///< plain types only
+  };
+  std::vector<Part> parts;              ///< all of one dtype and one number of inputs
+  std::vector<std::int64_t> row_order;  ///< empty: as stacked
+
+  DType dtype() const;
+  std::int64_t rows() const;
+  std::int64_t cols() const;
+};
+
+/// How a Weight lies in memory.
+enum class WeightLayout : std::uint8_t {
+  panels,  ///< what the `float` kernels read, see PanelMatrix; f64 is stored as f32
+  rows,    ///< the file's own rows, one after another: what the `double` products read
+};
+
+class Weight {
+ public:
+  Weight() = default;
+  /// Copies the source into the layout, in parallel. Throws Error (out_of_memory).
+  Weight(const MatrixSource& source, WeightLayout layout, ThreadPool& pool);
+
+  bool empty() const { return rows_ == 0; }
+  std::int64_t rows() const { return rows_; }  ///< outputs
+  std::int64_t cols() const { return cols_; }  ///< inputs
+  DType dtype() const { return dtype_; }
+  WeightLayout layout() const { return layout_; }
+  std::size_t bytes() const { return buffer_.size(); }
+
+  /// Row `row` widened to S (float, double): `cols()` values. Also the embedding look-up, so tied
+  /// embeddings need one copy.
+  template <typename S>
+  void read_row(std::int64_t row, S* out) const;
+
+  /// The panels; layout() must be panels.
+  detail::PanelMatrix panels() const { return {buffer_.data(), dtype_, rows_, cols_}; }
+  /// The rows as a file tensor; layout() must be rows.
+  const FileTensor& file_rows() const { return file_rows_; }
+
+ private:
+  Buffer buffer_;
+  DType dtype_ = DType::f32;
+  WeightLayout layout_ = WeightLayout::panels;
+  std::int64_t rows_ = 0;
+  std::int64_t cols_ = 0;
+  FileTensor file_rows_;
+};
+
+/// Scratch floats one worker needs for a product with `cols` inputs.
+template <typename S>
+std::int64_t matmul_scratch(std::int64_t cols);
+
+/// One product: y[i][n] = sum_k x[i][k] w[n][k] (+ bias[n]), i in [0, m), n in the panels
+/// [panel_begin, panel_end) of 64 outputs. The single dispatch on the weight's dtype. The value of
+/// a row does not depend on m.
+template <typename S>
+struct Matmul {
+  const S* x = nullptr;  ///< [m, w.cols()], row stride ldx
+  std::int64_t ldx = 0;
+  std::int64_t m = 0;
+  const Weight* w = nullptr;
+  std::int64_t panel_begin = 0, panel_end = 0;
+  const S* bias = nullptr;  ///< [w.rows()] or null
+  S* y = nullptr;           ///< row stride ldy; column n is output n
+  std::int64_t ldy = 0;
+  S* scratch = nullptr;  ///< matmul_scratch<S>(cols) values, 64-byte aligned
+};
+template <typename S>
+void matmul(const Matmul<S>& args);
+
+extern template void Weight::read_row<float>(std::int64_t, float*) const;
+extern template void Weight::read_row<double>(std::int64_t, double*) const;
+extern template std::int64_t matmul_scratch<float>(std::int64_t);
+extern template std::int64_t matmul_scratch<double>(std::int64_t);
+extern template void matmul<float>(const Matmul<float>&);
+extern template void matmul<double>(const Matmul<double>&);
+
+}  // namespace llm
