@@ -215,7 +215,8 @@ def add_chains(v):
             for ids in histories:
                 prompt = 1 if encoder_decoder else 3
                 source = ids_of(4, 7) if encoder_decoder else ids[:prompt]
-                config, _ = model._prepare_generation_config(None, **options)
+                start = {"decoder_start_token_id": 0} if encoder_decoder else {}
+                config, _ = model._prepare_generation_config(None, **options, **start)
                 config.max_length = 8
                 model._prepare_special_tokens(config, device="cpu")
                 processors = model._get_logits_processor(
