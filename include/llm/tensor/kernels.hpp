@@ -1,0 +1,131 @@
+/// \file
+/// The machine-specific inner loops of `float`, behind one table of functions: one implementation
+/// per instruction set (generic C++, AVX2+FMA, AVX-512), chosen once at run time.
+///
+/// The order of every sum is part of the contract, so that a row's result depends on that row
+/// alone, and AVX2 and AVX-512 agree to the bit:
+///  - matmul: y[m][n] = fma chain over k ascending, started from 0; then + bias[n] (one rounding).
+///    A quantized weight enters as its dequantized float32 value.
+///  - attend: see AttendArgs.
+///  - elementwise functions and sums use separate multiplications and additions only (no fma), sums
+///    run over 16 lanes (lane = index mod 16, ascending) added by the tree
+///    l[i] += l[i+8], l[i] += l[i+4], l[i] += l[i+2], l[0] + l[1]; they agree on every machine.
+/// The generic level has no fma (multiplication and addition round separately), so its products
+/// differ in the last bits from those of the other levels.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "llm/core/dtype.hpp"
+
+namespace llm {
+
+/// Pointwise functions between the two matrices of a feed-forward block.
+/// Names of config.json: gelu; gelu_new = gelu_pytorch_tanh = gelu_fast; quick_gelu; relu;
+/// silu = swish; tanh; sigmoid.
+enum class Activation : std::uint8_t { gelu, gelu_tanh, quick_gelu, relu, silu, tanh, sigmoid };
+
+namespace detail {
+
+/// Outputs per panel.
+inline constexpr std::int64_t panel_rows = 64;
+
+/// A weight matrix [rows = outputs, cols = inputs] in panels of 64 outputs; the last panel is
+/// filled up with zero rows. Inside a panel, sequentially:
+///   f32         [cols][64]
+///   bf16, f16   [ceil(cols/2)][64][2], an odd last column is padded with zero
+///   q8_0        per 32 columns: [8][64][4] int8 (column 4c + b), then 64 fp16 scales d
+///   q4_0, q4_1  per 32 columns: [4][64][4] bytes (low nibble: column 8c + b, high: 8c + 4 + b),
+///               then 64 fp16 scales d; q4_1: then 64 fp16 minimums m
+struct PanelMatrix {
+  const std::byte* data = nullptr;  ///< 64-byte aligned
+  DType dtype = DType::f32;
+  std::int64_t rows = 0;
+  std::int64_t cols = 0;
+};
+
+/// Bytes of one panel; a multiple of 64.
+std::int64_t panel_bytes(DType dtype, std::int64_t cols);
+constexpr std::int64_t panel_count(std::int64_t rows) {
+  return (rows + panel_rows - 1) / panel_rows;
+}
+
+/// y[m][n] = sum_k x[m][k] * w[n][k] (+ bias[n]) for all m and the outputs of some panels.
+struct MatmulArgs {
+  const float* x = nullptr;  ///< [m, cols], row stride ldx
+  std::int64_t ldx = 0;
+  std::int64_t m = 0;
+  PanelMatrix w;
+  std::int64_t panel_begin = 0, panel_end = 0;
+  const float* bias = nullptr;  ///< [rows] or null
+  float* y = nullptr;           ///< [m, rows], row stride ldy; column n is output n
+  std::int64_t ldy = 0;
+  float* scratch = nullptr;  ///< matmul_scratch_floats(cols) floats, 64-byte aligned
+};
+
+/// Attention of some query rows over one key/value head of one sequence.
+///
+/// Keys and values lie in pages of 64 positions; page t holds positions 64t .. 64t+63:
+///   k_pages[t]: [head_dim][64] (transposed),  v_pages[t]: [64][padded_head_dim(head_dim)].
+/// Row r sees the keys lo[r] <= key < hi[r]. The defining order of one row (absolute positions
+/// only):
+///   q' = q * q_scale (q_scale = scale * log2 e);  s_k = fma chain over d ascending from bias_k or
+///   0 for pages ascending: m' = max(m, max s); c = 2^(m-m'); l = l*c, O = O*c (skipped if m' ==
+///   m);
+///     p_k = 2^(s_k - m'); l[lane] += (p[lane] + p[lane+16]) + (p[lane+32] + p[lane+48]);
+///     O_d = fma(p_k, V_kd, O_d), k ascending
+///   out = O * (1 / tree sum of l) + 0
+struct AttendArgs {
+  const float* q = nullptr;  ///< [rows, head_dim], row stride ldq
+  std::int64_t ldq = 0;
+  std::int64_t rows = 0;  ///< any number
+  std::int64_t head_dim = 0;
+  float q_scale = 1.0f;
+  const float* const* k_pages = nullptr;  ///< indexed by absolute page
+  const float* const* v_pages = nullptr;
+  const std::int32_t* lo = nullptr;    ///< [rows]
+  const std::int32_t* hi = nullptr;    ///< [rows], lo < hi
+  const float* const* bias = nullptr;  ///< null, or [rows] pointers: bias[r][key], already times
+                                       ///< log2 e; readable for all keys of the pages touched
+  float* out = nullptr;                ///< [rows, head_dim], row stride ldo
+  std::int64_t ldo = 0;
+  float* scratch = nullptr;  ///< attend_scratch_floats(head_dim) floats, 64-byte aligned
+};
+
+/// head_dim rounded up to 16: the row stride of V in a page.
+constexpr std::int64_t padded_head_dim(std::int64_t head_dim) { return (head_dim + 15) / 16 * 16; }
+
+struct FloatKernels {
+  std::string_view name;  ///< "generic", "avx2", "avx512"
+  void (*matmul)(const MatmulArgs&);
+  std::int64_t (*matmul_scratch_floats)(std::int64_t cols);
+  void (*attend)(const AttendArgs&);
+  std::int64_t (*attend_scratch_floats)(std::int64_t head_dim);
+  /// y[i] = f(x[i]); x == y allowed.
+  void (*activate)(Activation, const float* x, std::int64_t n, float* y);
+  /// y[i] = f(gate[i]) * up[i]; y may be gate or up.
+  void (*activate_gated)(Activation, const float* gate, const float* up, std::int64_t n, float* y);
+  /// y = weight * (x * rsqrt(mean(x^2) + eps)).  weight [n]; x == y allowed.
+  void (*rms_norm)(const float* x, const float* weight, float eps, std::int64_t n, float* y);
+  /// y = (x - mean) * rsqrt(var + eps) * weight + bias; two passes; bias may be null; x == y
+  /// allowed.
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps,
+                     std::int64_t n, float* y);
+  /// x[i] = exp(x[i] - max x) / sum; -inf entries become 0. Returns log(sum exp(x)) of the input.
+  float (*softmax)(float* x, std::int64_t n);
+  /// log(sum exp(x)).
+  float (*log_sum_exp)(const float* x, std::int64_t n);
+  /// Index of the largest value, the first of equals; NaN never wins.
+  std::int64_t (*argmax)(const float* x, std::int64_t n);
+};
+
+/// The table for this CPU. The environment variable LLM_ISA (generic, avx2, avx512) forces a level;
+/// an unknown one, or one this CPU lacks, is an Error (invalid_option) at the first use.
+const FloatKernels& float_kernels();
+/// The table of a level by name; nullptr when it is not compiled in or this CPU lacks it.
+const FloatKernels* find_float_kernels(std::string_view name);
+
+}  // namespace detail
+}  // namespace llm
