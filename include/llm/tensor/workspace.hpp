@@ -1,0 +1,34 @@
+/// \file
+/// Scratch memory of one generation, reused by every step: after the first tokens nothing is
+/// allocated any more.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "llm/core/buffer.hpp"
+
+namespace llm {
+
+/// Numbered slots of raw memory that only grow. Belongs to one caller at a time.
+class Workspace {
+ public:
+  /// At least `count` elements of T, 64-byte aligned, content unspecified. Valid until the slot is
+  /// asked for a larger count. Throws Error (out_of_memory).
+  template <typename T>
+  T* get(std::size_t slot, std::int64_t count) {
+    if (slot >= slots_.size()) slots_.resize(slot + 1);
+    const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(T);
+    if (slots_[slot].size() < bytes) {
+      slots_[slot] = Buffer();  // first release, then allocate
+      slots_[slot] = Buffer(bytes + bytes / 4);
+    }
+    return reinterpret_cast<T*>(slots_[slot].data());
+  }
+
+ private:
+  std::vector<Buffer> slots_;
+};
+
+}  // namespace llm
