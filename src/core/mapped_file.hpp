@@ -25,4 +25,7 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
+// Throws bad_format when the file is the text stub that Git LFS leaves in place of a large file.
+void refuse_lfs_pointer(const MappedFile& file);
+
 }  // namespace llm::detail

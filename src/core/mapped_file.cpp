@@ -1,0 +1,96 @@
+// mmap behind MappedFile: the bytes of weight and vocabulary files reach every reader through here.
+#include "core/mapped_file.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "llm/core/error.hpp"
+
+namespace llm::detail {
+
+namespace {
+
+// Closes a descriptor at the end of the scope; the mapping lives on without it.
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  int number() const { return number_; }
+
+ private:
+  int number_;
+};
+
+[[noreturn]] void fail_system(const std::filesystem::path& path, const char* what, int reason) {
+  const bool cannot_open = reason == ENOENT || reason == ENOTDIR || reason == EACCES ||
+                           reason == EPERM || reason == ELOOP || reason == ENAMETOOLONG;
+  throw Error(
+      cannot_open ? ErrorCode::file_not_found : ErrorCode::io,
+      path.string() + ": cannot be " + what + ": " + std::generic_category().message(reason),
+      path.string());
+}
+
+}  // namespace
+
+MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
+  // O_NONBLOCK: a named pipe must be refused below, not waited for.
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.number() < 0) fail_system(path, "opened", errno);
+  struct stat status {};
+  if (::fstat(file.number(), &status) != 0) fail_system(path, "read", errno);
+  if (!S_ISREG(status.st_mode)) {
+    throw Error(ErrorCode::file_not_found,
+                path.string() + (S_ISDIR(status.st_mode) ? ": is a folder, expected a file"
+                                                         : ": is not a regular file"),
+                path.string());
+  }
+  size_ = static_cast<std::size_t>(status.st_size);
+  if (size_ == 0) return;  // mmap refuses a length of 0
+  void* const start = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.number(), 0);
+  if (start == MAP_FAILED) fail_system(path, "mapped into memory", errno);
+  data_ = static_cast<const std::byte*>(start);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void refuse_lfs_pointer(const MappedFile& file) {
+  constexpr std::string_view pointer = "version https://git-lfs.github.com/";
+  const auto bytes = file.bytes();
+  if (bytes.size() < pointer.size() ||
+      std::memcmp(bytes.data(), pointer.data(), pointer.size()) != 0) {
+    return;
+  }
+  throw Error(ErrorCode::bad_format,
+              file.path().string() +
+                  ": is a Git LFS pointer instead of the file it stands for; run `git lfs pull` in "
+                  "its folder",
+              file.path().string());
+}
+
+}  // namespace llm::detail
