@@ -22,7 +22,19 @@ using Metadata = std::map<std::string, GgufValue, std::less<>>;
 
 // Numbers of the value types in the file.
 enum class ValueType : std::uint32_t {
-  u8, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64
+  u8,
+  i8,
+  u16,
+  i16,
+  u32,
+  i32,
+  f32,
+  boolean,
+  string,
+  array,
+  u64,
+  i64,
+  f64
 };
 
 constexpr std::uint32_t max_dimensions = 4;
@@ -141,18 +153,30 @@ GgufStrings read_strings(Cursor& cursor) {
 GgufValue read_array(Cursor& cursor) {
   const auto type = cursor.number<std::uint32_t>("an array's item type");
   switch (static_cast<ValueType>(type)) {
-    case ValueType::u8: return {read_ints<std::uint8_t>(cursor)};
-    case ValueType::i8: return {read_ints<std::int8_t>(cursor)};
-    case ValueType::u16: return {read_ints<std::uint16_t>(cursor)};
-    case ValueType::i16: return {read_ints<std::int16_t>(cursor)};
-    case ValueType::u32: return {read_ints<std::uint32_t>(cursor)};
-    case ValueType::i32: return {read_ints<std::int32_t>(cursor)};
-    case ValueType::u64: return {read_ints<std::uint64_t>(cursor)};
-    case ValueType::i64: return {read_ints<std::int64_t>(cursor)};
-    case ValueType::f32: return {read_floats<float>(cursor)};
-    case ValueType::f64: return {read_floats<double>(cursor)};
-    case ValueType::boolean: return {read_booleans(cursor)};
-    case ValueType::string: return {read_strings(cursor)};
+    case ValueType::u8:
+      return {read_ints<std::uint8_t>(cursor)};
+    case ValueType::i8:
+      return {read_ints<std::int8_t>(cursor)};
+    case ValueType::u16:
+      return {read_ints<std::uint16_t>(cursor)};
+    case ValueType::i16:
+      return {read_ints<std::int16_t>(cursor)};
+    case ValueType::u32:
+      return {read_ints<std::uint32_t>(cursor)};
+    case ValueType::i32:
+      return {read_ints<std::int32_t>(cursor)};
+    case ValueType::u64:
+      return {read_ints<std::uint64_t>(cursor)};
+    case ValueType::i64:
+      return {read_ints<std::int64_t>(cursor)};
+    case ValueType::f32:
+      return {read_floats<float>(cursor)};
+    case ValueType::f64:
+      return {read_floats<double>(cursor)};
+    case ValueType::boolean:
+      return {read_booleans(cursor)};
+    case ValueType::string:
+      return {read_strings(cursor)};
     case ValueType::array:
       cursor.fail("an array of arrays, which is not supported", ErrorCode::unsupported);
   }
@@ -168,19 +192,32 @@ GgufValue read_int(Cursor& cursor) {
 GgufValue read_value(Cursor& cursor) {
   const auto type = cursor.number<std::uint32_t>("a value's type");
   switch (static_cast<ValueType>(type)) {
-    case ValueType::u8: return read_int<std::uint8_t>(cursor);
-    case ValueType::i8: return read_int<std::int8_t>(cursor);
-    case ValueType::u16: return read_int<std::uint16_t>(cursor);
-    case ValueType::i16: return read_int<std::int16_t>(cursor);
-    case ValueType::u32: return read_int<std::uint32_t>(cursor);
-    case ValueType::i32: return read_int<std::int32_t>(cursor);
-    case ValueType::u64: return read_int<std::uint64_t>(cursor);
-    case ValueType::i64: return read_int<std::int64_t>(cursor);
-    case ValueType::f32: return {static_cast<double>(cursor.number<float>("a number"))};
-    case ValueType::f64: return {cursor.number<double>("a number")};
-    case ValueType::boolean: return {cursor.boolean()};
-    case ValueType::string: return {cursor.string("a string")};
-    case ValueType::array: return read_array(cursor);
+    case ValueType::u8:
+      return read_int<std::uint8_t>(cursor);
+    case ValueType::i8:
+      return read_int<std::int8_t>(cursor);
+    case ValueType::u16:
+      return read_int<std::uint16_t>(cursor);
+    case ValueType::i16:
+      return read_int<std::int16_t>(cursor);
+    case ValueType::u32:
+      return read_int<std::uint32_t>(cursor);
+    case ValueType::i32:
+      return read_int<std::int32_t>(cursor);
+    case ValueType::u64:
+      return read_int<std::uint64_t>(cursor);
+    case ValueType::i64:
+      return read_int<std::int64_t>(cursor);
+    case ValueType::f32:
+      return {static_cast<double>(cursor.number<float>("a number"))};
+    case ValueType::f64:
+      return {cursor.number<double>("a number")};
+    case ValueType::boolean:
+      return {cursor.boolean()};
+    case ValueType::string:
+      return {cursor.string("a string")};
+    case ValueType::array:
+      return read_array(cursor);
   }
   cursor.fail("expected a value's type from 0 to 12, got " + std::to_string(type));
 }
@@ -290,6 +327,21 @@ void refuse_overlap(const Cursor& cursor, const std::vector<TensorRow>& rows) {
   }
 }
 
+// That the row lies inside the data section of `size` bytes.
+void check_place(const Cursor& cursor, const TensorRow& row, std::uint64_t alignment,
+                 std::uint64_t size) {
+  const std::string name = "tensor " + quote(row.tensor.name);
+  if (row.offset % alignment != 0) {
+    cursor.fail(name + " begins at offset " + std::to_string(row.offset) +
+                ", expected a multiple of the alignment " + std::to_string(alignment));
+  }
+  if (row.offset > size || row.bytes > size - row.offset) {
+    cursor.fail(name + " of " + std::to_string(row.bytes) + " bytes begins at offset " +
+                std::to_string(row.offset) + ", but the data section has " + std::to_string(size) +
+                " bytes; the file is truncated or damaged");
+  }
+}
+
 // Compares the table with the data section and points every tensor at its bytes.
 std::vector<GgufTensor> place_tensors(const Cursor& cursor, std::vector<TensorRow> rows,
                                       std::uint64_t alignment) {
@@ -297,18 +349,9 @@ std::vector<GgufTensor> place_tensors(const Cursor& cursor, std::vector<TensorRo
   if (rows.empty()) return tensors;  // a file of metadata alone may end here, without padding
   const std::uint64_t start = (cursor.offset() + alignment - 1) / alignment * alignment;
   const std::uint64_t size = start < cursor.size() ? cursor.size() - start : 0;
+  for (const TensorRow& row : rows) check_place(cursor, row, alignment, size);
   refuse_overlap(cursor, rows);
   for (TensorRow& row : rows) {
-    const std::string name = "tensor " + quote(row.tensor.name);
-    if (row.offset % alignment != 0) {
-      cursor.fail(name + " begins at offset " + std::to_string(row.offset) +
-                  ", expected a multiple of the alignment " + std::to_string(alignment));
-    }
-    if (row.offset > size || row.bytes > size - row.offset) {
-      cursor.fail(name + " of " + std::to_string(row.bytes) + " bytes begins at offset " +
-                  std::to_string(row.offset) + ", but the data section has " +
-                  std::to_string(size) + " bytes; the file is truncated or damaged");
-    }
     if (row.bytes > 0) row.tensor.bytes = cursor.bytes(start + row.offset, row.bytes);
     tensors.push_back(std::move(row.tensor));
   }

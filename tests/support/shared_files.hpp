@@ -1,5 +1,5 @@
-// Where real checkpoints and test vectors lie that are not part of the project: tests that want them
-// are skipped without them.
+// Where real checkpoints and test vectors lie that are not part of the project: tests that want
+// them are skipped without them.
 #pragma once
 
 #include <cstdlib>

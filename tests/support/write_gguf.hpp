@@ -41,8 +41,19 @@ class ByteWriter {
 
 // Value type numbers of the format.
 enum GgufType : std::uint32_t {
-  gguf_u8, gguf_i8, gguf_u16, gguf_i16, gguf_u32, gguf_i32, gguf_f32, gguf_bool, gguf_string,
-  gguf_array, gguf_u64, gguf_i64, gguf_f64
+  gguf_u8,
+  gguf_i8,
+  gguf_u16,
+  gguf_i16,
+  gguf_u32,
+  gguf_i32,
+  gguf_f32,
+  gguf_bool,
+  gguf_string,
+  gguf_array,
+  gguf_u64,
+  gguf_i64,
+  gguf_f64
 };
 
 class GgufWriter {

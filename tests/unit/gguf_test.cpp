@@ -88,7 +88,8 @@ TEST(Gguf, LookUpOfAnotherTypeNamesTheKey) {
   GgufWriter w;
   w.key("text", "x").key<std::uint64_t>("big", gguf_u64, ~std::uint64_t{0});
   const auto file = open(w.bytes());
-  expect_error(ErrorCode::bad_format, "\"text\" is not an integer", [&] { file->find_int("text"); });
+  expect_error(ErrorCode::bad_format, "\"text\" is not an integer",
+               [&] { file->find_int("text"); });
   expect_error(ErrorCode::bad_format, "\"big\" is not an integer", [&] { file->find_int("big"); });
   expect_error(ErrorCode::bad_format, "not a number", [&] { file->find_float("text"); });
   expect_error(ErrorCode::bad_format, "not a boolean", [&] { file->find_bool("text"); });
@@ -143,7 +144,8 @@ TEST(Gguf, RefusesCountsBeyondTheFile) {
     expect_bad("number of keys", keys.bytes());
     tensors.tensor_count = lie;
     expect_bad(lie == 1 ? "1, but only" : "number of tensors", tensors.bytes());
-    const ByteWriter string = ByteWriter().string("k").number<std::uint32_t>(gguf_string).number(lie);
+    const ByteWriter string =
+        ByteWriter().string("k").number<std::uint32_t>(gguf_string).number(lie);
     expect_bad("a string", GgufWriter().bytes().substr(0, 16) +
                                ByteWriter().number<std::uint64_t>(1).bytes() + string.bytes());
     for (const GgufType type : {gguf_u8, gguf_f64, gguf_bool, gguf_string}) {
@@ -164,8 +166,9 @@ TEST(Gguf, RefusesWrongValues) {
   expect_bad("does not fit",
              GgufWriter().array<std::uint64_t>("k", gguf_u64, {~std::uint64_t{0}}).bytes());
   expect_bad("\"k\" occurs twice", GgufWriter().key("k", "aaaaaaaa").key("k", "b").bytes());
-  expect_error(ErrorCode::unsupported, "array of arrays",
-               [] { open(GgufWriter().array<std::uint64_t>("k", gguf_array, {0, 0}).bytes()); });
+  expect_error(ErrorCode::unsupported, "array of arrays", [] {
+    open(GgufWriter().array<std::uint64_t>("k", gguf_array, {0, 0}).bytes());
+  });
 }
 
 TEST(Gguf, RefusesWrongAlignment) {
@@ -179,8 +182,9 @@ TEST(Gguf, RefusesWrongAlignment) {
 
 TEST(Gguf, RefusesWrongTensors) {
   const std::string data(64, 'x');
-  expect_bad("\"t\" occurs twice",
-             GgufWriter().tensor("t", type_f32, {1}, "abcd").tensor("t", type_f32, {1}, "abcd").bytes());
+  expect_bad(
+      "\"t\" occurs twice",
+      GgufWriter().tensor("t", type_f32, {1}, "abcd").tensor("t", type_f32, {1}, "abcd").bytes());
   expect_bad("5 dimensions", GgufWriter().tensor("t", type_f32, {1, 1, 1, 1, 1}, "abcd").bytes());
   expect_bad("too large", GgufWriter().tensor("t", type_f32, {huge, huge}, data).bytes());
   expect_bad("too large", GgufWriter().tensor("t", type_f32, {0, huge, huge}, data).bytes());
@@ -190,8 +194,9 @@ TEST(Gguf, RefusesWrongTensors) {
              GgufWriter().tensor("t", type_q4_0, {33}, data).bytes());
   expect_bad("multiple of 256 for the type Q4_K",
              GgufWriter().tensor("t", type_q4_k, {32, 8}, std::string(144, 'x')).bytes());
-  expect_bad("multiple of the alignment",
-             GgufWriter().tensor("a", type_f32, {16}, data).tensor("t", type_f32, {1}, "", 4).bytes());
+  expect_bad(
+      "multiple of the alignment",
+      GgufWriter().tensor("a", type_f32, {16}, data).tensor("t", type_f32, {1}, "", 4).bytes());
   expect_bad("truncated", GgufWriter().tensor("t", type_f32, {17}, data).bytes());
   for (const std::uint64_t offset : {std::uint64_t{96}, ~std::uint64_t{31}}) {
     expect_bad("truncated", GgufWriter()
@@ -199,10 +204,9 @@ TEST(Gguf, RefusesWrongTensors) {
                                 .tensor("t", type_f32, {1}, "", offset)
                                 .bytes());
   }
-  expect_bad("overlaps that of tensor \"a\"", GgufWriter()
-                                                  .tensor("a", type_f32, {16}, data)
-                                                  .tensor("t", type_f32, {1}, "", 32)
-                                                  .bytes());
+  expect_bad(
+      "overlaps that of tensor \"a\"",
+      GgufWriter().tensor("a", type_f32, {16}, data).tensor("t", type_f32, {1}, "", 32).bytes());
 }
 
 TEST(Gguf, EveryTruncationIsRefused) {
@@ -220,7 +224,8 @@ TEST(Gguf, OpensRealVocabularies) {
   const auto folder = shared_files() / "vectors" / "llamacpp";
   if (!std::filesystem::is_directory(folder)) GTEST_SKIP() << folder << " is not there";
   const std::array<std::pair<const char*, std::size_t>, 3> files{
-      {{"ggml-vocab-gpt-2.gguf", 50257}, {"ggml-vocab-llama-spm.gguf", 32000},
+      {{"ggml-vocab-gpt-2.gguf", 50257},
+       {"ggml-vocab-llama-spm.gguf", 32000},
        {"ggml-vocab-bert-bge.gguf", 30522}}};
   for (const auto& [name, tokens] : files) {
     const auto file = GgufFile::open(folder / name);

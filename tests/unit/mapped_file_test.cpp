@@ -50,7 +50,8 @@ TEST(MappedFile, RefusesWithTheReason) {
 
 TEST(MappedFile, KnowsLfsPointers) {
   const TempDir dir;
-  const MappedFile file(dir.write("m", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n"));
+  const MappedFile file(
+      dir.write("m", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n"));
   expect_error(ErrorCode::bad_format, "git lfs pull",
                [&] { llm::detail::refuse_lfs_pointer(file); });
 }
