@@ -1,0 +1,15 @@
+/// \file
+/// The whole library in one include.
+#pragma once
+
+#include "llm/core/buffer.hpp"
+#include "llm/core/dtype.hpp"
+#include "llm/core/error.hpp"
+#include "llm/core/thread_pool.hpp"
+#include "llm/core/types.hpp"
+#include "llm/model/language_model.hpp"
+#include "llm/tensor/tensor.hpp"
+#include "llm/tensor/workspace.hpp"
+#include "llm/tokenizer/tokenizer.hpp"
+#include "llm/weights/weight.hpp"
+#include "llm/weights/weight_store.hpp"
