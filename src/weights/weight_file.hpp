@@ -1,0 +1,31 @@
+// One file of tensors, whatever its format: what the weight store is put together from. A new
+// format is one more open_* function.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "llm/weights/weight_store.hpp"
+
+namespace llm::detail {
+
+struct WeightFile {
+  std::filesystem::path path;
+  std::vector<FileTensor> tensors;              // names are unique, bytes lie inside the file
+  std::map<std::string, std::string> metadata;  // what safetensors calls __metadata__
+  std::shared_ptr<const void> mapping;          // keeps the bytes alive
+};
+
+WeightFile open_safetensors(const std::filesystem::path& path);
+WeightFile open_gguf(const std::filesystem::path& path);
+
+// Bytes of a row-major tensor; nothing when a dimension is negative, the size overflows, or a row
+// is no whole number of blocks.
+std::optional<std::uint64_t> byte_size(DType dtype, const std::vector<std::int64_t>& shape);
+
+}  // namespace llm::detail

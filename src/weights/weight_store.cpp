@@ -1,0 +1,215 @@
+// Finds the files of a checkpoint and puts their tensors together by name.
+#include "llm/weights/weight_store.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <set>
+#include <utility>
+
+#include "core/json.hpp"
+#include "core/mapped_file.hpp"
+#include "llm/core/error.hpp"
+#include "weights/weight_file.hpp"
+
+namespace llm {
+
+std::int64_t FileTensor::rows() const {
+  std::int64_t product = 1;
+  for (std::size_t i = 0; i + 1 < shape.size(); ++i) product *= shape[i];
+  return product;
+}
+
+std::int64_t FileTensor::cols() const { return shape.empty() ? 1 : shape.back(); }
+
+namespace {
+
+namespace fs = std::filesystem;
+using detail::WeightFile;
+
+constexpr const char* single_name = "model.safetensors";
+constexpr const char* index_name = "model.safetensors.index.json";
+constexpr std::string_view index_suffix = ".safetensors.index.json";
+
+class FileWeightStore : public WeightStore {
+ public:
+  explicit FileWeightStore(std::vector<WeightFile> files) : files_(std::move(files)) {
+    for (const WeightFile& file : files_) {
+      paths_.push_back(file.path);
+      for (const FileTensor& tensor : file.tensors) add(tensor, file.path);
+    }
+    for (const auto& [name, entry] : tensors_) names_.emplace_back(name);
+  }
+
+  const FileTensor* find(std::string_view name) const override {
+    const auto it = tensors_.find(name);
+    return it == tensors_.end() ? nullptr : it->second.tensor;
+  }
+  const std::vector<std::string>& names() const override { return names_; }
+  const std::map<std::string, std::string>& metadata() const override {
+    return files_.front().metadata;
+  }
+  const std::vector<fs::path>& files() const override { return paths_; }
+
+ private:
+  struct Place {
+    const FileTensor* tensor;
+    const fs::path* file;
+  };
+
+  void add(const FileTensor& tensor, const fs::path& file) {
+    const auto [it, added] = tensors_.emplace(tensor.name, Place{&tensor, &file});
+    if (added) return;
+    throw Error(ErrorCode::bad_format,
+                file.string() + ": tensor " + quote(tensor.name) + " is also in " +
+                    it->second.file->filename().string() + "; each may be in one file only",
+                file.string());
+  }
+
+  std::vector<WeightFile> files_;  // never empty, never changed: tensors_ points into it
+  std::map<std::string_view, Place> tensors_;
+  std::vector<std::string> names_;
+  std::vector<fs::path> paths_;
+};
+
+// Shard -> the tensors the index says it holds.
+using Shards = std::map<std::string, std::vector<std::string>>;
+
+// A shard must lie beside its index: an index is no licence to open other files.
+bool is_plain_name(const std::string& name) {
+  return !name.empty() && name != "." && name != ".." &&
+         name.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
+}
+
+Shards read_index(const fs::path& index) {
+  const auto fail = [&](const std::string& what) {
+    throw Error(ErrorCode::bad_format, index.string() + ": " + what, index.string());
+  };
+  const detail::Json json = detail::read_json_file(index);
+  const auto map = json.is_object() ? json.find("weight_map") : json.end();
+  if (map == json.end() || !map->is_object() || map->empty()) {
+    fail("expected an object \"weight_map\" from tensor names to files");
+  }
+  Shards shards;
+  for (const auto& [tensor, file] : map->items()) {
+    if (!file.is_string() || !is_plain_name(file.get_ref<const std::string&>())) {
+      fail("weight_map gives tensor " + quote(tensor) +
+           " no plain file name; shards lie in the folder of the index");
+    }
+    shards[file.get<std::string>()].push_back(tensor);
+  }
+  return shards;
+}
+
+WeightFile open_shard(const fs::path& index, const std::string& shard,
+                      const std::vector<std::string>& listed) {
+  const fs::path path = index.parent_path() / shard;
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) {
+    throw Error(ErrorCode::file_not_found,
+                path.string() + ": this shard is missing; " + index.filename().string() +
+                    " lists " + std::to_string(listed.size()) + " tensors in it",
+                path.string());
+  }
+  WeightFile file = detail::open_safetensors(path);
+  std::set<std::string_view> names;
+  for (const FileTensor& tensor : file.tensors) names.insert(tensor.name);
+  for (const std::string& tensor : listed) {
+    if (names.count(tensor) > 0) continue;
+    throw Error(ErrorCode::bad_format,
+                path.string() + ": does not hold tensor " + quote(tensor) + ", which " +
+                    index.filename().string() + " lists in it",
+                path.string());
+  }
+  return file;
+}
+
+std::vector<WeightFile> open_shards(const fs::path& index) {
+  std::vector<WeightFile> files;
+  for (const auto& [shard, listed] : read_index(index)) {
+    files.push_back(open_shard(index, shard, listed));
+  }
+  return files;
+}
+
+// Weight files of other kinds, to say what was found instead; and GGUF files.
+std::vector<fs::path> files_ending_in(const fs::path& folder,
+                                      std::initializer_list<std::string_view> endings) {
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    for (const std::string_view ending : endings) {
+      if (name.ends_with(ending)) found.push_back(it->path());
+    }
+  }
+  if (error) {
+    throw Error(ErrorCode::file_not_found,
+                folder.string() + ": the folder cannot be read: " + error.message(),
+                folder.string());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+[[noreturn]] void fail_no_weights(const fs::path& folder) {
+  const auto others = files_ending_in(folder, {".safetensors", ".gguf", ".bin", ".bin.index.json",
+                                               ".h5", ".msgpack", ".onnx", ".pt", ".pth", ".ckpt"});
+  constexpr std::size_t max_named = 5;
+  std::string found;
+  for (std::size_t i = 0; i < std::min(others.size(), max_named); ++i) {
+    found += (i == 0 ? "" : ", ") + others[i].filename().string();
+  }
+  if (others.size() > max_named) found += ", ...";
+  throw Error(ErrorCode::file_not_found,
+              folder.string() + ": no weights found; expected " + single_name + ", " + index_name +
+                  " with its shards, or one .gguf file; found " +
+                  (found.empty() ? "no other weight files" : "instead: " + found),
+              folder.string());
+}
+
+std::vector<WeightFile> open_folder(const fs::path& folder) {
+  std::vector<WeightFile> files;
+  std::error_code ignored;
+  if (fs::exists(folder / single_name, ignored)) {
+    files.push_back(detail::open_safetensors(folder / single_name));
+    return files;
+  }
+  if (fs::exists(folder / index_name, ignored)) return open_shards(folder / index_name);
+  const auto gguf = files_ending_in(folder, {".gguf"});
+  if (gguf.size() != 1) fail_no_weights(folder);
+  files.push_back(detail::open_gguf(gguf.front()));
+  return files;
+}
+
+// Files in a cache may have lost their extension, so the first bytes count as well.
+bool is_gguf(const fs::path& path) {
+  if (path.extension() == ".gguf") return true;
+  const detail::MappedFile file(path);
+  return file.bytes().size() >= 4 && std::memcmp(file.bytes().data(), "GGUF", 4) == 0;
+}
+
+std::vector<WeightFile> open_file(const fs::path& path) {
+  if (path.filename().string().ends_with(index_suffix)) return open_shards(path);
+  std::vector<WeightFile> files;
+  if (path.extension() == ".safetensors") {
+    files.push_back(detail::open_safetensors(path));
+  } else if (is_gguf(path)) {
+    files.push_back(detail::open_gguf(path));
+  } else {
+    throw Error(ErrorCode::unsupported,
+                path.string() + ": expected a folder, a .safetensors file or a .gguf file",
+                path.string());
+  }
+  return files;
+}
+
+}  // namespace
+
+std::shared_ptr<const WeightStore> WeightStore::open(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const bool folder = fs::is_directory(path, ignored);
+  return std::make_shared<FileWeightStore>(folder ? open_folder(path) : open_file(path));
+}
+
+}  // namespace llm
