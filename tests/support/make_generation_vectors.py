@@ -31,8 +31,8 @@ Parameters by processor:
     chain                          any of the above with "do_sample", "num_beams",
                                    "is_encoder_decoder"; order and defaults are generate()'s
 
-"-inf" never occurs as a number. Ties are part of the cases: of equal scores the reference's top-p
-drops the lower ids first, and its top-k keeps all scores equal to the k-th.
+A case with "ambiguous": true keeps some of several equal scores and drops others, and which of
+them is up to an unstable sort in the reference: only the number kept of each score means anything.
 """
 
 import argparse
@@ -66,6 +66,11 @@ def ids_tensor(ids):
     return torch.tensor([ids], dtype=torch.int64)
 
 
+def is_ambiguous(scores, expected):
+    kept = {a for a, b in zip(scores, expected) if b != -math.inf}
+    return any(a in kept for a, b in zip(scores, expected) if b == -math.inf)
+
+
 class Vectors:
     """Collects cases; every case is computed by a processor object of the reference."""
 
@@ -80,6 +85,8 @@ class Vectors:
             expected = processor(ids_tensor(ids), tensor(scores))
         assert expected.dtype == torch.float64, name
         assert not torch.isnan(expected).any(), (name, parameters)
+        if name in ("top_p", "min_p", "typical_p") and is_ambiguous(scores, expected[0].tolist()):
+            more["ambiguous"] = True
         spell = lambda row: [None if v == -math.inf else v for v in row]
         self.cases.append({
             "name": f"{name}.{number}", "processor": name, "parameters": parameters,
