@@ -8,6 +8,8 @@
 #include "llm/core/thread_pool.hpp"
 #include "llm/core/types.hpp"
 #include "llm/model/language_model.hpp"
+#include "llm/prompt/few_shot.hpp"
+#include "llm/prompt/text_template.hpp"
 #include "llm/tensor/tensor.hpp"
 #include "llm/tensor/workspace.hpp"
 #include "llm/tokenizer/tokenizer.hpp"

@@ -1,0 +1,125 @@
+// Reading of few-shot template files and rows of fields, and building of prompts.
+#include "llm/prompt/few_shot.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "core/json.hpp"
+#include "llm/core/error.hpp"
+
+namespace llm {
+namespace {
+
+using detail::Json;
+
+[[noreturn]] void bad_template(const std::string& where, const std::string& what) {
+  throw Error(ErrorCode::bad_format, where + ": " + what, where);
+}
+
+constexpr std::array<std::string_view, 5> template_keys = {"header", "example", "separator",
+                                                           "query", "stop"};
+
+void check_keys(const Json& json, const std::string& where) {
+  if (!json.is_object()) bad_template(where, "expected a JSON object with at least \"query\"");
+  for (const auto& [key, value] : json.items()) {
+    if (std::find(template_keys.begin(), template_keys.end(), key) != template_keys.end()) continue;
+    const std::string_view nearest = nearest_name(key, template_keys.data(), template_keys.size());
+    bad_template(where, "unknown key " + quote(key) +
+                            (nearest.empty() ? "; a template has header, example, separator, "
+                                               "query and stop"
+                                             : "; did you mean " + quote(nearest) + "?"));
+  }
+}
+
+std::string string_of(const Json& json, const char* key, const std::string& where) {
+  const auto found = json.find(key);
+  if (found == json.end()) return {};
+  if (!found->is_string())
+    bad_template(where, quote(key) + " must be a string, got " + found->type_name());
+  return found->get<std::string>();
+}
+
+std::vector<std::string> stop_of(const Json& json, const std::string& where) {
+  const auto found = json.find("stop");
+  if (found == json.end()) return {};
+  std::vector<std::string> stop;
+  for (const Json& entry : found->is_array() ? *found : Json::array({*found})) {
+    if (!entry.is_string() || entry.get_ref<const std::string&>().empty())
+      bad_template(where, "\"stop\" must be a non-empty string or a list of them");
+    stop.push_back(entry.get<std::string>());
+  }
+  return stop;
+}
+
+FieldRow parse_row(std::string_view line, const std::string& where) {
+  const auto fail = [&where](const std::string& what) {
+    throw Error(ErrorCode::invalid_input, where + ": " + what, where);
+  };
+  Json json;
+  try {
+    json = detail::parse_json(line, where);
+  } catch (const Error& error) {
+    throw Error(ErrorCode::invalid_input, error.what(), where);  // the user's data, not a model
+  }
+  if (!json.is_object()) fail("expected a JSON object with the row's fields");
+  FieldRow row{{}, where};
+  for (const auto& [key, value] : json.items()) {
+    if (value.is_string()) {
+      row.fields[key] = value.get<std::string>();
+    } else if (value.is_number() || value.is_boolean()) {
+      row.fields[key] = value.dump();
+    }  // lists, objects and null cannot stand in a text: asking for them is an unknown field
+  }
+  return row;
+}
+
+}  // namespace
+
+std::vector<FieldRow> parse_field_rows(std::string_view text, const std::string& where) {
+  std::vector<FieldRow> rows;
+  for (std::size_t number = 1; !text.empty(); ++number) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    if (line.find_first_not_of(" \t\r") != std::string_view::npos)
+      rows.push_back(parse_row(line, where + ", line " + std::to_string(number)));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return rows;
+}
+
+FewShotTemplate FewShotTemplate::read(const std::filesystem::path& file) {
+  return parse(detail::read_file(file, std::size_t{16} << 20), file.string());
+}
+
+FewShotTemplate FewShotTemplate::parse(std::string_view text, const std::string& where) {
+  const Json json = detail::parse_json(text, where);
+  check_keys(json, where);
+  if (!json.contains("query"))
+    bad_template(where, "\"query\" is missing: the text that the model goes on from");
+  FewShotTemplate result;
+  result.where_ = where;
+  result.header_ = string_of(json, "header", where);
+  result.separator_ = string_of(json, "separator", where);
+  result.example_ = TextTemplate(string_of(json, "example", where), where + ", \"example\"");
+  result.query_ = TextTemplate(string_of(json, "query", where), where + ", \"query\"");
+  result.stop_ = stop_of(json, where);
+  auto& stop = result.stop_;
+  if (!result.separator_.empty() &&
+      std::find(stop.begin(), stop.end(), result.separator_) == stop.end())
+    stop.push_back(result.separator_);
+  return result;
+}
+
+std::string FewShotTemplate::prompt(std::span<const FieldRow> examples,
+                                    const FieldRow& query) const {
+  if (!examples.empty() && example_.empty())
+    throw Error(ErrorCode::invalid_input,
+                where_ + ": there are examples, but the template has no \"example\" to put them in",
+                where_);
+  std::string text = header_;
+  for (const FieldRow& example : examples)
+    text += example_.fill(example.fields, example.where) + separator_;
+  return text + query_.fill(query.fields, query.where);
+}
+
+}  // namespace llm
