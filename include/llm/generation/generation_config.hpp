@@ -1,0 +1,108 @@
+/// \file
+/// How to generate: the options of one run, under the names and with the defaults of Hugging Face's
+/// generation configuration. Stands between the model folder and the processors, the sampler, beam
+/// search and the stop rules that are built from it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "llm/core/types.hpp"
+
+namespace llm {
+
+/// When beam search ends: `no` by a heuristic, `yes` as soon as num_beams sequences are complete,
+/// `never` only when no better sequence is possible.
+enum class EarlyStopping : std::uint8_t { no, yes, never };
+
+/// Plain values, merged in layers: built-in defaults, then the model folder, then the caller.
+/// Fill it by from_folder(), then set members directly, or by set() where the origin should be
+/// remembered (source()). An empty list means that the option is not given.
+struct GenerationConfig {
+  // -- length --
+  /// Largest length of the whole decoder sequence (for a decoder: prompt included). Given neither
+  /// this nor max_new_tokens, the reference's default holds: 20 new tokens.
+  std::optional<std::int64_t> max_length;
+  std::optional<std::int64_t> max_new_tokens;  ///< wins over max_length
+  std::int64_t min_length = 0;                 ///< no eos before the sequence has this length
+  std::optional<std::int64_t> min_new_tokens;  ///< wins over min_length
+  std::optional<double> max_time;              ///< seconds from the start of a row
+
+  // -- strategy --
+  bool do_sample = false;
+  std::int64_t num_beams = 1;
+  EarlyStopping early_stopping = EarlyStopping::no;
+  double length_penalty = 1.0;
+  std::int64_t num_return_sequences = 1;
+
+  // -- the distribution that is sampled (do_sample) --
+  double temperature = 1.0;
+  std::int64_t top_k = 50;  ///< 0: off
+  double top_p = 1.0;
+  std::optional<double> min_p;
+  double typical_p = 1.0;
+
+  // -- penalties and bans --
+  double repetition_penalty = 1.0;
+  double encoder_repetition_penalty = 1.0;
+  std::int64_t no_repeat_ngram_size = 0;
+  std::int64_t encoder_no_repeat_ngram_size = 0;
+  std::vector<std::vector<TokenId>> bad_words_ids;
+  std::vector<TokenId> suppress_tokens;
+  std::vector<TokenId> begin_suppress_tokens;
+  std::optional<TokenId> forced_bos_token_id;
+  std::vector<TokenId> forced_eos_token_id;
+  bool renormalize_logits = false;
+  bool remove_invalid_values = false;
+
+  // -- special tokens and stops --
+  std::optional<TokenId> bos_token_id;
+  std::optional<TokenId> pad_token_id;
+  std::vector<TokenId> eos_token_id;
+  std::optional<TokenId> decoder_start_token_id;
+  std::vector<std::string> stop_strings;
+
+  // -- ours --
+  std::vector<TokenId> stop_token_ids;  ///< end a row like eos, but are not kept back by min_length
+  std::optional<std::uint64_t> seed;    ///< absent: drawn for each run and reported in the results
+
+  /// The options a model folder recommends: its `generation_config.json`; without one, the
+  /// generation keys of its `config.json` (as the reference does); without either, the defaults.
+  /// Throws Error: bad_format; invalid_option for a value out of range; unsupported naming a key
+  /// that would change the result and is not implemented; invalid_option with the nearest name for
+  /// an unknown key.
+  static GenerationConfig from_folder(const std::filesystem::path& folder);
+
+  /// Reads one file in the format of `generation_config.json`; errors as above.
+  static GenerationConfig from_file(const std::filesystem::path& file);
+
+  /// Sets one option by its name (dashes or underscores). `value` is written as in JSON; a bare
+  /// string and a list without brackets (`1,2`) are understood, `null` resets to the default.
+  /// `source` is remembered ("flag", "environment", a file name).
+  /// Throws Error (invalid_option, unsupported).
+  void set(std::string_view name, std::string_view value, std::string_view source);
+
+  /// The value of an option as JSON text ("null" when absent). Throws Error (invalid_option).
+  std::string value(std::string_view name) const;
+  /// Where the value came from; "default" when nobody set it by file or set().
+  std::string_view source(std::string_view name) const;
+  /// All supported options, in the order of this struct.
+  static std::span<const std::string_view> names();
+
+  /// Throws Error (invalid_option) for a value out of range or a combination that makes no sense.
+  void validate() const;
+  /// Sentences about options that have no effect as set (temperature without do_sample, ...), for
+  /// those whose source is not the model folder.
+  std::vector<std::string> warnings() const;
+
+  /// Names that were set, and by whom. Members assigned directly do not appear.
+  std::map<std::string, std::string, std::less<>> sources;
+};
+
+}  // namespace llm

@@ -1,0 +1,67 @@
+/// \file
+/// Token ids to text, one at a time: last station of the line. Emits only complete UTF-8 that no
+/// later token can change, and holds back what a stop string may still swallow.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "llm/core/types.hpp"
+#include "llm/tokenizer/tokenizer.hpp"
+
+namespace llm {
+
+/// The text of one growing sequence. The text is what the new tokens add to the text of the
+/// context: decode(context + new) without decode(context), so a leading space survives.
+///
+/// After put() returns a stop or after finish(), the concatenation of all taken pieces equals
+/// text().
+class TextStreamer {
+ public:
+  /// `context`: the tokens before the first new one (a decoder's prompt; empty for an
+  /// encoder-decoder). `stop_strings` must not be empty strings. The tokenizer must outlive this.
+  TextStreamer(const Tokenizer& tokenizer, std::span<const TokenId> context,
+               std::vector<std::string> stop_strings = {});
+
+  /// Adds a token. Returns whether the text now contains a stop string: then text() ends before it,
+  /// stop() is that string, and no more tokens may follow.
+  bool put(TokenId id);
+  /// No more tokens will come: everything held back is released.
+  void finish();
+
+  /// What became certain since the last call; whole characters.
+  std::string take();
+
+  /// The text so far, with its uncertain end; ends before the stop string once there is one.
+  const std::string& text() const { return text_; }
+  /// The stop string that ended the text; empty when there is none.
+  const std::string& stop() const { return stop_; }
+  /// How many of the tokens the text consists of: all, unless a stop string cut some off.
+  std::size_t tokens_in_text() const;
+
+ private:
+  std::string decode(std::size_t first, std::size_t last) const;
+  bool ends_uncertain(std::string_view tail) const;
+  bool find_stop();
+  void advance_window(std::size_t stable_bytes);
+
+  const Tokenizer& tokenizer_;
+  std::vector<std::string> stop_strings_;
+  std::vector<TokenId> ids_;  // end of the context, then all new tokens
+  std::size_t context_ = 0;   // how many of ids_ are context
+  std::size_t window_ = 0;    // tokens before this are settled and no longer decoded
+  std::size_t settled_ = 0;   // tokens before this have text that cannot change
+  std::string window_text_;   // decode(window_, settled_)
+  std::string text_;          // all new text so far
+  std::size_t stable_ = 0;    // bytes of text_ that cannot change
+  std::size_t taken_ = 0;     // bytes of text_ that were handed out
+  std::size_t longest_stop_ = 0;
+  std::vector<std::size_t> text_end_;  // size of text_ after each new token
+  std::string stop_;
+  bool finished_ = false;
+};
+
+}  // namespace llm
