@@ -1,38 +1,118 @@
+// Builds JSON values from untrusted text, in one pass over the events of nlohmann's parser.
 #include "core/json.hpp"
 
-#include <fstream>
-#include <set>
+#include <algorithm>
+#include <new>
+#include <utility>
 #include <vector>
 
+#include "core/mapped_file.hpp"
 #include "llm/core/error.hpp"
 
 namespace llm::detail {
 
-Json parse_json(std::string_view text, const std::string& where) {
-  std::vector<std::set<std::string>> keys;  // of the objects that are open
-  const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (depth > max_json_depth) {
-      throw Error(ErrorCode::bad_format,
-                  where + ": JSON is nested deeper than " + std::to_string(max_json_depth) +
-                      " levels; no model file needs that, so the file is damaged",
-                  where);
-    }
-    if (event == Json::parse_event_t::object_start) keys.emplace_back();
-    if (event == Json::parse_event_t::object_end) keys.pop_back();
-    if (event == Json::parse_event_t::key &&
-        !keys.back().insert(parsed.get_ref<const std::string&>()).second) {
-      throw Error(ErrorCode::bad_format,
-                  where + ": the name " + quote(parsed.get_ref<const std::string&>()) +
-                      " occurs twice in one JSON object; remove one of them",
-                  where);
-    }
-    return true;
-  };
-  try {
-    return Json::parse(text.begin(), text.end(), check);
-  } catch (const Json::exception& e) {
-    throw Error(ErrorCode::bad_format, where + ": not valid JSON: " + e.what(), where);
+namespace {
+
+// The parser's sentence without its prefix "[json.exception...] " and without the text it read
+// last, which may be of any length and any bytes.
+std::string reason_of(const Json::exception& e) {
+  constexpr std::size_t max_bytes = 160;
+  std::string reason = e.what();
+  if (reason.starts_with('[')) reason.erase(0, reason.find(']') + 2);
+  reason.resize(std::min({reason.size(), reason.find("; last read"), max_bytes}));
+  return reason;
+}
+
+// Receives the events and builds the value. Pointers in open_ stay valid: nothing is added to a
+// container while one inside it is open.
+class Builder : public nlohmann::json_sax<Json> {
+ public:
+  explicit Builder(const std::string& where) : where_(where) {}
+
+  Json take() { return std::move(root_); }
+  [[noreturn]] void fail(const std::string& what) const {
+    throw Error(ErrorCode::bad_format, where_ + ": " + what, where_);
   }
+
+  bool null() override { return add(nullptr); }
+  bool boolean(bool value) override { return add(value); }
+  bool number_integer(number_integer_t value) override { return add(value); }
+  bool number_unsigned(number_unsigned_t value) override { return add(value); }
+  bool number_float(number_float_t value, const string_t&) override { return add(value); }
+  bool string(string_t& value) override { return add(std::move(value)); }
+  bool binary(binary_t&) override { return false; }  // JSON text has none
+  bool start_object(std::size_t) override { return open(Json::object()); }
+  bool start_array(std::size_t) override { return open(Json::array()); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+  bool key(string_t& name) override {
+    const auto [it, added] = open_.back()->emplace(std::move(name), nullptr);
+    if (!added) {
+      fail("the name " + quote(it.key()) + " occurs twice in one JSON object; remove one of them");
+    }
+    member_ = &*it;
+    return true;
+  }
+  bool parse_error(std::size_t, const std::string&, const Json::exception& e) override {
+    fail("not valid JSON: " + reason_of(e));
+  }
+
+ private:
+  bool add(Json value) {
+    place(std::move(value));
+    return true;
+  }
+
+  // Puts the value where it belongs: the root, the end of an array, or the member just named.
+  Json* place(Json value) {
+    Json* slot = &root_;
+    if (!open_.empty() && open_.back()->is_array()) {
+      open_.back()->push_back(nullptr);
+      slot = &open_.back()->back();
+    } else if (!open_.empty()) {
+      slot = member_;
+    }
+    *slot = std::move(value);
+    return slot;
+  }
+
+  bool open(Json container) {
+    if (open_.size() >= static_cast<std::size_t>(max_json_depth)) {
+      fail("JSON is nested deeper than " + std::to_string(max_json_depth) +
+           " levels; no model file needs that, so the file is damaged");
+    }
+    open_.push_back(place(std::move(container)));
+    return true;
+  }
+
+  bool close() {
+    open_.pop_back();
+    return true;
+  }
+
+  const std::string& where_;
+  Json root_;
+  std::vector<Json*> open_;  // containers from the root inwards
+  Json* member_ = nullptr;   // of the innermost object
+};
+
+}  // namespace
+
+Json parse_json(std::string_view text, const std::string& where) {
+  Builder builder(where);
+  // The parser takes a NUL for the end of its input and would ignore what follows.
+  if (const std::size_t at = text.find('\0'); at != std::string_view::npos) {
+    builder.fail("not valid JSON: a NUL byte at position " + std::to_string(at));
+  }
+  try {
+    Json::sax_parse(text.begin(), text.end(), &builder);
+  } catch (const std::bad_alloc&) {
+    throw Error(
+        ErrorCode::out_of_memory,
+        where + ": not enough memory for its JSON of " + std::to_string(text.size()) + " bytes",
+        where);
+  }
+  return builder.take();
 }
 
 Json read_json_file(const std::filesystem::path& file) {
@@ -40,26 +120,16 @@ Json read_json_file(const std::filesystem::path& file) {
 }
 
 std::string read_file(const std::filesystem::path& file, std::size_t max_bytes) {
-  std::error_code error;
-  const auto size = std::filesystem::file_size(file, error);  // also an error for a folder
-  std::ifstream in(file, std::ios::binary);
-  if (error || !in) {
-    throw Error(ErrorCode::file_not_found,
-                file.string() + ": cannot be opened; check that it exists and is readable",
-                file.string());
-  }
-  if (size > max_bytes) {
+  const MappedFile mapped(file);
+  const auto bytes = mapped.bytes();
+  if (bytes.size() > max_bytes) {
     throw Error(ErrorCode::bad_format,
-                file.string() + ": is " + std::to_string(size) + " bytes, expected at most " +
-                    std::to_string(max_bytes) + " for a file of this kind",
+                file.string() + ": is " + std::to_string(bytes.size()) +
+                    " bytes, expected at most " + std::to_string(max_bytes) +
+                    " for a file of this kind",
                 file.string());
   }
-  std::string bytes(size, '\0');
-  in.read(bytes.data(), static_cast<std::streamsize>(size));
-  if (static_cast<std::uintmax_t>(in.gcount()) != size) {
-    throw Error(ErrorCode::io, file.string() + ": could not be read to its end", file.string());
-  }
-  return bytes;
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 }  // namespace llm::detail

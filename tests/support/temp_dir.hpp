@@ -30,6 +30,7 @@ class TempDir {
   // Writes `bytes` to the file `name` and returns its path.
   std::filesystem::path write(const std::string& name, std::string_view bytes) const {
     const std::filesystem::path file = path_ / name;
+    std::filesystem::remove(file);  // to truncate it instead would wait for the disk
     std::ofstream out(file, std::ios::binary | std::ios::trunc);
     out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     if (!out.flush()) throw std::runtime_error("cannot write " + file.string());
