@@ -104,13 +104,16 @@ def load_float64(model_path, class_name=None):
     """The model of a folder or .gguf file, in float64 throughout, holding exactly the file's numbers."""
     source = source_of(model_path)
     config = transformers.AutoConfig.from_pretrained(**source, attn_implementation="eager")
+    if "gguf_file" in source and config.model_type == "gpt2":
+        # The library keeps these two sizes of a GGUF under names that its GPT-2 does not read.
+        config.n_positions, config.n_inner = config.n_ctx, config.feed_forward_length
     if "gguf_file" in source and class_name is None and not config.architectures:
         model_class = type(transformers.AutoModelForCausalLM.from_config(config))
     else:
         model_class = class_of(config, class_name)
     # Loading straight to float64 widens every stored number exactly, whatever mix of types the file has.
     stored, report = model_class.from_pretrained(
-        **source, dtype=torch.float64, attn_implementation="eager", output_loading_info=True)
+        **source, config=config, dtype=torch.float64, attn_implementation="eager", output_loading_info=True)
     if report["missing_keys"]:
         missing = ", ".join(sorted(report["missing_keys"])[:5])
         raise ReferenceError(f"{model_path}: {model_class.__name__} needs tensors the file lacks: {missing}")
@@ -166,7 +169,8 @@ class Reference:
         """The rows of generate(): a list of N lists."""
         ids = torch.tensor([input_ids], dtype=torch.int64)
         config = self.model.config
-        if config.is_encoder_decoder and (getattr(config, "num_decoder_layers", None) or 0) > config.num_layers:
+        if config.is_encoder_decoder and (
+                getattr(config, "num_decoder_layers", None) or 0) > getattr(config, "num_layers", 0):
             options = {**options, "use_cache": False}  # the library sizes T5's cache by the encoder
         with float64_everywhere(), torch.no_grad(), NarrowFloats() as narrow:
             # The mask is given, else a prompt that holds the padding id would lose that token.

@@ -71,29 +71,42 @@ def sentencepiece_model(**options):
     return out.getvalue()
 
 
-def proven_texts(folder):
-    """TEXTS, without those on which sentencepiece and the reference's fast tokenizer disagree.
+def sentencepiece_of(path, spec):
+    """The sentencepiece model that reads this fixture, or None where tokenizer.json or merges do."""
+    if "gguf" in spec:
+        return llama_sentencepiece_model() if spec["config"]["model_type"] == "llama" else None
+    if os.path.exists(os.path.join(path, "tokenizer.json")):
+        return None
+    for file in ("tokenizer.model", "spiece.model"):
+        if os.path.exists(os.path.join(path, file)):
+            with open(os.path.join(path, file), "rb") as data:
+                return data.read()
+    return None
 
-    A folder with nothing but a *.model file is read by sentencepiece, one with tokenizer.json is not.
-    """
-    files = [file for file in ("tokenizer.model", "spiece.model") if os.path.exists(os.path.join(folder, file))]
-    if not files or os.path.exists(os.path.join(folder, "tokenizer.json")):
+
+def proven_texts(path, spec, tokenizer):
+    """TEXTS, without those on which sentencepiece and the reference's fast tokenizer disagree."""
+    data = sentencepiece_of(path, spec)
+    if data is None:
         return TEXTS
-    processor = sentencepiece.SentencePieceProcessor(model_file=os.path.join(folder, files[0]))
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    processor = sentencepiece.SentencePieceProcessor(model_proto=data)
     fast = {text: tokenizer(text, add_special_tokens=False).input_ids for text in TEXTS}
     differ = [text for text in TEXTS if fast[text] != processor.encode(text)]
     print("".join(f"  sentencepiece differs on {text!r}, left out\n" for text in differ), end="")
     return [text for text in TEXTS if text not in differ]
 
 
-def llama_sentencepiece(folder):
-    """tokenizer.model: BPE with byte fallback, as LLaMA 1 and 2 have it (340 pieces)."""
-    data = sentencepiece_model(model_type="bpe", vocab_size=340, byte_fallback=True, unk_id=0, bos_id=1,
+def llama_sentencepiece_model():
+    """BPE with byte fallback, as LLaMA 1 and 2 have it; 340 pieces."""
+    return sentencepiece_model(model_type="bpe", vocab_size=340, byte_fallback=True, unk_id=0, bos_id=1,
                                eos_id=2, pad_id=-1, split_digits=True, normalization_rule_name="identity",
                                remove_extra_whitespaces=False, character_coverage=0.995)
+
+
+def llama_sentencepiece(folder):
+    """tokenizer.model"""
     with open(os.path.join(folder, "tokenizer.model"), "wb") as out:
-        out.write(data)
+        out.write(llama_sentencepiece_model())
     write_json(os.path.join(folder, "tokenizer_config.json"), {
         "tokenizer_class": "LlamaTokenizer", "add_bos_token": True, "add_eos_token": False,
         "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "legacy": False})
@@ -285,23 +298,38 @@ def often_generated(reference, prompts):
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[0][0]
 
 
-def add_generations(reference, fixture, prompts, eos):
+def new_tokens(reference, prompt):
+    """What greedy search says after the prompt; never ends early."""
+    options = {"do_sample": False, "max_new_tokens": 8, "min_new_tokens": 8}
+    start = 1 if reference.model.config.is_encoder_decoder else len(prompt)
+    return reference.generate(prompt, options)[0][start:]
+
+
+def add_generations(reference, spec, prompts, long_prompts, eos):
     """Each option set on one of the prompts, the first for which the answer hangs on no near tie."""
-    nearby = export_reference.Reference(jittered(reference.model))
     encoder_decoder = reference.model.config.is_encoder_decoder
-    start = 1 if encoder_decoder else len(prompts[0])
-    greedy = reference.generate(prompts[0], {"do_sample": False, "max_new_tokens": 8, "min_new_tokens": 8})
-    plain, beams = generations(greedy[0][start:], eos, encoder_decoder)
-    for number, options in enumerate(plain + beams):
-        options = {"do_sample": False, "num_beams": 1, "max_new_tokens": 12, **options}
-        for shift in range(len(prompts)):
-            prompt = prompts[(shift + (number if "num_return_sequences" in options else 0)) % len(prompts)]
+    # First the prompt whose answer repeats least: bans that are taken from it then differ.
+    prompts = sorted(prompts, key=lambda prompt: -len(set(new_tokens(reference, prompt)[:3])))
+    plain, beams = generations(new_tokens(reference, prompts[0]), eos, encoder_decoder)
+    plan = [(prompts, options) for options in plain]
+    plan += [(prompts[k % len(prompts):] + prompts[:k % len(prompts)], options) for k, options in enumerate(beams)]
+    if "long" in spec:  # beams that part and join where a page of 64 positions ends
+        length = 68 if encoder_decoder else 12
+        plan += [(long_prompts, {"max_new_tokens": length, "min_new_tokens": length, "num_beams": beams,
+                                 "num_return_sequences": beams}) for beams in (1, 3)]
+    common = {"do_sample": False, "num_beams": 1, "max_new_tokens": 12}
+    if "gguf" in spec:
+        common |= {"eos_token_id": eos, "pad_token_id": 0}
+    nearby = export_reference.Reference(jittered(reference.model))
+    for choices, options in plan:
+        options = {**common, **options}
+        for prompt in choices:
             rows = reference.generate(prompt, options)
             if rows == nearby.generate(prompt, options):
                 reference.add_generation(prompt, options, rows)
                 break
         else:
-            print(f"  {fixture}: {options} hangs on a near tie for every prompt, left out")
+            print(f"  {options} hangs on a near tie for every prompt, left out")
 
 
 def generation_config(spec, eos):
@@ -323,31 +351,170 @@ def add_cases(reference, fixture, spec, size):
         reference.add_case(ids[:70] if encoder_decoder else ids, decoder, hidden_states=False)
 
 
-def make_reference(fixture, path, spec, out):
-    """reference.safetensors of one fixture; also chooses eos and writes generation_config.json."""
+def choose_eos(reference, path, spec, prompts):
+    """Chooses an eos that ends some beams early and keeps it in the file a user's folder has it in."""
+    config = reference.model.generation_config
+    config.eos_token_id, config.pad_token_id = None, 0
+    eos = often_generated(reference, prompts)
+    if "gguf" in spec:
+        return eos  # no such file: every generation says it itself
+    if spec.get("eos_in_config"):
+        write_json(os.path.join(path, "config.json"), {**spec["config"], "eos_token_id": eos, "pad_token_id": 0})
+    else:
+        write_json(os.path.join(path, "generation_config.json"), generation_config(spec, eos))
+    reference.model.generation_config = export_reference.load_float64(path).generation_config
+    return eos
+
+
+def make_reference(fixture, path, spec):
+    """reference.safetensors of one fixture, beside its weights."""
     model = export_reference.load_float64(path)
     reference = export_reference.Reference(model, export_reference.load_tokenizer(path))
     size = model.get_input_embeddings().weight.shape[0]
     add_cases(reference, fixture, spec, size)
     prompts = [prompt_ids(fixture, k, size, length) for k, length in enumerate((5, 3, 7, 1, 9, 6))]
-    config = model.generation_config
-    config.eos_token_id, config.pad_token_id = None, 0
-    eos = often_generated(reference, prompts)
-    if path == out:  # a folder: the choice is kept in generation_config.json or config.json
-        name = "config.json" if spec.get("eos_in_config") else "generation_config.json"
-        extra = {"eos_token_id": eos, "pad_token_id": 0} if spec.get("eos_in_config") else generation_config(spec, eos)
-        base = spec["config"] if spec.get("eos_in_config") else {}
-        write_json(os.path.join(path, name), {**base, **extra})
-        reference.model.generation_config = export_reference.load_float64(path).generation_config
-    else:
-        config.eos_token_id = None
-    add_generations(reference, fixture, prompts, eos)
-    for text in proven_texts(path) if reference.tokenizer else []:
+    long_prompts = [prompt_ids(fixture, k, size, 59) for k in range(70, 76)]
+    eos = choose_eos(reference, path, spec, prompts)
+    add_generations(reference, spec, prompts, long_prompts, eos)
+    for text in proven_texts(path, spec, reference.tokenizer) if reference.tokenizer else []:
         reference.add_text(text, True)
         reference.add_text(text, False)
-    reference.save(os.path.join(out, "reference.safetensors"))
+    folder = path if os.path.isdir(path) else os.path.dirname(path)
+    reference.save(os.path.join(folder, "reference.safetensors"))
     finished = sum(eos in rows.ravel().tolist() for key, rows in reference.tensors.items() if "sequences" in key)
     print(f"  eos {eos} occurs in {finished} of {len(reference.generations)} generations")
+
+
+# ---- GGUF -----------------------------------------------------------------------------------------
+
+GGUF_TYPES = {name: gguf.GGMLQuantizationType[name.upper()] for name in ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1")}
+GGUF_FILE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q8_0": 7, "bf16": 32}
+GGUF_NAMES = {
+    "llama": {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output",
+              "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm",
+              "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
+              "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
+              "mlp.down_proj": "ffn_down"},
+    "gpt2": {"transformer.wte": "token_embd", "transformer.wpe": "position_embd",
+             "transformer.ln_f": "output_norm", "lm_head": "output", "ln_1": "attn_norm", "ln_2": "ffn_norm",
+             "attn.c_attn": "attn_qkv", "attn.c_proj": "attn_output", "mlp.c_fc": "ffn_up",
+             "mlp.c_proj": "ffn_down"}}
+
+
+def gguf_name(family, name):
+    """model.layers.0.self_attn.q_proj.weight -> blk.0.attn_q.weight"""
+    stem, _, kind = name.rpartition(".")
+    for prefix in ("model.layers.", "transformer.h."):
+        if stem.startswith(prefix):
+            layer, _, rest = stem.removeprefix(prefix).partition(".")
+            return f"blk.{layer}.{GGUF_NAMES[family][rest]}.{kind}"
+    return f"{GGUF_NAMES[family][stem]}.{kind}"
+
+
+def interleave_halves(weight, heads):
+    """Rotary pairs (i, i + d/2) of each head become neighbours, the order in which GGUF keeps q and k."""
+    rows = weight.shape[0]
+    return weight.reshape(heads, 2, rows // heads // 2, -1).swapaxes(1, 2).reshape(weight.shape)
+
+
+def gguf_tensor(config, name, values):
+    """A tensor as the format wants it: [out, in], q and k of LLaMA with neighbouring rotary pairs."""
+    if config["model_type"] == "gpt2" and values.ndim == 2 and ".h." in name:
+        return np.ascontiguousarray(values.T)
+    if ".q_proj." in name:
+        return interleave_halves(values, config["num_attention_heads"])
+    if ".k_proj." in name:
+        return interleave_halves(values, config["num_key_value_heads"])
+    return values
+
+
+def write_gguf_llama_metadata(writer, config):
+    head_dim = config["hidden_size"] // config["num_attention_heads"]
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_embedding_length(config["hidden_size"])
+    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_head_count(config["num_attention_heads"])
+    writer.add_head_count_kv(config["num_key_value_heads"])
+    writer.add_rope_freq_base(config["rope_theta"])
+    writer.add_rope_dimension_count(head_dim)
+    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    writer.add_vocab_size(config["vocab_size"])
+
+
+def write_gguf_gpt2_metadata(writer, config):
+    writer.add_block_count(config["n_layer"])
+    writer.add_context_length(config["n_positions"])
+    writer.add_embedding_length(config["n_embd"])
+    writer.add_feed_forward_length(4 * config["n_embd"])
+    writer.add_head_count(config["n_head"])
+    writer.add_layer_norm_eps(config["layer_norm_epsilon"])
+
+
+def write_gguf_sentencepiece(writer):
+    vocabulary = sentencepiece.SentencePieceProcessor(model_proto=llama_sentencepiece_model())
+    kinds = [(vocabulary.is_unknown, gguf.TokenType.UNKNOWN), (vocabulary.is_control, gguf.TokenType.CONTROL),
+             (vocabulary.is_byte, gguf.TokenType.BYTE), (lambda i: True, gguf.TokenType.NORMAL)]
+    ids = range(vocabulary.get_piece_size())
+    writer.add_tokenizer_model("llama")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list([vocabulary.id_to_piece(i) for i in ids])
+    writer.add_token_scores([vocabulary.get_score(i) for i in ids])
+    writer.add_token_types([next(kind for test, kind in kinds if test(i)) for i in ids])
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_unk_token_id(0)
+    writer.add_add_bos_token(True)
+    writer.add_add_eos_token(False)
+
+
+def write_gguf_byte_level(writer):
+    vocab, merges = train_byte_level(298, pre_tokenizers.ByteLevel(add_prefix_space=False))
+    tokens = sorted(vocab, key=vocab.get) + ["<|endoftext|>"]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(tokens)
+    writer.add_token_types([gguf.TokenType.NORMAL] * len(vocab) + [gguf.TokenType.CONTROL])
+    writer.add_token_merges([f"{a} {b}" for a, b in merges])
+    writer.add_bos_token_id(len(vocab))
+    writer.add_eos_token_id(len(vocab))
+
+
+def write_gguf(fixture, path, spec):
+    """model.gguf: norms and biases in F32, every matrix in the fixture's type."""
+    config, kind = spec["config"], spec["gguf"]
+    family = config["model_type"]
+    writer = gguf.GGUFWriter(path, family)
+    writer.add_name(fixture)
+    writer.add_file_type(GGUF_FILE_TYPES[kind])
+    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+    {"llama": write_gguf_llama_metadata, "gpt2": write_gguf_gpt2_metadata}[family](writer, config)
+    {"llama": write_gguf_sentencepiece, "gpt2": write_gguf_byte_level}[family](writer)
+    model = getattr(transformers, config["architectures"][0])(
+        transformers.AutoConfig.for_model(**{k: v for k, v in config.items() if k != "torch_dtype"}))
+    weights = random_weights(fixture, model)
+    if spec.get("output_too"):  # older converters wrote GPT-2's tied matrix twice
+        weights["lm_head.weight"] = weights["transformer.wte.weight"]
+    expected = {}
+    for name, weight in weights.items():
+        tensor_type = GGUF_TYPES[kind if weight.ndim == 2 else "f32"]
+        values = gguf_tensor(config, name, weight.numpy())
+        data = gguf.quants.quantize(np.ascontiguousarray(values), tensor_type)
+        writer.add_tensor(gguf_name(family, name), data, raw_dtype=tensor_type)
+        expected[name] = gguf.quants.dequantize(data, tensor_type)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return expected
+
+
+def check_gguf_loading(path, config, expected):
+    """The reference must hold just the dequantized numbers, rows and columns back in their order."""
+    state = export_reference.load_float64(path).state_dict()
+    for name, values in expected.items():
+        got = gguf_tensor(config, name, state[name].numpy())
+        assert np.array_equal(got, values.astype(np.float64)), f"{path}: {name} was not loaded as written"
 
 
 # ---- the fixtures ---------------------------------------------------------------------------------
@@ -425,15 +592,34 @@ FIXTURES = {
 }
 
 
+def gguf_llama(kind):
+    """Quantized rows come in blocks of 32; the other types take odd sizes here too."""
+    odd = kind in ("f32", "f16", "bf16")
+    sizes = {"hidden_size": 40, "intermediate_size": 37, "num_attention_heads": 5, "num_key_value_heads": 1} \
+        if odd else {"hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 4, "num_key_value_heads": 2}
+    return llama(vocab_size=340, tie_word_embeddings=kind not in ("q8_0", "bf16"), **sizes)
+
+
+FIXTURES |= {f"gguf-llama-{kind}": {"gguf": kind, "config": gguf_llama(kind)} for kind in GGUF_TYPES}
+FIXTURES |= {f"gguf-gpt2-{kind}": {"gguf": kind, "output_too": kind == "q8_0", "config": gpt2(
+    vocab_size=299, n_embd=32, n_head=2, n_inner=None)} for kind in ("f32", "q8_0")}
+
+
 def make(fixture):
     spec = FIXTURES[fixture]
     folder = os.path.join(MODELS, fixture)
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
+    if "gguf" in spec:
+        path = os.path.join(folder, "model.gguf")
+        expected = write_gguf(fixture, path, spec)
+        check_gguf_loading(path, spec["config"], expected)
+        make_reference(fixture, path, spec)
+        return
     if "tokenizer" in spec:
         spec["tokenizer"](folder)
     save_model(fixture, folder, spec)
-    make_reference(fixture, folder, spec, folder)
+    make_reference(fixture, folder, spec)
 
 
 def main():
