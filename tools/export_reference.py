@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes reference.safetensors for a model: what Hugging Face transformers computes for it in float64.
 
-    python3 tools/export_reference.py MODEL [--out FILE] [--ids 5,6,7]... [--text TEXT]... [--generate JSON]...
+    python3 tools/export_reference.py MODEL [--out FILE] [--ids 5,6,7] [--text TEXT] [--generate JSON] ...
     llm-generate verify MODEL --reference FILE
 
 MODEL is a folder as `save_pretrained` writes it, or a .gguf file. Without --ids, --text and --generate a
@@ -12,21 +12,28 @@ few cases and generations are made up: from the model's tokenizer where there is
 
 --generate takes the options of `generate()` and, beside them, "text" or "input_ids" for the prompt (else
 the first case is the prompt). Options it does not name come from the model's generation_config.json.
-Needs: pip install torch transformers safetensors (and sentencepiece, gguf for models that use them).
+Needs: pip install torch transformers safetensors; sentencepiece and protobuf for *.model tokenizers, gguf
+and accelerate for .gguf files.
 """
 
 import argparse
 import contextlib
+import inspect
 import json
 import os
 import sys
 import warnings
 
-import numpy as np
-import safetensors.numpy
-import torch
-import transformers
-from torch.utils._python_dispatch import TorchDispatchMode
+os.environ.setdefault("TQDM_DISABLE", "1")  # read once, when the libraries below are imported
+
+try:
+    import numpy as np
+    import safetensors.numpy
+    import torch
+    import transformers
+    from torch.utils._python_dispatch import TorchDispatchMode
+except ImportError as error:
+    sys.exit(f"export_reference: error: {error}; pip install torch transformers safetensors")
 
 FORMAT = "llm-reference/1"
 NARROW = (torch.float32, torch.float16, torch.bfloat16)
@@ -121,7 +128,8 @@ def load_float64(model_path, class_name=None):
         model = model_class(stored.config).eval()
         model.load_state_dict(stored.state_dict())
         model.tie_weights()
-    model.generation_config = stored.generation_config
+    if stored.can_generate():
+        model.generation_config = stored.generation_config
     return model
 
 
@@ -151,8 +159,7 @@ class Reference:
             self.tensors[f"{name}.{key}"] = np.asarray(ids, dtype=np.int64)
         batch = {key: torch.tensor([ids], dtype=torch.int64) for key, ids in inputs.items()}
         with float64_everywhere(), torch.no_grad(), NarrowFloats() as narrow:
-            output = self.model(**batch, output_hidden_states=True, use_cache=False) \
-                if self.model.can_generate() else self.model(**batch, output_hidden_states=True)
+            output = self.model(**batch, output_hidden_states=True)
         narrow.check()
         self._keep(name, output, hidden_states)
         self.cases.append({"name": name})
@@ -203,8 +210,8 @@ class Reference:
         os.replace(path + ".tmp", path)
 
 
-def is_language_model(model):
-    return model.can_generate() and hasattr(model, "generate")
+def takes(model, argument):
+    return argument in inspect.signature(model.forward).parameters
 
 
 def check_ids(model, ids, what):
@@ -217,32 +224,62 @@ def check_ids(model, ids, what):
     return ids
 
 
+def random_ids(model, length, seed):
+    size = model.get_input_embeddings().weight.shape[0]
+    return np.random.default_rng(seed).integers(min(4, size - 1), size, length).tolist()
+
+
 def decoder_ids(model, length=6):
     """For an encoder-decoder: the start id and a few more, so the decoder has something to look at.
 
     Sequence classifiers and span heads of the BART kind make their own from the input.
     """
-    if not model.config.is_encoder_decoder or not hasattr(model, "prepare_inputs_for_generation"):
-        return None
-    if not model.can_generate() and not type(model).__name__.endswith("Model"):
+    bare = type(model).__name__.endswith("Model")
+    if not takes(model, "decoder_input_ids") or not (bare or model.can_generate()):
         return None
     start = model.generation_config.decoder_start_token_id if model.can_generate() else None
     start = start if start is not None else getattr(model.config, "decoder_start_token_id", None)
     return [start or 0] + random_ids(model, length - 1, seed=99)
 
 
-def random_ids(model, length, seed):
-    size = model.get_input_embeddings().weight.shape[0]
-    return np.random.default_rng(seed).integers(min(4, size - 1), size, length).tolist()
+def text_inputs(model, tokenizer, *texts):
+    """What the tokenizer makes of a text or a pair, as far as the model takes it."""
+    encoded = tokenizer(*texts)
+    return {key: encoded[key] for key in ("input_ids", "token_type_ids")
+            if key in encoded and takes(model, key)}
 
 
 def made_up_inputs(model, tokenizer):
     if tokenizer is not None:
-        return [tokenizer(text).input_ids for text in DEFAULT_TEXTS]
+        return [text_inputs(model, tokenizer, text) for text in DEFAULT_TEXTS]
     inputs = [random_ids(model, length, seed=length) for length in (8, 19)]
     if type(model).__name__.endswith("ForSequenceClassification") and model.config.is_encoder_decoder:
         inputs = [ids + [model.config.eos_token_id] for ids in inputs]
-    return inputs
+    return [{"input_ids": ids} for ids in inputs]
+
+
+def asked_inputs(arguments, model, tokenizer):
+    if (arguments.text or arguments.pair) and tokenizer is None:
+        raise ReferenceError(f"{arguments.model}: --text and --pair need a tokenizer, there is none; use --ids")
+    try:
+        lists = [[int(i) for i in ids.replace(",", " ").split()] for ids in arguments.ids]
+    except ValueError as error:
+        raise ReferenceError(f"--ids: {error}; give numbers, as in --ids 5,6,7") from None
+    inputs = [{"input_ids": check_ids(model, ids, "--ids")} for ids in lists]
+    inputs += [text_inputs(model, tokenizer, text) for text in arguments.text]
+    return inputs + [text_inputs(model, tokenizer, *pair) for pair in arguments.pair]
+
+
+def asked_generations(arguments):
+    generations = []
+    for text in arguments.generate:
+        try:
+            generations.append(json.loads(text))
+        except json.JSONDecodeError as error:
+            raise ReferenceError(f"--generate {text}: not JSON: {error}") from None
+        if not isinstance(generations[-1], dict):
+            raise ReferenceError(f"--generate {text}: expected an object of options")
+    return generations
 
 
 def prompt_of(options, reference, first_case):
@@ -256,25 +293,21 @@ def prompt_of(options, reference, first_case):
 
 
 def export(arguments):
+    generations = asked_generations(arguments)
     model = load_float64(arguments.model, arguments.model_class)
-    tokenizer = load_tokenizer(arguments.model)
-    if arguments.text and tokenizer is None:
-        raise ReferenceError(f"{arguments.model}: --text needs a tokenizer and there is none; use --ids")
-    reference = Reference(model, tokenizer)
-    inputs = [[int(i) for i in ids.replace(",", " ").split()] for ids in arguments.ids]
-    inputs += [tokenizer(text).input_ids for text in arguments.text]
-    inputs = inputs or made_up_inputs(model, tokenizer)
-    for ids in inputs:
-        reference.add_case(check_ids(model, ids, "--ids"), decoder_ids(model))
-    generations = [json.loads(text) for text in arguments.generate]
-    if is_language_model(model):
+    reference = Reference(model, load_tokenizer(arguments.model))
+    inputs = asked_inputs(arguments, model, reference.tokenizer)
+    inputs = inputs or made_up_inputs(model, reference.tokenizer)
+    for fields in inputs:
+        reference.add_case(**fields, decoder_input_ids=decoder_ids(model))
+    if model.can_generate():
         for options in generations or DEFAULT_GENERATIONS:
             options = {"do_sample": False, "max_new_tokens": 16, **options}
-            ids = prompt_of(options, reference, inputs[0])
+            ids = prompt_of(options, reference, inputs[0]["input_ids"])
             reference.add_generation(ids, options)
     elif generations:
         raise ReferenceError(f"{type(model).__name__} does not generate text; leave out --generate")
-    for text in (arguments.text or DEFAULT_TEXTS) if tokenizer else []:
+    for text in (arguments.text or DEFAULT_TEXTS) if reference.tokenizer else []:
         reference.add_text(text, True)
         reference.add_text(text, False)
     reference.save(arguments.out)
@@ -292,6 +325,8 @@ def parse_arguments():
                         help="a case of token ids, fed as they are (repeatable)")
     parser.add_argument("--text", action="append", default=[],
                         help="a case of text: its ids and what the model computes for them (repeatable)")
+    parser.add_argument("--pair", action="append", default=[], nargs=2, metavar="TEXT",
+                        help="a case of two texts, as question and context (repeatable)")
     parser.add_argument("--generate", action="append", default=[], metavar="JSON",
                         help="options of generate(), with \"text\" or \"input_ids\" (repeatable)")
     arguments = parser.parse_args()
@@ -308,7 +343,7 @@ def main():
     warnings.simplefilter("ignore")
     try:
         reference = export(arguments)
-    except (ReferenceError, OSError, ValueError, KeyError) as error:
+    except (ReferenceError, ImportError, OSError, RuntimeError, ValueError) as error:
         sys.exit(f"export_reference: error: {error}")
     print(f"{arguments.out}: {type(reference.model).__name__}, {len(reference.cases)} cases, "
           f"{len(reference.generations)} generations, {len(reference.texts)} texts")
