@@ -26,10 +26,21 @@ DType dtype_of(const GgufTensor& tensor, const std::string& file) {
               tensor.name);
 }
 
+// One part of a model is no model: its tensors would be reported missing one by one.
+void refuse_split(const GgufFile& gguf) {
+  const std::int64_t parts = gguf.find_int("split.count").value_or(1);
+  if (parts <= 1) return;
+  throw Error(ErrorCode::unsupported,
+              gguf.path().string() + ": is one of " + std::to_string(parts) +
+                  " parts of a split GGUF file; merge them into one file first",
+              gguf.path().string());
+}
+
 }  // namespace
 
 WeightFile open_gguf(const std::filesystem::path& path) {
   const auto gguf = GgufFile::open(path);
+  refuse_split(*gguf);
   WeightFile file;
   file.path = path;
   for (const GgufTensor& tensor : gguf->tensors()) {

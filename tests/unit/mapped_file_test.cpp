@@ -2,6 +2,7 @@
 #include "core/mapped_file.hpp"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <utility>
 
@@ -46,6 +47,14 @@ TEST(MappedFile, RefusesWithTheReason) {
   const auto pipe = dir.path() / "pipe";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
   expect_error(ErrorCode::file_not_found, "not a regular file", [&] { MappedFile file(pipe); });
+}
+
+TEST(MappedFile, RefusesWhatItMayNotRead) {
+  if (::geteuid() == 0) GTEST_SKIP() << "root may read everything";
+  const TempDir dir;
+  const auto file = dir.write("secret", "x");
+  std::filesystem::permissions(file, std::filesystem::perms::none);
+  expect_error(ErrorCode::file_not_found, "Permission denied", [&] { MappedFile mapped(file); });
 }
 
 TEST(MappedFile, KnowsLfsPointers) {

@@ -74,6 +74,13 @@ TEST(WeightStore, NamesTheUnsupportedGgufType) {
   expect_error(ErrorCode::unsupported, "\"w\" is of type number 77", [&] { open(77, "x"); });
 }
 
+TEST(WeightStore, RefusesOnePartOfASplitGguf) {
+  const TempDir dir;
+  const auto file =
+      dir.write("m.gguf", GgufWriter().key<std::uint16_t>("split.count", gguf_u16, 3).bytes());
+  expect_error(ErrorCode::unsupported, "one of 3 parts", [&] { WeightStore::open(file); });
+}
+
 // --- shards ---
 
 TEST(WeightStore, JoinsShards) {
