@@ -1,0 +1,213 @@
+// Attention over pages of keys and values, written once over Vec; AttendArgs defines the order of
+// every sum. Rows are taken in passes, so that a page is read from cache by all rows of a pass, and
+// within a pass in blocks that fit the register tile; how rows are grouped changes no bit.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/matmul_inl.hpp"
+#include "llm/tensor/kernels.hpp"
+
+namespace llm::detail {
+namespace {
+
+constexpr Index page_keys = 64;
+constexpr Index pass_rows = 96;
+constexpr float infinity = __builtin_inff();
+
+// 1.5 * 2^23: adding it rounds to an integer, which then stands in the low bits.
+constexpr float round_to_integer = 12582912.0f;
+
+// 2^x for x <= 0, with fma; 0 below -126. 2^f = 1 + f P(f) on |f| <= 1/2, P the minimax polynomial
+// of the relative error (2^-28.9); see fit_polynomials.py. Largest error measured: 0.78 ulp.
+LLM_INLINE Vec exp2_negative(Vec x) {
+  const Vec rounded = add(x, set1(round_to_integer));
+  const Vec f = sub(x, sub(rounded, set1(round_to_integer)));
+  Vec p = set1(0.00015353328f);
+  p = fma(p, f, set1(0.00133989f));
+  p = fma(p, f, set1(0.009618438f));
+  p = fma(p, f, set1(0.055503324f));
+  p = fma(p, f, set1(0.24022648f));
+  p = fma(p, f, set1(0.6931472f));
+  p = fma(p, f, set1(1.0f));
+  return select_less(x, set1(-126.0f), zero(), add_exponent(p, rounded));
+}
+
+// The state of the rows of one pass, in scratch.
+struct AttendPass {
+  Index rows;
+  Index head_dim;
+  Index padded;      // head_dim rounded up to 16
+  float* q;          // [rows][padded]
+  float* out;        // [rows][padded] sums of p V
+  float* lane_sums;  // [rows][16]
+  float* maximum;    // [rows]
+  float* p;          // [tile_rows][page_keys] scores, then probabilities, of one block
+  const std::int32_t* lo;
+  const std::int32_t* hi;
+  const float* const* bias;
+};
+
+// The keys of one page a row sees, as positions in the page; empty when end <= begin.
+struct KeyRange {
+  Index begin, end;
+};
+LLM_INLINE KeyRange keys_of(const AttendPass& a, Index row, Index page) {
+  const Index begin = a.lo[row] - page * page_keys, end = a.hi[row] - page * page_keys;
+  return {begin > 0 ? begin : 0, end < page_keys ? end : page_keys};
+}
+
+// p[r][key] = bias + q[r] . k[key] for all keys of a page.
+template <int R>
+void score_rows(const AttendPass& a, Index row, Index page, const float* keys) {
+  constexpr int V = row_vectors<R>;
+  for (Index n = 0; n < page_keys; n += 16 * V) {
+    Vec sum[R][V];
+    clear<R, V>(sum);
+    if (a.bias) {
+      LLM_UNROLL for (int r = 0; r < R; ++r) {
+        const KeyRange range = keys_of(a, row + r, page);
+        if (range.begin >= range.end) continue;
+        LLM_UNROLL for (int v = 0; v < V; ++v) {
+          sum[r][v] = load(a.bias[row + r] + page * page_keys + n + 16 * v);
+        }
+      }
+    }
+    multiply_add<R, V>(sum, a.q + row * a.padded, a.padded, keys + n, page_keys, a.head_dim);
+    store_sums<R, V>(sum, a.p + n, page_keys, 16 * V);
+  }
+}
+
+// Scores of one row to probabilities relative to the row's running maximum.
+void update_row(const AttendPass& a, Index row, float* p, KeyRange range) {
+  Vec s[4];
+  LLM_UNROLL for (int v = 0; v < 4; ++v) {
+    s[v] = load(p + 16 * v);
+    if (range.begin > 0 || range.end < page_keys) {
+      s[v] = keep_range(s[v], range.begin - 16 * v, range.end - 16 * v, set1(-infinity));
+    }
+  }
+  const float largest = max_lane(max(max(s[0], s[1]), max(s[2], s[3])));
+  float* lane_sums = a.lane_sums + row * 16;
+  Vec sums = load(lane_sums);
+  if (largest > a.maximum[row]) {
+    const Vec factor = exp2_negative(set1(a.maximum[row] - largest));
+    a.maximum[row] = largest;
+    sums = mul(sums, factor);
+    float* out = a.out + row * a.padded;
+    for (Index d = 0; d < a.padded; d += 16) store(out + d, mul(load(out + d), factor));
+  }
+  const Vec maximum = set1(a.maximum[row]);
+  LLM_UNROLL for (int v = 0; v < 4; ++v) {
+    s[v] = exp2_negative(sub(s[v], maximum));
+    store(p + 16 * v, s[v]);
+  }
+  store(lane_sums, add(sums, add(add(s[0], s[1]), add(s[2], s[3]))));
+}
+
+// out[r] += sum over the first `count` keys of p[r][key] * values[key], from dimension d on.
+template <int R, int V>
+LLM_INLINE Index add_values(const AttendPass& a, Index row, const float* values, Index count,
+                            Index d) {
+  for (; d + 16 * V <= a.padded; d += 16 * V) {
+    Vec sum[R][V];
+    float* out = a.out + row * a.padded + d;
+    load_sums<R, V>(sum, out, a.padded, 16 * V);
+    multiply_add<R, V>(sum, a.p, page_keys, values + d, a.padded, count);
+    store_sums<R, V>(sum, out, a.padded, 16 * V);
+  }
+  return d;
+}
+
+// One block of R rows with one page.
+template <int R>
+void attend_block(const AttendPass& a, Index row, Index page, const float* keys,
+                  const float* values) {
+  Index last = 0;  // keys after it are seen by no row
+  for (int r = 0; r < R; ++r) {
+    const KeyRange range = keys_of(a, row + r, page);
+    if (range.begin < range.end && range.end > last) last = range.end;
+  }
+  if (last == 0) return;
+  score_rows<R>(a, row, page, keys);
+  for (int r = 0; r < R; ++r) {
+    float* p = a.p + r * page_keys;
+    const KeyRange range = keys_of(a, row + r, page);
+    if (range.begin < range.end) {
+      update_row(a, row + r, p, range);
+    } else {
+      for (Index n = 0; n < page_keys; n += 16) store(p + n, zero());
+    }
+  }
+  constexpr int V = row_vectors<R>;
+  Index d = add_values<R, V>(a, row, values, last, 0);
+  if constexpr (V > 2) d = add_values<R, 2>(a, row, values, last, d);
+  if constexpr (V > 1) add_values<R, 1>(a, row, values, last, d);
+}
+
+void begin_pass(const AttendPass& a, const AttendArgs& args, Index first) {
+  for (Index r = 0; r < a.rows; ++r) {
+    const float* q = args.q + (first + r) * args.ldq;
+    for (Index d = 0; d < a.head_dim; ++d) a.q[r * a.padded + d] = q[d] * args.q_scale;
+    for (Index d = 0; d < a.padded; ++d) a.out[r * a.padded + d] = 0.0f;
+    store(a.lane_sums + r * 16, zero());
+    a.maximum[r] = -infinity;
+  }
+}
+
+void end_pass(const AttendPass& a, const AttendArgs& args, Index first) {
+  for (Index r = 0; r < a.rows; ++r) {
+    const Vec factor = set1(1.0f / sum_lanes(load(a.lane_sums + r * 16)));
+    float* to = args.out + (first + r) * args.ldo;
+    for (Index d = 0; d < a.head_dim; d += 16) {
+      const Vec value = add(mul(load(a.out + r * a.padded + d), factor), zero());
+      store_first(to + d, a.head_dim - d, value);
+    }
+  }
+}
+
+void run_pass(const AttendPass& a, const AttendArgs& args) {
+  Index lo = a.lo[0], hi = a.hi[0];
+  for (Index r = 1; r < a.rows; ++r) {
+    if (a.lo[r] < lo) lo = a.lo[r];
+    if (a.hi[r] > hi) hi = a.hi[r];
+  }
+  for (Index page = lo / page_keys; page * page_keys < hi; ++page) {
+    for (Index row = 0; row < a.rows;) {
+      const Index rows = next_tile(a.rows - row);
+      with_rows(rows, [&](auto r) {
+        attend_block<decltype(r)::value>(a, row, page, args.k_pages[page], args.v_pages[page]);
+      });
+      row += rows;
+    }
+  }
+}
+
+void attend(const AttendArgs& args) {
+  AttendPass a;
+  a.head_dim = args.head_dim;
+  a.padded = (args.head_dim + 15) / 16 * 16;
+  a.q = args.scratch;
+  a.out = a.q + pass_rows * a.padded;
+  a.lane_sums = a.out + pass_rows * a.padded;
+  a.maximum = a.lane_sums + pass_rows * 16;
+  a.p = a.maximum + pass_rows;
+  for (Index first = 0; first < args.rows; first += pass_rows) {
+    a.rows = args.rows - first < pass_rows ? args.rows - first : pass_rows;
+    a.lo = args.lo + first;
+    a.hi = args.hi + first;
+    a.bias = args.bias ? args.bias + first : nullptr;
+    begin_pass(a, args, first);
+    run_pass(a, args);
+    end_pass(a, args, first);
+  }
+}
+
+Index attend_scratch_floats(Index head_dim) {
+  const Index padded = (head_dim + 15) / 16 * 16;
+  return pass_rows * (2 * padded + 16 + 1) + tile_rows * page_keys;
+}
+
+}  // namespace
+}  // namespace llm::detail

@@ -1,0 +1,70 @@
+// Chooses the table of kernels for this CPU, once.
+#include <cstdlib>
+#include <string>
+
+#include "kernels/tables.hpp"
+#include "llm/core/error.hpp"
+#include "llm/tensor/kernels.hpp"
+
+namespace llm::detail {
+namespace {
+
+#if defined(__x86_64__)
+bool has_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("f16c");
+}
+bool has_avx512() {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+}
+#endif
+
+// Best first.
+constexpr std::string_view levels[] = {"avx512", "avx2", "generic"};
+
+const FloatKernels& choose() {
+  const char* forced = std::getenv("LLM_ISA");
+  std::string available;
+  for (const std::string_view level : levels) {
+    const FloatKernels* kernels = find_float_kernels(level);
+    if (kernels == nullptr) continue;
+    if (forced == nullptr || *forced == '\0' || forced == level) return *kernels;
+    available += (available.empty() ? "" : ", ") + std::string(level);
+  }
+  throw Error(ErrorCode::invalid_option,
+              "the environment variable LLM_ISA is " + quote(forced) +
+                  ", expected an instruction set of this machine (" + available +
+                  "); correct or unset it",
+              "LLM_ISA");
+}
+
+}  // namespace
+
+const FloatKernels* find_float_kernels(std::string_view name) {
+#if defined(__x86_64__)
+  if (name == "avx512" && has_avx512()) return &avx512_kernels;
+  if (name == "avx2" && has_avx2()) return &avx2_kernels;
+#endif
+  return name == "generic" ? &generic_kernels : nullptr;
+}
+
+const FloatKernels& float_kernels() {
+  static const FloatKernels& chosen = choose();
+  return chosen;
+}
+
+std::int64_t panel_bytes(DType dtype, std::int64_t cols) {
+  const std::int64_t blocks = (cols + block_values(dtype) - 1) / block_values(dtype);
+  switch (dtype) {
+    case DType::f32:
+      return cols * panel_rows * 4;
+    case DType::f16:
+    case DType::bf16:
+      return (cols + 1) / 2 * panel_rows * 4;
+    default:
+      return blocks * panel_rows * block_bytes(dtype);
+  }
+}
+
+}  // namespace llm::detail

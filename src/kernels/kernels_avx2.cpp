@@ -1,0 +1,26 @@
+// The float kernels for AVX2 + FMA + F16C. Compiled with options of its own: include nothing here
+// that could leave an inline function behind for other files (no Eigen, no standard templates).
+#include "kernels/attend_inl.hpp"
+#include "kernels/elementwise_inl.hpp"
+#include "kernels/matmul_inl.hpp"
+#include "kernels/tables.hpp"
+#include "kernels/vec_avx2.hpp"
+
+namespace llm::detail {
+
+constinit const FloatKernels avx2_kernels = {
+    "avx2",
+    matmul,
+    matmul_scratch_floats,
+    attend,
+    attend_scratch_floats,
+    activate,
+    activate_gated,
+    rms_norm,
+    layer_norm,
+    softmax,
+    log_sum_exp,
+    argmax,
+};
+
+}  // namespace llm::detail

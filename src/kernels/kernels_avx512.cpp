@@ -1,0 +1,26 @@
+// The float kernels for AVX-512. Compiled with options of its own: include nothing here
+// that could leave an inline function behind for other files (no Eigen, no standard templates).
+#include "kernels/attend_inl.hpp"
+#include "kernels/elementwise_inl.hpp"
+#include "kernels/matmul_inl.hpp"
+#include "kernels/tables.hpp"
+#include "kernels/vec_avx512.hpp"
+
+namespace llm::detail {
+
+constinit const FloatKernels avx512_kernels = {
+    "avx512",
+    matmul,
+    matmul_scratch_floats,
+    attend,
+    attend_scratch_floats,
+    activate,
+    activate_gated,
+    rms_norm,
+    layer_norm,
+    softmax,
+    log_sum_exp,
+    argmax,
+};
+
+}  // namespace llm::detail

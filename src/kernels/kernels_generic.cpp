@@ -1,0 +1,25 @@
+// The float kernels for any machine.
+#include "kernels/attend_inl.hpp"
+#include "kernels/elementwise_inl.hpp"
+#include "kernels/matmul_inl.hpp"
+#include "kernels/tables.hpp"
+#include "kernels/vec_generic.hpp"
+
+namespace llm::detail {
+
+constinit const FloatKernels generic_kernels = {
+    "generic",
+    matmul,
+    matmul_scratch_floats,
+    attend,
+    attend_scratch_floats,
+    activate,
+    activate_gated,
+    rms_norm,
+    layer_norm,
+    softmax,
+    log_sum_exp,
+    argmax,
+};
+
+}  // namespace llm::detail

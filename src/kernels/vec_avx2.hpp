@@ -1,0 +1,166 @@
+// Sixteen float lanes on AVX2 + FMA + F16C: two registers. See vec_generic.hpp for what each
+// operation means. Included by kernels_avx2.cpp only; everything here has internal linkage, so that
+// nothing compiled for this instruction set can be linked into a caller that runs without it.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+#define LLM_INLINE static inline __attribute__((always_inline))
+
+namespace llm::detail {
+namespace {
+
+struct Vec {
+  __m256 lo, hi;
+};
+struct IntVec {
+  __m256i lo, hi;
+};
+
+// Register tile of the products: 6 rows x 1 vector = 12 of 16 registers hold sums.
+constexpr int tile_rows = 6;
+constexpr int tile_vectors = 1;
+// Vectors of outputs a tile of R rows takes: few rows need more, to have enough independent sums.
+template <int R>
+constexpr int row_vectors = R == 1   ? 4
+                            : R == 2 ? 2
+                                     : tile_vectors;
+
+LLM_INLINE Vec zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
+LLM_INLINE Vec set1(float value) { return {_mm256_set1_ps(value), _mm256_set1_ps(value)}; }
+LLM_INLINE Vec load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+LLM_INLINE void store(float* p, Vec a) {
+  _mm256_storeu_ps(p, a.lo);
+  _mm256_storeu_ps(p + 8, a.hi);
+}
+LLM_INLINE __m256i lane_numbers() { return _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7); }
+LLM_INLINE __m256i first_lanes(std::int64_t n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), lane_numbers());
+}
+LLM_INLINE Vec load_first(const float* p, std::int64_t n) {
+  return {_mm256_maskload_ps(p, first_lanes(n)),
+          n > 8 ? _mm256_maskload_ps(p + 8, first_lanes(n - 8)) : _mm256_setzero_ps()};
+}
+LLM_INLINE void store_first(float* p, std::int64_t n, Vec a) {
+  _mm256_maskstore_ps(p, first_lanes(n), a.lo);
+  if (n > 8) _mm256_maskstore_ps(p + 8, first_lanes(n - 8), a.hi);
+}
+LLM_INLINE Vec add(Vec a, Vec b) { return {_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)}; }
+LLM_INLINE Vec sub(Vec a, Vec b) { return {_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi)}; }
+LLM_INLINE Vec mul(Vec a, Vec b) { return {_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)}; }
+LLM_INLINE Vec div(Vec a, Vec b) { return {_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi)}; }
+LLM_INLINE Vec fma(Vec a, Vec b, Vec c) {
+  return {_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
+}
+LLM_INLINE Vec max(Vec a, Vec b) { return {_mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi)}; }
+LLM_INLINE Vec min(Vec a, Vec b) { return {_mm256_min_ps(a.lo, b.lo), _mm256_min_ps(a.hi, b.hi)}; }
+LLM_INLINE Vec select_less(Vec x, Vec y, Vec a, Vec b) {
+  return {_mm256_blendv_ps(b.lo, a.lo, _mm256_cmp_ps(x.lo, y.lo, _CMP_LT_OQ)),
+          _mm256_blendv_ps(b.hi, a.hi, _mm256_cmp_ps(x.hi, y.hi, _CMP_LT_OQ))};
+}
+LLM_INLINE unsigned equal_lanes(Vec a, Vec b) {
+  const int lo = _mm256_movemask_ps(_mm256_cmp_ps(a.lo, b.lo, _CMP_EQ_OQ));
+  const int hi = _mm256_movemask_ps(_mm256_cmp_ps(a.hi, b.hi, _CMP_EQ_OQ));
+  return static_cast<unsigned>(lo | hi << 8);
+}
+LLM_INLINE Vec and_bits(Vec a, int mask) {
+  const __m256 m = _mm256_castsi256_ps(_mm256_set1_epi32(mask));
+  return {_mm256_and_ps(a.lo, m), _mm256_and_ps(a.hi, m)};
+}
+LLM_INLINE Vec abs(Vec a) { return and_bits(a, 0x7fffffff); }
+LLM_INLINE Vec high_bits(Vec a) { return and_bits(a, -0x1000); }
+LLM_INLINE Vec copy_sign(Vec magnitude, Vec sign) {
+  const __m256 m = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
+  return {_mm256_or_ps(_mm256_and_ps(m, magnitude.lo), _mm256_andnot_ps(m, sign.lo)),
+          _mm256_or_ps(_mm256_and_ps(m, magnitude.hi), _mm256_andnot_ps(m, sign.hi))};
+}
+LLM_INLINE __m256 add_exponent_half(__m256 a, __m256 rounded) {
+  return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a),
+                                              _mm256_slli_epi32(_mm256_castps_si256(rounded), 23)));
+}
+LLM_INLINE Vec add_exponent(Vec a, Vec rounded) {
+  return {add_exponent_half(a.lo, rounded.lo), add_exponent_half(a.hi, rounded.hi)};
+}
+LLM_INLINE __m256 keep_range_half(__m256 a, int begin, int end, __m256 other) {
+  const __m256i lane = lane_numbers();
+  const __m256i keep = _mm256_andnot_si256(_mm256_cmpgt_epi32(_mm256_set1_epi32(begin), lane),
+                                           _mm256_cmpgt_epi32(_mm256_set1_epi32(end), lane));
+  return _mm256_blendv_ps(other, a, _mm256_castsi256_ps(keep));
+}
+LLM_INLINE Vec keep_range(Vec a, std::int64_t begin, std::int64_t end, Vec other) {
+  const int b = static_cast<int>(begin), e = static_cast<int>(end);
+  return {keep_range_half(a.lo, b, e, other.lo), keep_range_half(a.hi, b - 8, e - 8, other.hi)};
+}
+LLM_INLINE float sum_lanes(Vec a) {
+  const __m256 b = _mm256_add_ps(a.lo, a.hi);
+  const __m128 c = _mm_add_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));
+  const __m128 d = _mm_add_ps(c, _mm_movehl_ps(c, c));
+  return _mm_cvtss_f32(_mm_add_ss(d, _mm_movehdup_ps(d)));
+}
+LLM_INLINE float max_lane(Vec a) {
+  const __m256 b = _mm256_max_ps(a.lo, a.hi);
+  const __m128 c = _mm_max_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));
+  const __m128 d = _mm_max_ps(c, _mm_movehl_ps(c, c));
+  return _mm_cvtss_f32(_mm_max_ss(d, _mm_movehdup_ps(d)));
+}
+
+LLM_INLINE IntVec load_int(const void* p) {
+  const __m256i* q = static_cast<const __m256i*>(p);
+  return {_mm256_loadu_si256(q), _mm256_loadu_si256(q + 1)};
+}
+LLM_INLINE Vec bf16_even(IntVec pairs) {
+  return {_mm256_castsi256_ps(_mm256_slli_epi32(pairs.lo, 16)),
+          _mm256_castsi256_ps(_mm256_slli_epi32(pairs.hi, 16))};
+}
+LLM_INLINE Vec bf16_odd(IntVec pairs) {
+  const __m256i m = _mm256_set1_epi32(-0x10000);
+  return {_mm256_castsi256_ps(_mm256_and_si256(pairs.lo, m)),
+          _mm256_castsi256_ps(_mm256_and_si256(pairs.hi, m))};
+}
+LLM_INLINE Vec load_f16(const void* p) {
+  const __m128i* q = static_cast<const __m128i*>(p);
+  return {_mm256_cvtph_ps(_mm_loadu_si128(q)), _mm256_cvtph_ps(_mm_loadu_si128(q + 1))};
+}
+// The low 16 bits of every 32-bit lane as fp16. The pack works within 128-bit halves; the
+// permutation puts its quarters back in order.
+LLM_INLINE Vec low_f16(__m256i lo, __m256i hi) {
+  const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(lo, hi), 0xd8);
+  return {_mm256_cvtph_ps(_mm256_castsi256_si128(packed)),
+          _mm256_cvtph_ps(_mm256_extracti128_si256(packed, 1))};
+}
+LLM_INLINE Vec f16_even(IntVec pairs) {
+  const __m256i m = _mm256_set1_epi32(0xffff);
+  return low_f16(_mm256_and_si256(pairs.lo, m), _mm256_and_si256(pairs.hi, m));
+}
+LLM_INLINE Vec f16_odd(IntVec pairs) {
+  return low_f16(_mm256_srli_epi32(pairs.lo, 16), _mm256_srli_epi32(pairs.hi, 16));
+}
+template <int byte>
+LLM_INLINE __m256 int8_half(__m256i bytes) {
+  return _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(bytes, 24 - 8 * byte), 24));
+}
+template <int byte>
+LLM_INLINE Vec int8_at(IntVec bytes) {
+  return {int8_half<byte>(bytes.lo), int8_half<byte>(bytes.hi)};
+}
+struct NibbleTable {};
+template <int zero_point>
+LLM_INLINE NibbleTable nibble_table() {
+  return {};
+}
+// The nibble becomes the low mantissa bits of 2^23; the subtraction is exact.
+template <int shift, int zero_point>
+LLM_INLINE __m256 nibble_half(__m256i bytes) {
+  const __m256i low = _mm256_and_si256(_mm256_srli_epi32(bytes, shift), _mm256_set1_epi32(15));
+  const __m256 shifted = _mm256_castsi256_ps(_mm256_or_si256(low, _mm256_set1_epi32(0x4b000000)));
+  return _mm256_sub_ps(shifted, _mm256_set1_ps(8388608.0f + float(zero_point)));
+}
+template <int shift, int zero_point>
+LLM_INLINE Vec nibble_at(IntVec bytes, const NibbleTable&) {
+  return {nibble_half<shift, zero_point>(bytes.lo), nibble_half<shift, zero_point>(bytes.hi)};
+}
+
+}  // namespace
+}  // namespace llm::detail

@@ -1,0 +1,116 @@
+// Sixteen float lanes on AVX-512: one register. See vec_generic.hpp for what each operation means.
+// Included by kernels_avx512.cpp only; everything here has internal linkage, so that nothing
+// compiled for this instruction set can be linked into a caller that runs without it.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+#define LLM_INLINE static inline __attribute__((always_inline))
+
+namespace llm::detail {
+namespace {
+
+using Vec = __m512;
+using IntVec = __m512i;
+
+// Register tile of the products: 6 rows x 4 vectors = 24 of 32 registers hold sums.
+constexpr int tile_rows = 6;
+constexpr int tile_vectors = 4;
+// Vectors of outputs a tile of R rows takes.
+template <int R>
+constexpr int row_vectors = tile_vectors;
+
+LLM_INLINE Vec zero() { return _mm512_setzero_ps(); }
+LLM_INLINE Vec set1(float value) { return _mm512_set1_ps(value); }
+LLM_INLINE Vec load(const float* p) { return _mm512_loadu_ps(p); }
+LLM_INLINE void store(float* p, Vec a) { _mm512_storeu_ps(p, a); }
+LLM_INLINE __mmask16 first_lanes(std::int64_t n) {
+  return n >= 16 ? __mmask16(0xffff) : __mmask16((1u << n) - 1u);
+}
+LLM_INLINE Vec load_first(const float* p, std::int64_t n) {
+  return _mm512_maskz_loadu_ps(first_lanes(n), p);
+}
+LLM_INLINE void store_first(float* p, std::int64_t n, Vec a) {
+  _mm512_mask_storeu_ps(p, first_lanes(n), a);
+}
+LLM_INLINE Vec add(Vec a, Vec b) { return _mm512_add_ps(a, b); }
+LLM_INLINE Vec sub(Vec a, Vec b) { return _mm512_sub_ps(a, b); }
+LLM_INLINE Vec mul(Vec a, Vec b) { return _mm512_mul_ps(a, b); }
+LLM_INLINE Vec div(Vec a, Vec b) { return _mm512_div_ps(a, b); }
+LLM_INLINE Vec fma(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
+LLM_INLINE Vec max(Vec a, Vec b) { return _mm512_max_ps(a, b); }
+LLM_INLINE Vec min(Vec a, Vec b) { return _mm512_min_ps(a, b); }
+LLM_INLINE Vec select_less(Vec x, Vec y, Vec a, Vec b) {
+  return _mm512_mask_mov_ps(b, _mm512_cmp_ps_mask(x, y, _CMP_LT_OQ), a);
+}
+LLM_INLINE unsigned equal_lanes(Vec a, Vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+LLM_INLINE Vec abs(Vec a) {
+  return _mm512_castsi512_ps(
+      _mm512_and_si512(_mm512_castps_si512(a), _mm512_set1_epi32(0x7fffffff)));
+}
+LLM_INLINE Vec high_bits(Vec a) {
+  return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(a), _mm512_set1_epi32(-0x1000)));
+}
+LLM_INLINE Vec copy_sign(Vec magnitude, Vec sign) {
+  const __m512i mask = _mm512_set1_epi32(0x7fffffff);
+  // 0xca: bitwise mask ? magnitude : sign
+  return _mm512_castsi512_ps(_mm512_ternarylogic_epi32(mask, _mm512_castps_si512(magnitude),
+                                                       _mm512_castps_si512(sign), 0xca));
+}
+LLM_INLINE Vec add_exponent(Vec a, Vec rounded) {
+  return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a),
+                                              _mm512_slli_epi32(_mm512_castps_si512(rounded), 23)));
+}
+LLM_INLINE Vec keep_range(Vec a, std::int64_t begin, std::int64_t end, Vec other) {
+  const auto mask = [](std::int64_t n) { return n <= 0 ? 0u : n >= 16 ? 0xffffu : (1u << n) - 1u; };
+  return _mm512_mask_mov_ps(other, __mmask16(mask(end) & ~mask(begin)), a);
+}
+LLM_INLINE __m256 upper_half(Vec a) {
+  return _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a), 1));
+}
+LLM_INLINE float sum_lanes(Vec a) {
+  const __m256 b = _mm256_add_ps(_mm512_castps512_ps256(a), upper_half(a));
+  const __m128 c = _mm_add_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));
+  const __m128 d = _mm_add_ps(c, _mm_movehl_ps(c, c));
+  return _mm_cvtss_f32(_mm_add_ss(d, _mm_movehdup_ps(d)));
+}
+LLM_INLINE float max_lane(Vec a) {
+  const __m256 b = _mm256_max_ps(_mm512_castps512_ps256(a), upper_half(a));
+  const __m128 c = _mm_max_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));
+  const __m128 d = _mm_max_ps(c, _mm_movehl_ps(c, c));
+  return _mm_cvtss_f32(_mm_max_ss(d, _mm_movehdup_ps(d)));
+}
+
+LLM_INLINE IntVec load_int(const void* p) { return _mm512_loadu_si512(p); }
+LLM_INLINE Vec bf16_even(IntVec pairs) { return _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16)); }
+LLM_INLINE Vec bf16_odd(IntVec pairs) {
+  return _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(-0x10000)));
+}
+LLM_INLINE Vec f16_even(IntVec pairs) { return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(pairs)); }
+LLM_INLINE Vec f16_odd(IntVec pairs) { return f16_even(_mm512_srli_epi32(pairs, 16)); }
+LLM_INLINE Vec load_f16(const void* p) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
+}
+template <int byte>
+LLM_INLINE Vec int8_at(IntVec bytes) {
+  return _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(bytes, 24 - 8 * byte), 24));
+}
+// A permutation looks at the low 4 bits of its index only: one shift and one look-up per nibble.
+struct NibbleTable {
+  Vec values;
+};
+template <int zero_point>
+LLM_INLINE NibbleTable nibble_table() {
+  constexpr float z = zero_point;
+  return {_mm512_setr_ps(0 - z, 1 - z, 2 - z, 3 - z, 4 - z, 5 - z, 6 - z, 7 - z, 8 - z, 9 - z,
+                         10 - z, 11 - z, 12 - z, 13 - z, 14 - z, 15 - z)};
+}
+template <int shift, int zero_point>
+LLM_INLINE Vec nibble_at(IntVec bytes, const NibbleTable& table) {
+  return _mm512_permutexvar_ps(_mm512_srli_epi32(bytes, shift), table.values);
+}
+
+}  // namespace
+}  // namespace llm::detail
