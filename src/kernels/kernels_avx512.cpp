@@ -1,10 +1,12 @@
 // The float kernels for AVX-512. Compiled with options of its own: include nothing here
 // that could leave an inline function behind for other files (no Eigen, no standard templates).
+// clang-format off
+#include "kernels/vec_avx512.hpp"  // first: the kernels are written in its terms
+// clang-format on
 #include "kernels/attend_inl.hpp"
 #include "kernels/elementwise_inl.hpp"
 #include "kernels/matmul_inl.hpp"
 #include "kernels/tables.hpp"
-#include "kernels/vec_avx512.hpp"
 
 namespace llm::detail {
 

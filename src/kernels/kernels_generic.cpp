@@ -1,9 +1,11 @@
 // The float kernels for any machine.
+// clang-format off
+#include "kernels/vec_generic.hpp"  // first: the kernels are written in its terms
+// clang-format on
 #include "kernels/attend_inl.hpp"
 #include "kernels/elementwise_inl.hpp"
 #include "kernels/matmul_inl.hpp"
 #include "kernels/tables.hpp"
-#include "kernels/vec_generic.hpp"
 
 namespace llm::detail {
 

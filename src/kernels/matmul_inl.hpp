@@ -364,12 +364,13 @@ template <typename Source>
 void matmul_of(const MatmulArgs& a) {
   if (a.m > tile_rows) {
     many_rows<Source>(a);
-  } else if (a.m > 0) {
+  } else {
     few_rows<Source>(a);
   }
 }
 
 void matmul(const MatmulArgs& a) {
+  if (a.m <= 0 || a.panel_begin >= a.panel_end) return;
   switch (a.w.dtype) {
     case DType::f32:
       return matmul_of<F32Source>(a);

@@ -1,0 +1,50 @@
+// From the rows of file tensors to panels and back: the layouts PanelMatrix describes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "llm/tensor/kernels.hpp"
+#include "llm/weights/weight.hpp"
+
+namespace llm::detail {
+
+/// The outputs of a MatrixSource, one by one. The constructor checks everything the packing relies
+/// on and throws Error (tensor_mismatch, unsupported).
+class SourceRows {
+ public:
+  explicit SourceRows(const MatrixSource& source);
+
+  /// One output: `count` blocks of block_bytes(dtype) bytes, `step` bytes apart.
+  struct Row {
+    const std::byte* first;
+    std::int64_t step;
+  };
+  Row row(std::int64_t output) const;
+
+  DType dtype() const { return dtype_; }
+  std::int64_t rows() const { return rows_; }
+  std::int64_t cols() const { return cols_; }
+
+ private:
+  const MatrixSource& source_;
+  std::vector<std::int64_t> part_end_;  // outputs up to and with each part
+  DType dtype_ = DType::f32;
+  std::int64_t rows_ = 0;
+  std::int64_t cols_ = 0;
+};
+
+/// Fills panel number `panel` (zero before) of a matrix of type panel_dtype(source.dtype()).
+void pack_panel(const SourceRows& source, std::int64_t panel, std::byte* out);
+/// How a type is stored in panels: f64 as f32, all others as they are.
+constexpr DType panel_dtype(DType dtype) { return dtype == DType::f64 ? DType::f32 : dtype; }
+
+/// Copies one output as a row of the file's own format.
+void pack_row(const SourceRows& source, std::int64_t output, std::byte* out);
+
+/// Row `row` of packed panels, widened.
+template <typename S>
+void read_panel_row(const PanelMatrix& matrix, std::int64_t row, S* out);
+
+}  // namespace llm::detail

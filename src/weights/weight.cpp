@@ -1,0 +1,68 @@
+// A matrix is copied out of its file once, into the order its products read it in.
+#include "llm/weights/weight.hpp"
+
+#include <string>
+
+#include "llm/core/error.hpp"
+#include "weights/pack.hpp"
+
+namespace llm {
+
+DType MatrixSource::dtype() const { return parts.empty() ? DType::f32 : parts[0].tensor->dtype; }
+
+std::int64_t MatrixSource::rows() const {
+  if (!row_order.empty()) return static_cast<std::int64_t>(row_order.size());
+  std::int64_t sum = 0;
+  for (const Part& part : parts) {
+    sum += part.transposed ? part.tensor->cols() : part.tensor->rows();
+  }
+  return sum;
+}
+
+std::int64_t MatrixSource::cols() const {
+  if (parts.empty()) return 0;
+  return parts[0].transposed ? parts[0].tensor->rows() : parts[0].tensor->cols();
+}
+
+Weight::Weight(const MatrixSource& source, WeightLayout layout, ThreadPool& pool)
+    : layout_(layout) {
+  const detail::SourceRows rows(source);
+  const bool panels = layout == WeightLayout::panels;
+  rows_ = rows.rows();
+  cols_ = rows.cols();
+  dtype_ = panels ? detail::panel_dtype(rows.dtype()) : rows.dtype();
+  const std::int64_t items = panels ? detail::panel_count(rows_) : rows_;
+  const std::int64_t item_bytes = panels ? detail::panel_bytes(dtype_, cols_)
+                                         : cols_ / block_values(dtype_) * block_bytes(dtype_);
+  buffer_ = Buffer(static_cast<std::size_t>(items * item_bytes));
+  pool.run([&](const Worker& worker) {
+    const Range share = worker.share(items);
+    for (std::int64_t i = share.begin; i < share.end; ++i) {
+      std::byte* out = buffer_.data() + i * item_bytes;
+      panels ? detail::pack_panel(rows, i, out) : detail::pack_row(rows, i, out);
+    }
+  });
+  if (panels) return;
+  file_rows_.name = source.parts.front().tensor->name;
+  file_rows_.dtype = dtype_;
+  file_rows_.shape = {rows_, cols_};
+  file_rows_.bytes = {buffer_.data(), buffer_.size()};
+}
+
+template <typename S>
+void Weight::read_row(std::int64_t row, S* out) const {
+  if (row < 0 || row >= rows_) {
+    throw Error(ErrorCode::internal, "row " + std::to_string(row) + " of a weight matrix of " +
+                                         std::to_string(rows_) + " rows was asked for");
+  }
+  if (layout_ == WeightLayout::panels) {
+    detail::read_panel_row(panels(), row, out);
+  } else {
+    read_values(file_rows_, row * cols_, cols_, out);
+  }
+}
+
+template void Weight::read_row<float>(std::int64_t, float*) const;
+template void Weight::read_row<double>(std::int64_t, double*) const;
+
+}  // namespace llm

@@ -1,0 +1,234 @@
+// Products of every weight type on every instruction set: against double loops, and that a row's
+// bits depend on nothing but the row.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "support/kernel_cases.hpp"
+
+namespace llm {
+namespace {
+
+using detail::FloatKernels;
+using test::fma_kernels;
+using test::packed;
+using test::random_floats;
+using test::RandomTensor;
+
+constexpr float untouched = 12345.0f;
+
+struct Product {
+  const Weight* w;
+  std::vector<float> x;  // [m, ldx]
+  std::int64_t ldx, m;
+  std::vector<float> bias;
+};
+
+Product product(const Weight& w, std::int64_t m, bool bias, unsigned seed = 7) {
+  Product p{&w, {}, w.cols() + 3, m, {}};
+  // The last row ends with the vector: reading beyond it is an error sanitizers see.
+  p.x = random_floats((m - 1) * p.ldx + w.cols(), seed);
+  if (bias) p.bias = random_floats(w.rows(), seed + 1);
+  return p;
+}
+
+// y [m, rows + 5]; the columns beyond must stay as they are.
+std::vector<float> run(const FloatKernels& kernels, const Product& p,
+                       const std::vector<std::int64_t>& splits = {}) {
+  const std::int64_t ldy = p.w->rows() + 5;
+  std::vector<float> y(static_cast<std::size_t>(p.m * ldy), untouched);
+  Buffer scratch = test::float_scratch(kernels.matmul_scratch_floats(p.w->cols()));
+  detail::MatmulArgs args;
+  args.x = p.x.data();
+  args.ldx = p.ldx;
+  args.m = p.m;
+  args.w = p.w->panels();
+  args.bias = p.bias.empty() ? nullptr : p.bias.data();
+  args.y = y.data();
+  args.ldy = ldy;
+  args.scratch = reinterpret_cast<float*>(scratch.data());
+  std::vector<std::int64_t> ends = splits;
+  ends.push_back(detail::panel_count(p.w->rows()));
+  for (const std::int64_t end : ends) {
+    args.panel_end = end;
+    kernels.matmul(args);
+    args.panel_begin = end;
+  }
+  return y;
+}
+
+// One rounding of the product and of the sum for each k: at most 2 cols eps/2 of the sum of the
+// absolute terms (fma needs half of it).
+void expect_near_double(const Product& p, const std::vector<double>& w, const std::vector<float>& y,
+                        const std::string& what) {
+  const std::int64_t rows = p.w->rows(), cols = p.w->cols(), ldy = rows + 5;
+  const double eps = std::numeric_limits<float>::epsilon();
+  for (std::int64_t i = 0; i < p.m; ++i) {
+    for (std::int64_t n = 0; n < rows; ++n) {
+      double sum = 0, size = 0;
+      for (std::int64_t k = 0; k < cols; ++k) {
+        const double term = double(p.x[size_t(i * p.ldx + k)]) * w[size_t(n * cols + k)];
+        sum += term;
+        size += std::abs(term);
+      }
+      const double bias = p.bias.empty() ? 0 : p.bias[size_t(n)];
+      const double tolerance = double(cols + 1) * eps * (size + std::abs(bias));
+      ASSERT_NEAR(y[size_t(i * ldy + n)], sum + bias, tolerance)
+          << what << " row " << i << " " << n;
+    }
+    for (std::int64_t n = rows; n < ldy; ++n) ASSERT_EQ(y[size_t(i * ldy + n)], untouched) << what;
+  }
+}
+
+TEST(Matmul, AgreesWithDoubleLoops) {
+  for (const DType dtype : test::weight_types) {
+    for (const std::int64_t rows : {1, 17, 64, 100, 203}) {
+      for (std::int64_t cols : {1, 5, 32, 63, 288, 515}) {
+        if (is_quantized(dtype)) cols = (cols + 31) / 32 * 32;
+        const RandomTensor tensor(dtype, rows, cols, unsigned(rows * 1000 + cols));
+        const Weight w = packed(tensor.get());
+        const std::vector<double> values = tensor.values();
+        for (const std::int64_t m : {1, 2, 3, 4, 5, 6, 7, 13}) {
+          const Product p = product(w, m, cols % 2 == 1 || m == 13);
+          for (const FloatKernels* kernels : test::available_kernels()) {
+            expect_near_double(p, values, run(*kernels, p),
+                               std::string(kernels->name) + " " + std::string(to_string(dtype)) +
+                                   " " + std::to_string(rows) + "x" + std::to_string(cols) + " m " +
+                                   std::to_string(m));
+            if (HasFatalFailure()) return;
+          }
+        }
+      }
+    }
+  }
+}
+
+// Chains of fma over the dequantized values, as the contract says; bits equal on all levels that
+// have fma.
+TEST(Matmul, IsTheDefinedChain) {
+  for (const DType dtype : test::weight_types) {
+    const RandomTensor tensor(dtype, 70, 544, 3);
+    const Weight w = packed(tensor.get());
+    const std::vector<double> values = tensor.values();
+    const Product p = product(w, 8, true);
+    std::vector<float> expected(size_t(8 * 75), untouched);
+    for (std::int64_t i = 0; i < 8; ++i) {
+      for (std::int64_t n = 0; n < 70; ++n) {
+        float sum = 0;
+        for (std::int64_t k = 0; k < 544; ++k) {
+          sum = std::fma(p.x[size_t(i * p.ldx + k)], float(values[size_t(n * 544 + k)]), sum);
+        }
+        expected[size_t(i * 75 + n)] = sum + p.bias[size_t(n)];
+      }
+    }
+    for (const FloatKernels* kernels : fma_kernels()) {
+      EXPECT_TRUE(test::same_bits(run(*kernels, p), expected))
+          << kernels->name << " " << to_string(dtype);
+    }
+  }
+}
+
+TEST(Matmul, ARowDependsOnNothingElse) {
+  for (const DType dtype : test::weight_types) {
+    const RandomTensor tensor(dtype, 150, 320, 11);
+    const Weight w = packed(tensor.get());
+    const std::size_t ldy = 155;
+    for (const FloatKernels* kernels : test::available_kernels()) {
+      const Product all = product(w, 200, true);
+      const std::vector<float> y = run(*kernels, all);
+      for (const std::int64_t m : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 64, 130, 193}) {
+        for (const std::int64_t first : {std::int64_t{0}, 200 - m}) {
+          Product some = all;
+          some.m = m;
+          some.x.erase(some.x.begin(), some.x.begin() + first * some.ldx);
+          const std::vector<float> part = run(*kernels, some);
+          EXPECT_TRUE(std::equal(part.begin(), part.end(), y.begin() + first * std::int64_t(ldy)))
+              << kernels->name << " " << to_string(dtype) << " m " << m;
+        }
+      }
+    }
+  }
+}
+
+TEST(Matmul, SplitsByPanels) {
+  for (const DType dtype : test::weight_types) {
+    const RandomTensor tensor(dtype, 300, 96, 12);
+    const Weight w = packed(tensor.get());
+    for (const FloatKernels* kernels : test::available_kernels()) {
+      for (const std::int64_t m : {1, 3, 40}) {
+        const Product p = product(w, m, true);
+        const std::vector<float> whole = run(*kernels, p);
+        EXPECT_TRUE(test::same_bits(whole, run(*kernels, p, {1, 2, 3, 4})));
+        EXPECT_TRUE(test::same_bits(whole, run(*kernels, p, {0, 3, 3})));
+      }
+    }
+  }
+}
+
+TEST(Matmul, AllLevelsWithFmaAgreeToTheBit) {
+  const auto levels = fma_kernels();
+  if (levels.size() < 2) GTEST_SKIP() << "needs AVX-512";
+  for (const DType dtype : test::weight_types) {
+    const RandomTensor tensor(dtype, 333, 608, 13);
+    const Weight w = packed(tensor.get());
+    for (const std::int64_t m : {1, 2, 3, 4, 5, 6, 7, 64, 200}) {
+      const Product p = product(w, m, m % 2 == 0);
+      EXPECT_TRUE(test::same_bits(run(*levels[0], p), run(*levels[1], p)))
+          << to_string(dtype) << " m " << m;
+    }
+  }
+}
+
+TEST(Matmul, NoRowsAndNoPanelsAreFine) {
+  const RandomTensor tensor(DType::f32, 10, 10, 1);
+  const Weight w = packed(tensor.get());
+  for (const FloatKernels* kernels : test::available_kernels()) {
+    detail::MatmulArgs args;
+    args.w = w.panels();
+    args.panel_end = 1;
+    kernels->matmul(args);
+    args.m = 3;
+    args.panel_begin = 1;
+    kernels->matmul(args);
+  }
+}
+
+TEST(Matmul, DoubleReadsBothLayouts) {
+  for (const DType dtype : test::weight_types) {
+    const RandomTensor tensor(dtype, 130, 96, 21);
+    const std::vector<double> values = tensor.values();
+    for (const WeightLayout layout : {WeightLayout::rows, WeightLayout::panels}) {
+      const Weight w = packed(tensor.get(), layout);
+      const std::vector<float> x32 = random_floats(9 * 96, 5);
+      const std::vector<double> x(x32.begin(), x32.end());
+      std::vector<double> y(9 * 130), bias(130, 0.5), one(130),
+          scratch(size_t(matmul_scratch<double>(96)));
+      matmul<double>({x.data(), 96, 9, &w, 0, 3, bias.data(), y.data(), 130, scratch.data()});
+      for (int i = 0; i < 9; ++i) {
+        for (int n = 0; n < 130; ++n) {
+          double sum = 0.5;
+          for (int k = 0; k < 96; ++k) sum += x[size_t(i * 96 + k)] * values[size_t(n * 96 + k)];
+          ASSERT_NEAR(y[size_t(i * 130 + n)], sum, 1e-12);
+        }
+        matmul<double>(
+            {x.data() + i * 96, 96, 1, &w, 0, 3, bias.data(), one.data(), 130, scratch.data()});
+        ASSERT_TRUE(std::equal(one.begin(), one.end(), y.begin() + i * 130));
+      }
+    }
+  }
+}
+
+TEST(Matmul, FloatGoesThroughTheTable) {
+  const RandomTensor tensor(DType::f16, 65, 40, 22);
+  const Weight w = packed(tensor.get());
+  const Product p = product(w, 3, true);
+  std::vector<float> y(size_t(3 * 70), untouched);
+  Buffer scratch = test::float_scratch(matmul_scratch<float>(40));
+  matmul<float>({p.x.data(), p.ldx, 3, &w, 0, 2, p.bias.data(), y.data(), 70,
+                 reinterpret_cast<float*>(scratch.data())});
+  EXPECT_TRUE(test::same_bits(y, run(detail::float_kernels(), p)));
+}
+
+}  // namespace
+}  // namespace llm

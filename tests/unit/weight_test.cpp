@@ -1,0 +1,175 @@
+// Weights at rest: every type and layout gives back the rows of its source.
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "llm/core/error.hpp"
+#include "support/catch_error.hpp"
+#include "support/kernel_cases.hpp"
+
+namespace llm {
+namespace {
+
+using test::RandomTensor;
+
+constexpr WeightLayout layouts[] = {WeightLayout::panels, WeightLayout::rows};
+
+template <typename S>
+std::vector<S> row_of(const Weight& w, std::int64_t row) {
+  std::vector<S> out(static_cast<std::size_t>(w.cols()));
+  w.read_row(row, out.data());
+  return out;
+}
+
+// Rows of all parts, one after another.
+std::vector<std::vector<double>> stacked_rows(const MatrixSource& source) {
+  std::vector<std::vector<double>> rows;
+  for (const MatrixSource::Part& part : source.parts) {
+    const FileTensor& t = *part.tensor;
+    std::vector<double> flat(static_cast<std::size_t>(t.rows() * t.cols()));
+    read_values(t, 0, t.rows() * t.cols(), flat.data());
+    const std::size_t outputs = std::size_t(part.transposed ? t.cols() : t.rows());
+    const std::size_t inputs = std::size_t(part.transposed ? t.rows() : t.cols());
+    for (std::size_t n = 0; n < outputs; ++n) {
+      std::vector<double>& row = rows.emplace_back(inputs);
+      for (std::size_t k = 0; k < inputs; ++k) {
+        row[k] = part.transposed ? flat[k * outputs + n] : flat[n * inputs + k];
+      }
+    }
+  }
+  return rows;
+}
+
+void expect_rows(const MatrixSource& source) {
+  const std::vector<std::vector<double>> stacked = stacked_rows(source);
+  ThreadPool pool(3);
+  for (const WeightLayout layout : layouts) {
+    const Weight w(source, layout, pool);
+    ASSERT_EQ(w.rows(), source.rows());
+    ASSERT_EQ(w.cols(), source.cols());
+    ASSERT_EQ(w.layout(), layout);
+    for (std::int64_t n = 0; n < w.rows(); ++n) {
+      const std::size_t from =
+          std::size_t(source.row_order.empty() ? n : source.row_order[std::size_t(n)]);
+      const std::vector<double>& expected = stacked[from];
+      const std::vector<float> narrow(expected.begin(), expected.end());
+      ASSERT_EQ(row_of<float>(w, n), narrow);
+      if (source.dtype() != DType::f64 || layout == WeightLayout::rows) {
+        ASSERT_EQ(row_of<double>(w, n), expected) << to_string(source.dtype()) << " row " << n;
+      }
+    }
+  }
+}
+
+constexpr DType all_types[] = {DType::f64,  DType::f32,  DType::f16, DType::bf16,
+                               DType::q8_0, DType::q4_0, DType::q4_1};
+
+TEST(Weight, GivesBackEveryRow) {
+  for (const DType dtype : all_types) {
+    for (const std::int64_t rows : {1, 63, 64, 65, 130}) {
+      for (const std::int64_t cols : {32, 96, 33, 1}) {
+        if (cols % block_values(dtype) != 0) continue;
+        const RandomTensor tensor(dtype, rows, cols, unsigned(rows + cols));
+        MatrixSource source;
+        source.parts = {{&tensor.get(), false}};
+        expect_rows(source);
+      }
+    }
+  }
+}
+
+TEST(Weight, StacksPartsAndPermutesRows) {
+  for (const DType dtype : all_types) {
+    const RandomTensor a(dtype, 40, 64, 1), b(dtype, 5, 64, 2), c(dtype, 70, 64, 3);
+    MatrixSource source;
+    source.parts = {{&a.get(), false}, {&b.get(), false}, {&c.get(), false}};
+    expect_rows(source);
+    for (std::int64_t i = 0; i < 115; ++i) source.row_order.push_back(i * 7 % 115);
+    expect_rows(source);
+    source.row_order = {114, 40, 39, 0, 44, 45, 45};  // fewer, and one twice
+    expect_rows(source);
+  }
+}
+
+TEST(Weight, TransposesPlainTypes) {
+  for (const DType dtype : {DType::f64, DType::f32, DType::f16, DType::bf16}) {
+    const RandomTensor a(dtype, 33, 70, 4), b(dtype, 9, 33, 5);
+    MatrixSource source;
+    source.parts = {{&a.get(), true}, {&b.get(), false}};
+    expect_rows(source);
+    for (std::int64_t i = 79; i-- > 0;) source.row_order.push_back(i);
+    expect_rows(source);
+  }
+}
+
+TEST(Weight, RowsAreTheBytesOfTheFile) {
+  for (const DType dtype : all_types) {
+    const RandomTensor tensor(dtype, 3, 64, 6);
+    const Weight w = test::packed(tensor.get(), WeightLayout::rows);
+    const FileTensor& copy = w.file_rows();
+    EXPECT_EQ(copy.shape, tensor.get().shape);
+    EXPECT_EQ(copy.dtype, dtype);
+    EXPECT_TRUE(std::equal(copy.bytes.begin(), copy.bytes.end(), tensor.get().bytes.begin(),
+                           tensor.get().bytes.end()));
+  }
+}
+
+TEST(Weight, StaysValidWhenMoved) {
+  const RandomTensor tensor(DType::q4_1, 70, 64, 7);
+  for (const WeightLayout layout : layouts) {
+    Weight w = test::packed(tensor.get(), layout);
+    const std::vector<float> before = row_of<float>(w, 69);
+    const Weight moved = std::move(w);
+    EXPECT_EQ(row_of<float>(moved, 69), before);
+  }
+}
+
+TEST(Weight, PanelBytesAreWholeCacheLines) {
+  for (const DType dtype : test::weight_types) {
+    for (const std::int64_t cols : {32, 64, 576}) {
+      EXPECT_EQ(detail::panel_bytes(dtype, cols) % 64, 0);
+      EXPECT_EQ(detail::panel_bytes(dtype, cols),
+                64 * cols / block_values(dtype) * block_bytes(dtype));
+    }
+  }
+  EXPECT_EQ(detail::panel_bytes(DType::f16, 33), 34 * 128);
+}
+
+TEST(Weight, RefusesWhatDoesNotFitTogether) {
+  ThreadPool pool(1);
+  const RandomTensor a(DType::f32, 4, 64, 1), b(DType::f32, 4, 32, 1), c(DType::f16, 4, 64, 1),
+      q(DType::q8_0, 64, 64, 1);
+  const auto code = [&](std::vector<MatrixSource::Part> parts,
+                        std::vector<std::int64_t> order = {}) {
+    MatrixSource source;
+    source.parts = std::move(parts);
+    source.row_order = std::move(order);
+    return test::catch_error([&] { Weight(source, WeightLayout::panels, pool); }).code();
+  };
+  EXPECT_EQ(code({}), ErrorCode::internal);
+  EXPECT_EQ(code({{&a.get(), false}, {&b.get(), false}}), ErrorCode::tensor_mismatch);
+  EXPECT_EQ(code({{&a.get(), false}, {&c.get(), false}}), ErrorCode::tensor_mismatch);
+  EXPECT_EQ(code({{&q.get(), true}}), ErrorCode::tensor_mismatch);
+  EXPECT_EQ(code({{&a.get(), false}}, {4}), ErrorCode::tensor_mismatch);
+  EXPECT_EQ(code({{&a.get(), false}}, {-1}), ErrorCode::tensor_mismatch);
+  FileTensor odd = q.get();
+  odd.shape = {128, 48};
+  EXPECT_EQ(code({{&odd, false}}), ErrorCode::tensor_mismatch);
+  FileTensor integers = a.get();
+  integers.dtype = DType::i32;
+  EXPECT_EQ(code({{&integers, false}}), ErrorCode::unsupported);
+  FileTensor cut = a.get();
+  cut.bytes = cut.bytes.first(100);
+  EXPECT_EQ(code({{&cut, false}}), ErrorCode::tensor_mismatch);
+}
+
+TEST(Weight, RefusesARowItDoesNotHave) {
+  const RandomTensor tensor(DType::f32, 4, 8, 1);
+  const Weight w = test::packed(tensor.get());
+  std::vector<float> out(8);
+  EXPECT_EQ(test::catch_error([&] { w.read_row(4, out.data()); }).code(), ErrorCode::internal);
+  EXPECT_EQ(test::catch_error([&] { w.read_row(-1, out.data()); }).code(), ErrorCode::internal);
+}
+
+}  // namespace
+}  // namespace llm
