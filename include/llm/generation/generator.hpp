@@ -34,13 +34,6 @@ enum class Overflow : std::uint8_t { error, truncate_left, truncate_right, trunc
 /// "truncate-left" (or with underscore) and so on; Error (invalid_option) for other names.
 Overflow overflow_from_name(std::string_view name);
 
-/// Why a sequence ended. `stop`: eos, a stop token, a stop string or a StopRule. `length`: one of
-/// the limits or the end of the context. `interrupted`: the caller's flag or callback.
-enum class FinishReason : std::uint8_t { stop, length, time, interrupted };
-
-/// "stop", "length", "time", "interrupted".
-std::string_view to_string(FinishReason reason);
-
 /// Why a row has no result; the other rows go on.
 struct RowError {
   ErrorCode code = ErrorCode::internal;
@@ -152,6 +145,9 @@ class Generator {
   const RunOptions<S>& options() const { return options_; }
 
  private:
+  GenerationResult first_result(GenerationRequest request, const GenerationConfig& config,
+                                const OnText& on_text) const;
+
   const LanguageModel<S>& model_;
   const Tokenizer* tokenizer_;
   RunOptions<S> options_;

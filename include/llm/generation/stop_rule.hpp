@@ -12,6 +12,19 @@
 
 namespace llm {
 
+/// Why a sequence ended. `stop`: eos, a stop token, a stop string or a StopRule. `length`: one of
+/// the limits or the end of the context. `interrupted`: the caller's flag or callback.
+enum class FinishReason : std::uint8_t { stop, length, time, interrupted };
+
+/// "stop", "length", "time", "interrupted".
+std::string_view to_string(FinishReason reason);
+
+/// How a sequence ended.
+struct Ending {
+  FinishReason reason = FinishReason::length;
+  std::string stop;  ///< as in GenerationResult
+};
+
 /// Keeps no state: one rule serves all rows and threads.
 class StopRule {
  public:

@@ -43,22 +43,20 @@ class TextStreamer {
   std::size_t tokens_in_text() const;
 
  private:
-  std::string decode(std::size_t first, std::size_t last) const;
-  bool ends_uncertain(std::string_view tail) const;
-  bool find_stop();
-  void advance_window(std::size_t stable_bytes);
+  std::string decode(std::size_t first) const;
+  bool is_byte_token(TokenId id) const;
+  bool may_change(std::string_view text) const;
+  bool find_stop(std::size_t from);
 
-  const Tokenizer& tokenizer_;
+  const Tokenizer* tokenizer_;
   std::vector<std::string> stop_strings_;
-  std::vector<TokenId> ids_;  // end of the context, then all new tokens
-  std::size_t context_ = 0;   // how many of ids_ are context
-  std::size_t window_ = 0;    // tokens before this are settled and no longer decoded
-  std::size_t settled_ = 0;   // tokens before this have text that cannot change
-  std::string window_text_;   // decode(window_, settled_)
-  std::string text_;          // all new text so far
-  std::size_t stable_ = 0;    // bytes of text_ that cannot change
-  std::size_t taken_ = 0;     // bytes of text_ that were handed out
-  std::size_t longest_stop_ = 0;
+  std::vector<TokenId> ids_;           // end of the context, then all new tokens
+  std::size_t window_ = 0;             // first token that is still decoded
+  std::size_t settled_ = 0;            // tokens before this have text that cannot change
+  std::string window_text_;            // text of the tokens from window_ to settled_
+  std::string text_;                   // all new text so far
+  std::size_t stable_ = 0;             // bytes of text_ that cannot change
+  std::size_t taken_ = 0;              // bytes of text_ that were handed out
   std::vector<std::size_t> text_end_;  // size of text_ after each new token
   std::string stop_;
   bool finished_ = false;

@@ -1,0 +1,414 @@
+/// \file
+/// The processors themselves, each a few lines that say what the option means. make_processors()
+/// puts them in order; which of them agree with the reference to the last bit is tested with values
+/// from it.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "llm/generation/logits_processor.hpp"
+#include "llm/generation/scores.hpp"
+
+namespace llm {
+
+namespace detail {
+
+/// Bans a token; ids outside the vocabulary cannot be generated anyway.
+template <typename S>
+void ban(std::span<S> scores, TokenId id) {
+  if (id >= 0 && static_cast<std::size_t>(id) < scores.size()) {
+    scores[static_cast<std::size_t>(id)] = minus_infinity<S>;
+  }
+}
+
+template <typename S>
+void ban_all(std::span<S> scores, std::span<const TokenId> ids) {
+  for (const TokenId id : ids) ban(scores, id);
+}
+
+/// Leaves only `ids`, with score 0.
+template <typename S>
+void force(std::span<S> scores, std::span<const TokenId> ids) {
+  std::fill(scores.begin(), scores.end(), minus_infinity<S>);
+  for (const TokenId id : ids) {
+    if (id >= 0 && static_cast<std::size_t>(id) < scores.size()) {
+      scores[static_cast<std::size_t>(id)] = S(0);
+    }
+  }
+}
+
+/// Makes every token of `ids`, once, less likely by a factor above 1.
+template <typename S>
+void penalize(std::span<S> scores, std::span<const TokenId> ids, double penalty) {
+  std::vector<bool> seen(scores.size());
+  const S factor = static_cast<S>(penalty);
+  for (const TokenId id : ids) {
+    const auto i = static_cast<std::size_t>(id);
+    if (id < 0 || i >= scores.size() || seen[i]) continue;
+    seen[i] = true;
+    scores[i] = scores[i] < S(0) ? scores[i] * factor : scores[i] / factor;
+  }
+}
+
+/// Bans each token that followed, somewhere in `text`, the last `size - 1` tokens of `ids`.
+template <typename S>
+void ban_ngrams(std::span<S> scores, std::span<const TokenId> ids, std::span<const TokenId> text,
+                std::int64_t size) {
+  const auto n = static_cast<std::size_t>(size);
+  if (ids.size() + 1 < n || text.size() < n) return;
+  const auto prefix = ids.last(n - 1);
+  for (std::size_t at = 0; at + n <= text.size(); ++at) {
+    if (std::equal(prefix.begin(), prefix.end(), text.begin() + static_cast<std::ptrdiff_t>(at))) {
+      ban(scores, text[at + n - 1]);
+    }
+  }
+}
+
+}  // namespace detail
+
+/// Tokens of the sequence: positive scores are divided by the penalty, negative ones multiplied.
+template <typename S>
+class RepetitionPenalty final : public LogitsProcessor<S> {
+ public:
+  explicit RepetitionPenalty(double penalty) : penalty_(penalty) {}
+  std::string_view name() const override { return "repetition_penalty"; }
+  void apply(const SequenceView& sequence, std::span<S> scores) const override {
+    detail::penalize(scores, sequence.ids, penalty_);
+  }
+
+ private:
+  double penalty_;
+};
+
+/// Tokens of the source are made more likely by the same rule with 1 / penalty.
+template <typename S>
+class EncoderRepetitionPenalty final : public LogitsProcessor<S> {
+ public:
+  explicit EncoderRepetitionPenalty(double penalty) : penalty_(1.0 / penalty) {}
+  std::string_view name() const override { return "encoder_repetition_penalty"; }
+  void apply(const SequenceView& sequence, std::span<S> scores) const override {
+    detail::penalize(scores, sequence.source, penalty_);
+  }
+
+ private:
+  double penalty_;
+};
+
+/// No sequence of `size` tokens occurs twice.
+template <typename S>
+class NoRepeatNgram final : public LogitsProcessor<S> {
+ public:
+  explicit NoRepeatNgram(std::int64_t size) : size_(size) {}
+  std::string_view name() const override { return "no_repeat_ngram_size"; }
+  void apply(const SequenceView& sequence, std::span<S> scores) const override {
+    detail::ban_ngrams(scores, sequence.ids, sequence.ids, size_);
+  }
+
+ private:
+  std::int64_t size_;
+};
+
+/// No sequence of `size` tokens of the source is repeated.
+template <typename S>
+class EncoderNoRepeatNgram final : public LogitsProcessor<S> {
+ public:
+  explicit EncoderNoRepeatNgram(std::int64_t size) : size_(size) {}
+  std::string_view name() const override { return "encoder_no_repeat_ngram_size"; }
+  void apply(const SequenceView& sequence, std::span<S> scores) const override {
+    detail::ban_ngrams(scores, sequence.ids, sequence.source, size_);
+  }
+
+ private:
+  std::int64_t size_;
+};
+
+/// The last token of a word is banned where the tokens before it are the rest of the word. A word
+/// that is nothing but an eos token is no bad word.
+template <typename S>
+class BadWords final : public LogitsProcessor<S> {
+ public:
+  BadWords(std::vector<std::vector<TokenId>> words, std::span<const TokenId> eos)
+      : words_(std::move(words)) {
+    std::erase_if(words_, [&](const std::vector<TokenId>& word) {
+      return word.empty() || (word.size() == 1 && std::ranges::count(eos, word[0]) > 0);
+    });
+  }
+  std::string_view name() const override { return "bad_words_ids"; }
+  void apply(const SequenceView& sequence, std::span<S> scores) const override {
+    for (const auto& word : words_) {
+      const auto before = std::span(word).first(word.size() - 1);
+      if (before.size() <= sequence.ids.size() &&
+          std::ranges::equal(before, sequence.ids.last(before.size()))) {
+        detail::ban(scores, word.back());
+      }
+    }
+  }
+
+ private:
+  std::vector<std::vector<TokenId>> words_;
+};
+
+/// No eos while the sequence, prompt included, is shorter than min_length.
+template <typename S>
+class MinLength final : public LogitsProcessor<S> {
+ public:
+  MinLength(std::int64_t length, std::vector<TokenId> eos)
+      : length_(length), eos_(std::move(eos)) {}
+  std::string_view name() const override { return "min_length"; }
+  void apply(const SequenceView& sequence, std::span<S> scores) const override {
+    if (sequence.length() < length_) detail::ban_all(scores, std::span<const TokenId>(eos_));
+  }
+
+ private:
+  std::int64_t length_;
+  std::vector<TokenId> eos_;
+};
+
+/// No eos among the first min_new_tokens.
+template <typename S>
+class MinNewTokens final : public LogitsProcessor<S> {
+ public:
+  MinNewTokens(std::int64_t count, std::vector<TokenId> eos)
+      : count_(count), eos_(std::move(eos)) {}
+  std::string_view name() const override { return "min_new_tokens"; }
+  void apply(const SequenceView& sequence, std::span<S> scores) const override {
+    if (sequence.length() - sequence.prompt_length < count_) {
+      detail::ban_all(scores, std::span<const TokenId>(eos_));
+    }
+  }
+
+ private:
+  std::int64_t count_;
+  std::vector<TokenId> eos_;
+};
+
+/// The token after a sequence of length 1 (the decoder start).
+template <typename S>
+class ForcedBos final : public LogitsProcessor<S> {
+ public:
+  explicit ForcedBos(TokenId id) : id_(id) {}
+  std::string_view name() const override { return "forced_bos_token_id"; }
+  void apply(const SequenceView& sequence, std::span<S> scores) const override {
+    if (sequence.length() == 1) detail::force(scores, std::span<const TokenId>(&id_, 1));
+  }
+
+ private:
+  TokenId id_;
+};
+
+/// The last token before the limit.
+template <typename S>
+class ForcedEos final : public LogitsProcessor<S> {
+ public:
+  explicit ForcedEos(std::vector<TokenId> ids) : ids_(std::move(ids)) {}
+  std::string_view name() const override { return "forced_eos_token_id"; }
+  void apply(const SequenceView& sequence, std::span<S> scores) const override {
+    if (sequence.length() == sequence.max_length - 1) {
+      detail::force(scores, std::span<const TokenId>(ids_));
+    }
+  }
+
+ private:
+  std::vector<TokenId> ids_;
+};
+
+/// NaN becomes 0, infinities the largest finite numbers.
+template <typename S>
+class RemoveInvalidValues final : public LogitsProcessor<S> {
+ public:
+  std::string_view name() const override { return "remove_invalid_values"; }
+  void apply(const SequenceView&, std::span<S> scores) const override {
+    constexpr S largest = std::numeric_limits<S>::max();
+    for (S& score : scores) {
+      score = std::isnan(score) ? S(0) : std::clamp(score, -largest, largest);
+    }
+  }
+};
+
+template <typename S>
+class SuppressTokens final : public LogitsProcessor<S> {
+ public:
+  explicit SuppressTokens(std::vector<TokenId> ids) : ids_(std::move(ids)) {}
+  std::string_view name() const override { return "suppress_tokens"; }
+  void apply(const SequenceView&, std::span<S> scores) const override {
+    detail::ban_all(scores, std::span<const TokenId>(ids_));
+  }
+
+ private:
+  std::vector<TokenId> ids_;
+};
+
+/// Only for the first new token; for the second when the first is forced by forced_bos_token_id.
+template <typename S>
+class BeginSuppressTokens final : public LogitsProcessor<S> {
+ public:
+  BeginSuppressTokens(std::vector<TokenId> ids, bool bos_is_forced)
+      : ids_(std::move(ids)), bos_is_forced_(bos_is_forced) {}
+  std::string_view name() const override { return "begin_suppress_tokens"; }
+  void apply(const SequenceView& sequence, std::span<S> scores) const override {
+    const bool second = bos_is_forced_ && sequence.prompt_length <= 1;
+    if (sequence.length() == sequence.prompt_length + (second ? 1 : 0)) {
+      detail::ban_all(scores, std::span<const TokenId>(ids_));
+    }
+  }
+
+ private:
+  std::vector<TokenId> ids_;
+  bool bos_is_forced_;
+};
+
+template <typename S>
+class Temperature final : public LogitsProcessor<S> {
+ public:
+  explicit Temperature(double temperature) : temperature_(static_cast<S>(temperature)) {}
+  std::string_view name() const override { return "temperature"; }
+  void apply(const SequenceView&, std::span<S> scores) const override {
+    for (S& score : scores) score /= temperature_;
+  }
+
+ private:
+  S temperature_;
+};
+
+/// Keeps the scores that are at least the k-th largest; all that are equal to it stay.
+template <typename S>
+class TopK final : public LogitsProcessor<S> {
+ public:
+  TopK(std::int64_t k, std::size_t min_keep)
+      : k_(std::max(static_cast<std::size_t>(k), min_keep)) {}
+  std::string_view name() const override { return "top_k"; }
+  void apply(const SequenceView&, std::span<S> scores) const override {
+    const auto best = detail::top_indices(std::span<const S>(scores), k_);
+    if (best.size() < k_) return;  // fewer candidates than k
+    const S kth = scores[best.back()];
+    for (S& score : scores) {
+      if (score < kth) score = detail::minus_infinity<S>;
+    }
+  }
+
+ private:
+  std::size_t k_;
+};
+
+/// Removes the least probable tokens as long as their probabilities add up to at most 1 - p: the
+/// token that crosses p is kept. Of equal scores the lower ids stay.
+template <typename S>
+class TopP final : public LogitsProcessor<S> {
+ public:
+  TopP(double p, std::size_t min_keep) : p_(p), min_keep_(min_keep) {}
+  std::string_view name() const override { return "top_p"; }
+  void apply(const SequenceView&, std::span<S> scores) const override;
+
+ private:
+  double p_;
+  std::size_t min_keep_;
+};
+
+template <typename S>
+void TopP<S>::apply(const SequenceView&, std::span<S> scores) const {
+  std::vector<std::size_t> tokens = detail::candidates(std::span<const S>(scores));
+  const auto weight = detail::weights(std::span<const S>(scores), std::span(std::as_const(tokens)));
+  std::vector<double> probability(scores.size());
+  const double total = std::accumulate(weight.begin(), weight.end(), 0.0);
+  for (std::size_t i = 0; i < tokens.size(); ++i) probability[tokens[i]] = weight[i] / total;
+  const auto before = [&](std::size_t a, std::size_t b) {
+    return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
+  };
+  // The cut is usually near the top: sort only a head, made longer until the tail behind it is
+  // light enough to go as a whole.
+  std::size_t head = std::min<std::size_t>(tokens.size(), 64);
+  double tail = 0.0;
+  for (;; head = std::min(tokens.size(), head * 8)) {
+    const auto middle = tokens.begin() + static_cast<std::ptrdiff_t>(head);
+    std::nth_element(tokens.begin(), middle, tokens.end(), before);
+    std::sort(middle, tokens.end());  // index order, so that the sum is defined
+    tail = 0.0;
+    for (auto at = middle; at != tokens.end(); ++at) tail += probability[*at];
+    if (head == tokens.size() || tail <= 1.0 - p_) break;
+  }
+  std::sort(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(head), before);
+  std::size_t keep = head;
+  while (keep > min_keep_ && (tail += probability[tokens[keep - 1]]) <= 1.0 - p_) --keep;
+  keep = std::max(keep, std::min(min_keep_, tokens.size()));
+  for (std::size_t i = keep; i < tokens.size(); ++i) {
+    scores[tokens[i]] = detail::minus_infinity<S>;
+  }
+}
+
+/// Removes tokens less probable than min_p times the most probable one.
+template <typename S>
+class MinP final : public LogitsProcessor<S> {
+ public:
+  MinP(double min_p, std::size_t min_keep) : min_p_(min_p), min_keep_(min_keep) {}
+  std::string_view name() const override { return "min_p"; }
+  void apply(const SequenceView&, std::span<S> scores) const override {
+    const std::span<const S> all(scores);
+    const auto tokens = detail::candidates(all);
+    const auto weight = detail::weights(all, std::span(tokens));  // the most probable one has 1
+    const auto best = detail::top_indices(all, min_keep_);
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      if (weight[i] < min_p_ && std::ranges::count(best, tokens[i]) == 0) {
+        scores[tokens[i]] = detail::minus_infinity<S>;
+      }
+    }
+  }
+
+ private:
+  double min_p_;
+  std::size_t min_keep_;
+};
+
+/// Locally typical sampling (Meister et al. 2022): keeps the tokens whose information is nearest to
+/// the entropy of the distribution, until their probabilities add up to `mass`.
+template <typename S>
+class TypicalP final : public LogitsProcessor<S> {
+ public:
+  TypicalP(double mass, std::size_t min_keep) : mass_(mass), min_keep_(min_keep) {}
+  std::string_view name() const override { return "typical_p"; }
+  void apply(const SequenceView&, std::span<S> scores) const override;
+
+ private:
+  double mass_;
+  std::size_t min_keep_;
+};
+
+template <typename S>
+void TypicalP<S>::apply(const SequenceView&, std::span<S> scores) const {
+  const std::span<const S> all(scores);
+  std::vector<std::size_t> tokens = detail::candidates(all);
+  const double norm = detail::log_sum_exp(all);
+  const auto log_p = [&](std::size_t i) { return static_cast<double>(scores[i]) - norm; };
+  double entropy = 0.0;
+  for (const std::size_t i : tokens) entropy -= log_p(i) * std::exp(log_p(i));
+  std::vector<double> distance(scores.size());
+  for (const std::size_t i : tokens) distance[i] = std::abs(-log_p(i) - entropy);
+  std::stable_sort(tokens.begin(), tokens.end(),
+                   [&](std::size_t a, std::size_t b) { return distance[a] < distance[b]; });
+  std::size_t last = 0;
+  double sum = 0.0;
+  while (last < tokens.size() && (sum += std::exp(log_p(tokens[last]))) < mass_) ++last;
+  if (last >= tokens.size()) return;  // the mass is not reached: all stay
+  const double limit = distance[tokens[last]];
+  for (std::size_t i = std::min(min_keep_, tokens.size()); i < tokens.size(); ++i) {
+    if (distance[tokens[i]] > limit) scores[tokens[i]] = detail::minus_infinity<S>;
+  }
+}
+
+/// Scores become log-probabilities again.
+template <typename S>
+class Renormalize final : public LogitsProcessor<S> {
+ public:
+  std::string_view name() const override { return "renormalize_logits"; }
+  void apply(const SequenceView&, std::span<S> scores) const override {
+    const double norm = detail::log_sum_exp(std::span<const S>(scores));
+    for (S& score : scores) score = static_cast<S>(static_cast<double>(score) - norm);
+  }
+};
+
+}  // namespace llm

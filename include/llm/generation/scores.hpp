@@ -1,0 +1,100 @@
+/// \file
+/// Arithmetic on one row of scores that processors, sampler and beam search share. Sums are
+/// accumulated in double in index order, so they do not depend on the instruction set.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <vector>
+
+namespace llm::detail {
+
+template <typename S>
+inline constexpr S minus_infinity = -std::numeric_limits<S>::infinity();
+
+/// Whether a token can still be chosen: neither banned nor NaN.
+template <typename S>
+bool is_candidate(S score) {
+  return score > minus_infinity<S>;
+}
+
+/// The tokens that can still be chosen, in index order.
+template <typename S>
+std::vector<std::size_t> candidates(std::span<const S> scores) {
+  std::vector<std::size_t> found;
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    if (is_candidate(scores[i])) found.push_back(i);
+  }
+  return found;
+}
+
+/// Largest score; -inf when there is no candidate.
+template <typename S>
+S max_score(std::span<const S> scores) {
+  S best = minus_infinity<S>;
+  for (const S score : scores) best = score > best ? score : best;
+  return best;
+}
+
+/// Index of the largest score, the first of equals; scores.size() when there is no candidate.
+template <typename S>
+std::size_t argmax(std::span<const S> scores) {
+  std::size_t best = scores.size();
+  S value = minus_infinity<S>;
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    if (scores[i] > value) {
+      value = scores[i];
+      best = i;
+    }
+  }
+  return best;
+}
+
+/// log(sum(exp(scores))); -inf without candidates, NaN or inf when a score is.
+template <typename S>
+double log_sum_exp(std::span<const S> scores) {
+  const double max = static_cast<double>(max_score(scores));
+  if (!std::isfinite(max)) return max;
+  double sum = 0.0;
+  for (const S score : scores) sum += std::exp(static_cast<double>(score) - max);
+  return max + std::log(sum);
+}
+
+/// exp(score - max) of each of `tokens`: probabilities without their common divisor.
+template <typename S>
+std::vector<double> weights(std::span<const S> scores, std::span<const std::size_t> tokens) {
+  const double max = static_cast<double>(max_score(scores));
+  std::vector<double> result(tokens.size());
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    result[i] = std::exp(static_cast<double>(scores[tokens[i]]) - max);
+  }
+  return result;
+}
+
+/// Indices of the `count` largest scores, best first, of equals the first; candidates only.
+/// One pass with a heap: `count` is small beside the vocabulary.
+template <typename S>
+std::vector<std::size_t> top_indices(std::span<const S> scores, std::size_t count) {
+  const auto before = [&](std::size_t a, std::size_t b) {
+    return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
+  };
+  std::vector<std::size_t> heap;  // its front is the worst of the best
+  for (std::size_t i = 0; count > 0 && i < scores.size(); ++i) {
+    if (!is_candidate(scores[i])) continue;
+    if (heap.size() == count) {
+      if (!(scores[i] > scores[heap.front()])) continue;
+      std::pop_heap(heap.begin(), heap.end(), before);
+      heap.back() = i;
+    } else {
+      heap.push_back(i);
+    }
+    std::push_heap(heap.begin(), heap.end(), before);
+  }
+  std::sort_heap(heap.begin(), heap.end(), before);
+  return heap;
+}
+
+}  // namespace llm::detail

@@ -1,0 +1,56 @@
+/// \file
+/// A request made ready to run: tokens, limits, and the options that hold for it. Everything that
+/// can be wrong with a row is found here, before it meets other rows.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "llm/generation/generator.hpp"
+
+namespace llm::detail {
+
+/// What a model accepts; the part of LanguageModel that does not depend on the scalar.
+struct ModelLimits {
+  std::int64_t vocab_size = 0;
+  bool is_encoder_decoder = false;
+  std::optional<std::int64_t> max_length;
+  std::optional<std::int64_t> max_source_length;
+};
+
+/// One row, ready to run.
+struct Task {
+  GenerationRequest request;
+  std::shared_ptr<const GenerationConfig> config;
+  const Tokenizer* tokenizer = nullptr;
+  bool is_encoder_decoder = false;
+  std::vector<TokenId> source;  ///< encoder-decoder: what is encoded
+  std::vector<TokenId> prompt;  ///< what the decoder begins with
+  std::int64_t max_length = 0;  ///< of the decoder sequence
+  std::int64_t prompt_tokens = 0;
+  bool truncated = false;
+  std::uint64_t row = 0;
+  std::uint64_t seed = 0;
+  std::chrono::steady_clock::time_point started;
+
+  /// A sequence as processors and stop rules see it.
+  SequenceView view(std::span<const TokenId> ids) const {
+    return {ids, is_encoder_decoder ? source : prompt, static_cast<std::int64_t>(prompt.size()),
+            max_length};
+  }
+  /// A result with all that is known beforehand.
+  GenerationResult result(std::int32_t sample) const;
+  bool out_of_time() const;
+  /// The token as people know it: as the tokenizer spells it, or its number.
+  std::string spell(TokenId id) const;
+};
+
+/// Encodes, cuts or refuses. Throws Error: invalid_option, invalid_input, context_overflow.
+Task prepare_task(GenerationRequest request, std::shared_ptr<const GenerationConfig> config,
+                  const ModelLimits& limits, const Tokenizer* tokenizer, Overflow overflow);
+
+}  // namespace llm::detail

@@ -1,0 +1,277 @@
+// The steps of the generation loop: who joins, what is fed, who leaves.
+#include "llm/generation/scheduler.hpp"
+
+#include <random>
+
+namespace llm::detail {
+
+namespace {
+
+// Finished rows that may wait for an earlier one: bounds the memory of a run.
+constexpr std::uint64_t finished_window = 4096;
+
+// A shared beginning shorter than this is not worth that others wait for it.
+constexpr std::size_t least_prefix = 16;
+
+std::uint64_t draw_seed() {
+  std::random_device device;
+  return std::uint64_t{device()} << 32 | device();
+}
+
+std::size_t common_prefix(std::span<const TokenId> a, std::span<const TokenId> b) {
+  return static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
+}
+
+// What of a prompt may come from elsewhere: the last token must be fed to get logits.
+std::span<const TokenId> shareable(std::span<const TokenId> prompt) {
+  return prompt.first(prompt.size() - 1);
+}
+
+template <typename S>
+DecodingContext<S> make_context(const Generator<S>& generator, const GenerationConfig& config) {
+  return {&generator.options(), std::make_shared<const ProcessorList<S>>(
+                                    make_processors(config, generator.options().processors))};
+}
+
+}  // namespace
+
+template <typename S>
+Scheduler<S>::Scheduler(const Generator<S>& generator, const GenerationConfig& config,
+                        const RequestSource& source, const ResultSink& sink)
+    : generator_(generator),
+      source_(source),
+      sink_(sink),
+      limits_{generator.model().vocab_size(), generator.model().is_encoder_decoder(),
+              generator.model().max_length(), generator.model().max_source_length()},
+      config_(std::make_shared<const GenerationConfig>(config)),
+      drawn_seed_(draw_seed()) {
+  config.validate();
+  processors_ = make_context(generator, config).processors;
+}
+
+// Makes the next request a waiting row, or a finished one when it cannot be done. Returns whether
+// there was one.
+template <typename S>
+bool Scheduler<S>::pull() {
+  if (source_ended_ || pulled_ - delivered_ >= finished_window) return false;
+  std::optional<GenerationRequest> request = source_();
+  source_ended_ = !request;
+  if (!request) return false;
+  auto row = std::make_unique<Row<S>>();
+  row->order = pulled_++;
+  row->task.row = request->row.value_or(row->order);
+  row->task.request.id = request->id;
+  try {
+    if (request->error) throw Error(request->error->code, request->error->message);
+    const auto config = request->config ? request->config : config_;
+    const std::uint64_t number = row->task.row;
+    row->task = prepare_task(std::move(*request), config, limits_, generator_.tokenizer(),
+                             generator_.options().overflow);
+    row->task.row = number;
+    if (config->do_sample) row->task.seed = config->seed.value_or(drawn_seed_);
+    row->context = config == config_ ? DecodingContext<S>{&generator_.options(), processors_}
+                                     : make_context(generator_, *config);
+    waiting_.push_back(std::move(row));
+  } catch (const Error& error) {
+    fail(*row, error);
+  }
+  return true;
+}
+
+// Fills the batch. One row more than fits is looked at, to know whether it shares a prefix.
+template <typename S>
+void Scheduler<S>::admit() {
+  std::vector<Row<S>*> fresh;
+  while (active_.size() < static_cast<std::size_t>(generator_.options().batch_size) && !leader_) {
+    while (waiting_.size() < 2 && pull()) deliver();  // a row that failed at once need not wait
+    if (waiting_.empty()) break;
+    active_.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+    Row<S>& row = *active_.back();
+    row.task.started = std::chrono::steady_clock::now();
+    if (generator_.options().share_prefix && !limits_.is_encoder_decoder) join_prefix(row);
+    if (!row.state) fresh.push_back(&row);
+  }
+  if (!fresh.empty()) start(std::move(fresh));
+  deliver();
+}
+
+// Forks the known prefix as far as the row shares it. If the next row shares much more with this
+// one, this one becomes the leader that computes a longer prefix.
+template <typename S>
+void Scheduler<S>::join_prefix(Row<S>& row) {
+  const std::size_t known = common_prefix(prefix_.ids, shareable(row.task.prompt));
+  if (known > 0) {
+    row.state = prefix_.state->fork();
+    row.state->truncate(static_cast<std::int64_t>(known));
+    row.fed = known;
+  }
+  const std::size_t next =
+      waiting_.empty()
+          ? 0
+          : common_prefix(shareable(row.task.prompt), shareable(waiting_.front()->task.prompt));
+  if (next < known + least_prefix) return;
+  row.snapshot_at = next;
+  leader_ = &row;
+}
+
+// Opens the rows' sequences, all together; one by one when that fails, to find whose fault it is.
+template <typename S>
+void Scheduler<S>::start(std::vector<Row<S>*> rows) {
+  std::vector<std::span<const TokenId>> sources;
+  for (const Row<S>* row : rows) sources.emplace_back(row->task.source);
+  try {
+    auto states = generator_.model().start(sources, workspace_);
+    for (std::size_t i = 0; i < rows.size(); ++i) rows[i]->state = std::move(states[i]);
+  } catch (const Error& error) {
+    if (rows.size() > 1) {
+      for (Row<S>* row : rows) start({row});
+    } else {
+      fail(*rows[0], error);
+    }
+  }
+}
+
+// The rows of the next step: all that choose tokens, and as many prompt tokens as a step may have.
+template <typename S>
+std::vector<Row<S>*> Scheduler<S>::plan() {
+  std::vector<Row<S>*> rows;
+  auto budget =
+      static_cast<std::size_t>(std::max<std::int64_t>(generator_.options().prefill_chunk, 1));
+  for (const RowPointer& row : active_) {
+    if (row->over) continue;
+    if (row->feeding()) {
+      const std::size_t end =
+          row->snapshot_at > row->fed ? row->snapshot_at : row->task.prompt.size();
+      row->chunk = std::min(budget, end - row->fed);
+      budget -= row->chunk;
+      if (row->chunk == 0) continue;
+    }
+    rows.push_back(row.get());
+  }
+  return rows;
+}
+
+// A step that fails with several rows is repeated for each alone (the states are unchanged), so
+// that a row's error stays its own.
+template <typename S>
+void Scheduler<S>::step(const std::vector<Row<S>*>& rows) {
+  if (rows.empty()) return;
+  std::vector<StepInput<S>> batch;
+  for (Row<S>* row : rows) {
+    if (row->feeding()) {
+      const std::span<const TokenId> prompt(row->task.prompt);
+      batch.push_back({row->state.get(), prompt.subspan(row->fed, row->chunk), false});
+    } else {
+      row->decoding->add_inputs(batch);
+    }
+  }
+  TensorView<const S> logits;
+  try {
+    logits = generator_.model().step(batch, workspace_);
+  } catch (const Error& error) {
+    if (rows.size() == 1) return fail(*rows[0], error);
+    for (Row<S>* row : rows) step({row});
+    return;
+  }
+  hand_out(rows, logits);
+}
+
+template <typename S>
+void Scheduler<S>::hand_out(const std::vector<Row<S>*>& rows, TensorView<const S> logits) {
+  std::int64_t at = 0;
+  std::vector<StepInput<S>> inputs;
+  for (Row<S>* row : rows) {
+    std::int64_t count = 1;
+    if (!row->feeding()) {
+      inputs.clear();
+      row->decoding->add_inputs(inputs);
+      count = static_cast<std::int64_t>(inputs.size());
+    }
+    const auto own = logits.rows_view(at, count);
+    at += count;
+    try {
+      if (row->feeding()) {
+        finish_chunk(*row, own.row_span(0));
+      } else {
+        row->decoding->advance(own);
+      }
+    } catch (const Error& error) {
+      fail(*row, error);
+    }
+  }
+}
+
+template <typename S>
+void Scheduler<S>::finish_chunk(Row<S>& row, std::span<const S> logits) {
+  row.fed += row.chunk;
+  if (row.snapshot_at > 0 && row.fed == row.snapshot_at) {
+    const auto ids = std::span<const TokenId>(row.task.prompt).first(row.fed);
+    prefix_ = {{ids.begin(), ids.end()}, row.state->fork()};
+    leader_ = nullptr;
+  }
+  if (row.feeding()) return;
+  if (row.task.config->num_beams > 1) {
+    row.decoding = std::make_unique<BeamDecoding<S>>(row.task, row.context);
+  } else {
+    row.decoding = std::make_unique<SampleDecoding<S>>(row.task, row.context);
+  }
+  row.decoding->begin(std::move(row.state), logits);
+}
+
+template <typename S>
+void Scheduler<S>::fail(Row<S>& row, const Error& error) {
+  GenerationResult result = row.task.result(0);
+  result.error = RowError{error.code(), error.what()};
+  std::vector<GenerationResult> results;
+  results.push_back(std::move(result));
+  finish(row, std::move(results));
+}
+
+template <typename S>
+void Scheduler<S>::finish(Row<S>& row, std::vector<GenerationResult> results) {
+  if (leader_ == &row) leader_ = nullptr;
+  row.over = true;
+  finished_[row.order] = std::move(results);
+}
+
+template <typename S>
+void Scheduler<S>::retire() {
+  for (const RowPointer& row : active_) {
+    if (row->over) continue;
+    if (row->decoding && row->decoding->done()) finish(*row, row->decoding->take_results());
+  }
+  std::erase_if(active_, [&](const RowPointer& row) { return row->over; });
+}
+
+// Rows in flight end as they are; rows that were not begun yield nothing.
+template <typename S>
+void Scheduler<S>::interrupt_all() {
+  for (const RowPointer& row : active_) {
+    if (row->decoding) {
+      row->decoding->interrupt();
+      finish(*row, row->decoding->take_results());
+    } else {
+      GenerationResult result = row->task.result(0);
+      result.finish_reason = FinishReason::interrupted;
+      result.sequence = row->task.prompt;
+      std::vector<GenerationResult> results;
+      results.push_back(std::move(result));
+      finish(*row, std::move(results));
+    }
+  }
+  active_.clear();
+}
+
+template <typename S>
+void Scheduler<S>::deliver() {
+  for (auto next = finished_.begin(); next != finished_.end() && next->first == delivered_;
+       next = finished_.erase(next), ++delivered_) {
+    for (GenerationResult& result : next->second) sink_(std::move(result));
+  }
+}
+
+template class Scheduler<float>;
+template class Scheduler<double>;
+
+}  // namespace llm::detail
