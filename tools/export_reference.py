@@ -1,19 +1,20 @@
 #!/usr/bin/env python3
-"""Writes reference.safetensors for a model: what Hugging Face transformers computes for it in float64.
+"""Writes reference.safetensors for a model: what transformers computes for it in float64.
 
-    python3 tools/export_reference.py MODEL [--out FILE] [--ids 5,6,7] [--text TEXT] [--generate JSON] ...
+    python3 tools/export_reference.py MODEL [--out FILE] [--ids 5,6,7] [--text TEXT] [--generate JSON]
     llm-generate verify MODEL --reference FILE
 
-MODEL is a folder as `save_pretrained` writes it, or a .gguf file. Without --ids, --text and --generate a
-few cases and generations are made up: from the model's tokenizer where there is one, else from random ids.
+MODEL is a folder as `save_pretrained` writes it, or a .gguf file. Without --ids, --text and
+--generate a few cases and generations are made up: from the model's tokenizer where there is one,
+else from random ids.
 
     tools/export_reference.py my-model --text "The quick brown fox" \\
         --generate '{"text": "Once upon", "num_beams": 4, "max_new_tokens": 16}'
 
---generate takes the options of `generate()` and, beside them, "text" or "input_ids" for the prompt (else
-the first case is the prompt). Options it does not name come from the model's generation_config.json.
-Needs: pip install torch transformers safetensors; sentencepiece and protobuf for *.model tokenizers, gguf
-and accelerate for .gguf files.
+--generate takes the options of `generate()` and, beside them, "text" or "input_ids" for the prompt
+(else the first case is the prompt). Options it does not name come from generation_config.json.
+Needs: pip install torch transformers safetensors; sentencepiece and protobuf for *.model
+tokenizers, gguf and accelerate for .gguf files.
 """
 
 import argparse
@@ -28,6 +29,7 @@ os.environ.setdefault("TQDM_DISABLE", "1")  # read once, when the libraries belo
 
 try:
     import numpy as np
+    import safetensors
     import safetensors.numpy
     import torch
     import transformers
@@ -40,8 +42,15 @@ NARROW = (torch.float32, torch.float16, torch.bfloat16)
 DEFAULT_TEXTS = ["Once upon a time, there was a little cat.", "Hello  world! 12345 it's\n\tfine."]
 DEFAULT_GENERATIONS = [{"do_sample": False, "num_beams": 1}, {"do_sample": False, "num_beams": 3}]
 
-TOKENIZER_FILES = {"tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt",
-                   "source.spm", "sentencepiece.bpe.model"}
+TOKENIZER_FILES = {
+    "tokenizer.json",
+    "tokenizer.model",
+    "spiece.model",
+    "vocab.json",
+    "vocab.txt",
+    "source.spm",
+    "sentencepiece.bpe.model",
+}
 
 
 class ReferenceError(Exception):
@@ -55,14 +64,21 @@ def float64_everywhere():
     `model.double()` leaves float32 inside norms, softmax and rotary angles; here the names themselves
     mean float64.
     """
-    saved = torch.get_default_dtype(), torch.float, torch.float32, torch.Tensor.float
+    saved = (
+        torch.get_default_dtype(),
+        torch.float,
+        torch.float32,
+        torch.FloatTensor,
+        torch.Tensor.float,
+    )
     torch.set_default_dtype(torch.float64)
     torch.float = torch.float32 = torch.float64
+    torch.FloatTensor = torch.DoubleTensor
     torch.Tensor.float = torch.Tensor.double
     try:
         yield
     finally:
-        torch.float, torch.float32, torch.Tensor.float = saved[1:]
+        torch.float, torch.float32, torch.FloatTensor, torch.Tensor.float = saved[1:]
         torch.set_default_dtype(saved[0])
 
 
@@ -92,7 +108,9 @@ def source_of(model_path):
     if os.path.isfile(model_path) and model_path.endswith(".gguf"):
         folder, name = os.path.split(os.path.abspath(model_path))
         return {"pretrained_model_name_or_path": folder, "gguf_file": name}
-    raise ReferenceError(f"{model_path}: neither a folder nor a .gguf file; give a model folder or file")
+    raise ReferenceError(
+        f"{model_path}: neither a folder nor a .gguf file; give a model folder or file"
+    )
 
 
 def class_of(config, name):
@@ -100,15 +118,46 @@ def class_of(config, name):
     if name is None and config.architectures:
         name = config.architectures[0]
     if name is None:
-        raise ReferenceError('config.json has no "architectures"; name the model class with --class')
+        raise ReferenceError(
+            'config.json has no "architectures"; name the model class with --class'
+        )
     model_class = getattr(transformers, name, None)
-    if not isinstance(model_class, type) or not issubclass(model_class, transformers.PreTrainedModel):
-        raise ReferenceError(f"{name}: transformers {transformers.__version__} has no such model class")
+    if not isinstance(model_class, type) or not issubclass(
+        model_class, transformers.PreTrainedModel
+    ):
+        raise ReferenceError(
+            f"{name}: transformers {transformers.__version__} has no such model class"
+        )
     return model_class
 
 
+def stored_names(model_path):
+    """The tensor names of a folder's weight files (none for a .gguf, where nothing is computed)."""
+    names = set()
+    for file in os.listdir(model_path) if os.path.isdir(model_path) else []:
+        path = os.path.join(model_path, file)
+        if file.endswith(".safetensors") and file != "reference.safetensors":
+            with safetensors.safe_open(path, "np") as weights:
+                names.update(weights.keys())
+        elif file.endswith(".bin") and file.startswith("pytorch_model"):
+            names.update(torch.load(path, map_location="meta", weights_only=True))
+    return names
+
+
+def computed_names(model, model_path):
+    """Sinusoidal position tables that no file holds: they stay as they were computed in float64."""
+    tables = [
+        f"{name}.weight"
+        for name, module in model.named_modules()
+        if "Sinusoidal" in type(module).__name__
+    ]
+    stored = stored_names(model_path) if tables else set()
+    in_file = lambda name: any(name.endswith(other) or other.endswith(name) for other in stored)
+    return [name for name in tables if not in_file(name)]
+
+
 def load_float64(model_path, class_name=None):
-    """The model of a folder or .gguf file, in float64 throughout, holding exactly the file's numbers."""
+    """The model of a folder or .gguf file, in float64 throughout, with exactly the file's numbers."""
     source = source_of(model_path)
     config = transformers.AutoConfig.from_pretrained(**source, attn_implementation="eager")
     if "gguf_file" in source and config.model_type == "gpt2":
@@ -118,15 +167,26 @@ def load_float64(model_path, class_name=None):
         model_class = type(transformers.AutoModelForCausalLM.from_config(config))
     else:
         model_class = class_of(config, class_name)
-    # Loading straight to float64 widens every stored number exactly, whatever mix of types the file has.
+    # Loading straight to float64 widens every number exactly, whatever mix of types the file has.
     stored, report = model_class.from_pretrained(
-        **source, config=config, dtype=torch.float64, attn_implementation="eager", output_loading_info=True)
-    if report["missing_keys"]:
-        missing = ", ".join(sorted(report["missing_keys"])[:5])
-        raise ReferenceError(f"{model_path}: {model_class.__name__} needs tensors the file lacks: {missing}")
+        **source,
+        config=config,
+        dtype=torch.float64,
+        attn_implementation="eager",
+        output_loading_info=True,
+    )
+    computed = computed_names(stored, model_path)
+    missing = sorted(set(report["missing_keys"]) - set(computed))
+    if missing:
+        missing = ", ".join(missing[:5])
+        raise ReferenceError(
+            f"{model_path}: {model_class.__name__} needs tensors the file lacks: {missing}"
+        )
     with float64_everywhere():
         model = model_class(stored.config).eval()
-        model.load_state_dict(stored.state_dict())
+        state = stored.state_dict()
+        state.update({name: model.state_dict()[name] for name in computed})
+        model.load_state_dict(state)
         model.tie_weights()
     if stored.can_generate():
         model.generation_config = stored.generation_config
@@ -152,8 +212,11 @@ class Reference:
     def add_case(self, input_ids, decoder_input_ids=None, token_type_ids=None, hidden_states=True):
         """Runs one sequence and keeps every tap the class has."""
         name = f"case{len(self.cases)}"
-        inputs = {"input_ids": input_ids, "decoder_input_ids": decoder_input_ids,
-                  "token_type_ids": token_type_ids}
+        inputs = {
+            "input_ids": input_ids,
+            "decoder_input_ids": decoder_input_ids,
+            "token_type_ids": token_type_ids,
+        }
         inputs = {key: ids for key, ids in inputs.items() if ids is not None}
         for key, ids in inputs.items():
             self.tensors[f"{name}.{key}"] = np.asarray(ids, dtype=np.int64)
@@ -177,7 +240,8 @@ class Reference:
         ids = torch.tensor([input_ids], dtype=torch.int64)
         config = self.model.config
         if config.is_encoder_decoder and (
-                getattr(config, "num_decoder_layers", None) or 0) > getattr(config, "num_layers", 0):
+            getattr(config, "num_decoder_layers", None) or 0
+        ) > getattr(config, "num_layers", 0):
             options = {**options, "use_cache": False}  # the library sizes T5's cache by the encoder
         with float64_everywhere(), torch.no_grad(), NarrowFloats() as narrow:
             # The mask is given, else a prompt that holds the padding id would lose that token.
@@ -194,15 +258,19 @@ class Reference:
 
     def add_text(self, text, add_special_tokens=True):
         options = {"add_special_tokens": add_special_tokens}
-        self.texts.append({"text": text, "ids": self.tokenizer(text, **options).input_ids,
-                           "options": options})
+        self.texts.append(
+            {"text": text, "ids": self.tokenizer(text, **options).input_ids, "options": options}
+        )
 
     def save(self, path):
         description = {
             "format": FORMAT,
             "producer": f"transformers {transformers.__version__} torch {torch.__version__} float64",
             "class": type(self.model).__name__,
-            "cases": self.cases, "generations": self.generations, "texts": self.texts}
+            "cases": self.cases,
+            "generations": self.generations,
+            "texts": self.texts,
+        }
         tensors = {key: np.ascontiguousarray(self.tensors[key]) for key in sorted(self.tensors)}
         metadata = {"llm-reference": json.dumps(description, ensure_ascii=False)}
         with open(path + ".tmp", "wb") as out:
@@ -245,22 +313,30 @@ def decoder_ids(model, length=6):
 def text_inputs(model, tokenizer, *texts):
     """What the tokenizer makes of a text or a pair, as far as the model takes it."""
     encoded = tokenizer(*texts)
-    return {key: encoded[key] for key in ("input_ids", "token_type_ids")
-            if key in encoded and takes(model, key)}
+    return {
+        key: encoded[key]
+        for key in ("input_ids", "token_type_ids")
+        if key in encoded and takes(model, key)
+    }
 
 
 def made_up_inputs(model, tokenizer):
     if tokenizer is not None:
         return [text_inputs(model, tokenizer, text) for text in DEFAULT_TEXTS]
     inputs = [random_ids(model, length, seed=length) for length in (8, 19)]
-    if type(model).__name__.endswith("ForSequenceClassification") and model.config.is_encoder_decoder:
+    if (
+        type(model).__name__.endswith("ForSequenceClassification")
+        and model.config.is_encoder_decoder
+    ):
         inputs = [ids + [model.config.eos_token_id] for ids in inputs]
     return [{"input_ids": ids} for ids in inputs]
 
 
 def asked_inputs(arguments, model, tokenizer):
     if (arguments.text or arguments.pair) and tokenizer is None:
-        raise ReferenceError(f"{arguments.model}: --text and --pair need a tokenizer, there is none; use --ids")
+        raise ReferenceError(
+            f"{arguments.model}: --text and --pair need a tokenizer, there is none; use --ids"
+        )
     try:
         lists = [[int(i) for i in ids.replace(",", " ").split()] for ids in arguments.ids]
     except ValueError as error:
@@ -287,7 +363,9 @@ def prompt_of(options, reference, first_case):
     text, ids = options.pop("text", None), options.pop("input_ids", None)
     if ids is None and text is not None:
         if reference.tokenizer is None:
-            raise ReferenceError('--generate has "text", but the model has no tokenizer; give "input_ids"')
+            raise ReferenceError(
+                '--generate has "text", but the model has no tokenizer; give "input_ids"'
+            )
         ids = reference.tokenizer(text).input_ids
     return check_ids(reference.model, first_case if ids is None else ids, "--generate")
 
@@ -316,22 +394,51 @@ def export(arguments):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model", help="model folder or .gguf file")
-    parser.add_argument("--out", help="file to write (default: reference.safetensors beside the model)")
-    parser.add_argument("--class", dest="model_class", metavar="NAME",
-                        help="model class, decides the head (default: config.json's architectures)")
-    parser.add_argument("--ids", action="append", default=[], metavar="ID,ID,...",
-                        help="a case of token ids, fed as they are (repeatable)")
-    parser.add_argument("--text", action="append", default=[],
-                        help="a case of text: its ids and what the model computes for them (repeatable)")
-    parser.add_argument("--pair", action="append", default=[], nargs=2, metavar="TEXT",
-                        help="a case of two texts, as question and context (repeatable)")
-    parser.add_argument("--generate", action="append", default=[], metavar="JSON",
-                        help="options of generate(), with \"text\" or \"input_ids\" (repeatable)")
+    parser.add_argument(
+        "--out", help="file to write (default: reference.safetensors beside the model)"
+    )
+    parser.add_argument(
+        "--class",
+        dest="model_class",
+        metavar="NAME",
+        help="model class, decides the head (default: config.json's architectures)",
+    )
+    parser.add_argument(
+        "--ids",
+        action="append",
+        default=[],
+        metavar="ID,ID,...",
+        help="a case of token ids, fed as they are (repeatable)",
+    )
+    parser.add_argument(
+        "--text",
+        action="append",
+        default=[],
+        help="a case of text: its ids and what the model computes for them (repeatable)",
+    )
+    parser.add_argument(
+        "--pair",
+        action="append",
+        default=[],
+        nargs=2,
+        metavar="TEXT",
+        help="a case of two texts, as question and context (repeatable)",
+    )
+    parser.add_argument(
+        "--generate",
+        action="append",
+        default=[],
+        metavar="JSON",
+        help='options of generate(), with "text" or "input_ids" (repeatable)',
+    )
     arguments = parser.parse_args()
     if arguments.out is None:
-        folder = arguments.model if os.path.isdir(arguments.model) else os.path.dirname(arguments.model)
+        folder = (
+            arguments.model if os.path.isdir(arguments.model) else os.path.dirname(arguments.model)
+        )
         arguments.out = os.path.join(folder, "reference.safetensors")
     return arguments
 
@@ -345,8 +452,10 @@ def main():
         reference = export(arguments)
     except (ReferenceError, ImportError, OSError, RuntimeError, ValueError) as error:
         sys.exit(f"export_reference: error: {error}")
-    print(f"{arguments.out}: {type(reference.model).__name__}, {len(reference.cases)} cases, "
-          f"{len(reference.generations)} generations, {len(reference.texts)} texts")
+    print(
+        f"{arguments.out}: {type(reference.model).__name__}, {len(reference.cases)} cases, "
+        f"{len(reference.generations)} generations, {len(reference.texts)} texts"
+    )
 
 
 if __name__ == "__main__":
