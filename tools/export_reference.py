@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes reference.safetensors for a model: what transformers computes for it in float64.
 
-    python3 tools/export_reference.py MODEL [--out FILE] [--ids 5,6,7] [--text TEXT] [--generate JSON]
+    tools/export_reference.py MODEL [--out FILE] [--ids 5,6,7] [--text TEXT] [--generate JSON]
     llm-generate verify MODEL --reference FILE
 
 MODEL is a folder as `save_pretrained` writes it, or a .gguf file. Without --ids, --text and
@@ -35,6 +35,9 @@ try:
     import transformers
     from torch.utils._python_dispatch import TorchDispatchMode
 except ImportError as error:
+    if {"-h", "--help"} & set(sys.argv):
+        print(__doc__)
+        sys.exit(0)
     sys.exit(f"export_reference: error: {error}; pip install torch transformers safetensors")
 
 FORMAT = "llm-reference/1"
@@ -157,7 +160,7 @@ def computed_names(model, model_path):
 
 
 def load_float64(model_path, class_name=None):
-    """The model of a folder or .gguf file, in float64 throughout, with exactly the file's numbers."""
+    """The model of a folder or .gguf file in float64, with exactly the file's numbers."""
     source = source_of(model_path)
     config = transformers.AutoConfig.from_pretrained(**source, attn_implementation="eager")
     if "gguf_file" in source and config.model_type == "gpt2":

@@ -118,7 +118,7 @@ def jittered(model):
 
 
 def often_generated(reference, prompts):
-    """A token that beams like to say in mid-sentence: as `eos` it ends some of them early, not all."""
+    """A token beams like to say in mid-sentence: as `eos` it ends some of them early."""
     counts = collections.Counter()
     for prompt in prompts:
         options = {
@@ -142,7 +142,7 @@ def new_tokens(reference, prompt):
 
 
 def add_generations(reference, spec, prompts, long_prompts, eos):
-    """Each option set on one of the prompts, the first for which the answer hangs on no near tie."""
+    """Each option set on the first of its prompts whose answer hangs on no near tie."""
     encoder_decoder = reference.model.config.is_encoder_decoder
     # First the prompt whose answer repeats least: bans that are taken from it then differ.
     prompts = sorted(prompts, key=lambda prompt: -len(set(new_tokens(reference, prompt)[:3])))
@@ -220,7 +220,7 @@ def add_cases(reference, fixture, spec, size):
 
 
 def choose_eos(reference, path, spec, prompts):
-    """Chooses an eos that ends some beams early and keeps it in the file a user's folder has it in."""
+    """Chooses an eos that ends some beams early; writes it where a user's folder has it."""
     config = reference.model.generation_config
     config.eos_token_id, config.pad_token_id = None, spec["config"].get("pad_token_id", 0)
     eos = often_generated(reference, prompts)
