@@ -1,0 +1,30 @@
+// Decoders: the spelled tokens of a sequence -> text.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/json.hpp"
+
+namespace llm::detail {
+
+class TokenDecoder {
+ public:
+  virtual ~TokenDecoder() = default;
+  // Changes the tokens in place; the text is their concatenation after the last step.
+  virtual void apply(std::vector<std::string>& tokens) const = 0;
+};
+
+// Reads the "decoder" of a tokenizer.json. Throws Error (unsupported, bad_format).
+std::unique_ptr<TokenDecoder> read_decoder(const Json& json, const std::string& where);
+
+std::unique_ptr<TokenDecoder> make_byte_level_decoder();
+// "▁" becomes a space, "<0xNN>" a byte, and the first space is dropped: as llama's file does.
+std::unique_ptr<TokenDecoder> make_sentencepiece_decoder(bool strip_first_space);
+
+// Takes the spaces away that word-by-word decoding leaves before punctuation and contractions.
+// `do_not` also shortens " do not", as the WordPiece decoder does.
+std::string clean_up_spaces(std::string text, bool do_not);
+
+}  // namespace llm::detail

@@ -1,0 +1,26 @@
+// Normalizers: the first step of a tokenizer.json pipeline, text -> text with alignments.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/json.hpp"
+#include "tokenizer/text.hpp"
+
+namespace llm::detail {
+
+class Normalizer {
+ public:
+  virtual ~Normalizer() = default;
+  virtual void apply(AlignedText& text) const = 0;
+};
+
+// Reads the "normalizer" of a tokenizer.json. Throws Error (unsupported, bad_format).
+std::unique_ptr<Normalizer> read_normalizer(const Json& json, const std::string& where);
+
+// The compiled character map of a sentencepiece model (its precompiled_charsmap, raw bytes).
+std::unique_ptr<Normalizer> make_precompiled_normalizer(const std::string& charsmap,
+                                                        const std::string& where);
+
+}  // namespace llm::detail

@@ -1,0 +1,184 @@
+#include "tokenizer/pipeline.hpp"
+
+#include <algorithm>
+
+#include "llm/core/error.hpp"
+#include "tokenizer/text_input.hpp"
+
+namespace llm::detail {
+namespace {
+
+class Pipeline final : public Tokenizer {
+ public:
+  explicit Pipeline(PipelineParts parts);
+
+  Encoding encode(std::string_view text, const EncodeOptions& options) const override;
+  Encoding encode_pair(std::string_view first, std::string_view second,
+                       const EncodeOptions& options) const override;
+  std::string decode(std::span<const TokenId> ids, const DecodeOptions& options) const override;
+
+  TokenId vocab_size() const override {
+    return std::max(parts_.model->vocabulary().size(), parts_.added.size());
+  }
+  std::string token(TokenId id) const override {
+    const AddedToken* added = parts_.added.find(id);
+    return added != nullptr ? added->content : std::string(parts_.model->vocabulary().token(id));
+  }
+  std::optional<TokenId> id(std::string_view token) const override { return parts_.find(token); }
+  bool is_special(TokenId id) const override {
+    const auto [spelled, known] = spelling(id);
+    return known && parts_.added.is_special(spelled);
+  }
+  const SpecialTokens& special() const override { return parts_.special; }
+  const std::string& chat_template() const override { return parts_.chat_template; }
+  const std::string& description() const override { return description_; }
+
+ private:
+  struct Spelling {
+    std::string_view text;
+    bool known = false;
+  };
+  Spelling spelling(TokenId id) const;
+  Segment encode_text(std::string_view text, std::int32_t type_id) const;
+  void append_piece(const Pieces& pieces, const Piece& piece, const std::vector<ModelToken>& tokens,
+                    Segment& out) const;
+  Encoding finish(std::vector<Segment> segments, const EncodeOptions& options) const;
+
+  PipelineParts parts_;
+  bool trims_offsets_ = false;
+  std::vector<TokenEdges> edges_;  // by id, where the post-processor trims offsets
+  std::string description_;
+};
+
+TokenEdges edges_of(std::string_view token) {
+  const auto is_edge = [](char32_t c) { return c == U'Ġ' || is_whitespace(c); };
+  TokenEdges edges;
+  bool leading = true;
+  for (std::size_t at = 0; at < token.size();) {
+    const CodePoint next = decode_utf8(token, at);
+    at += next.bytes;
+    const bool edge = is_edge(next.value);
+    leading = leading && edge;
+    edges.leading += leading ? 1 : 0;
+    edges.trailing = edge ? edges.trailing + 1 : 0;
+  }
+  return edges;
+}
+
+Pipeline::Pipeline(PipelineParts parts) : parts_(std::move(parts)) {
+  // A byte-level model takes bytes as they are: half the work of spelling them first.
+  if (parts_.pre_tokenizer != nullptr && parts_.model->takes_raw_bytes()) {
+    (void)parts_.pre_tokenizer->leave_raw_bytes();
+  }
+  const Vocabulary& vocabulary = parts_.model->vocabulary();
+  trims_offsets_ = parts_.post_processor != nullptr && parts_.post_processor->trims_offsets();
+  if (trims_offsets_) {
+    edges_.resize(static_cast<std::size_t>(vocabulary.size()));
+    for (TokenId id = 0; id < vocabulary.size(); ++id) {
+      edges_[static_cast<std::size_t>(id)] = edges_of(vocabulary.token(id));
+    }
+  }
+  description_ = parts_.source + " (" + std::string(parts_.model->name()) + ", " +
+                 std::to_string(vocab_size()) + " tokens)";
+}
+
+Encoding Pipeline::encode(std::string_view text, const EncodeOptions& options) const {
+  std::vector<Segment> segments;
+  segments.push_back(encode_text(text, 0));
+  return finish(std::move(segments), options);
+}
+
+Encoding Pipeline::encode_pair(std::string_view first, std::string_view second,
+                               const EncodeOptions& options) const {
+  std::vector<Segment> segments;
+  segments.push_back(encode_text(first, 0));
+  segments.push_back(encode_text(second, 1));
+  return finish(std::move(segments), options);
+}
+
+Segment Pipeline::encode_text(std::string_view text, std::int32_t type_id) const {
+  check_text(text);
+  Pieces pieces(text);
+  parts_.added.extract(pieces, parts_.normalizer.get());
+  if (parts_.pre_tokenizer != nullptr) parts_.pre_tokenizer->apply(pieces);
+  Segment out;
+  out.text = text;
+  const auto scratch = parts_.model->make_scratch();
+  std::vector<ModelToken> tokens;
+  for (const Piece& piece : pieces.list) {
+    tokens.clear();
+    if (piece.added != Piece::none) {
+      tokens.push_back({piece.added, 0, piece.end - piece.begin});
+    } else {
+      parts_.model->encode(pieces.text(piece), piece.raw_bytes, scratch.get(), tokens);
+    }
+    append_piece(pieces, piece, tokens, out);
+  }
+  out.encoding.type_ids.assign(out.encoding.ids.size(), type_id);
+  return out;
+}
+
+void Pipeline::append_piece(const Pieces& pieces, const Piece& piece,
+                            const std::vector<ModelToken>& tokens, Segment& out) const {
+  for (const ModelToken& token : tokens) {
+    const Span span = pieces.original_span(piece, token.begin, token.end);
+    out.encoding.ids.push_back(token.id);
+    out.encoding.offsets.push_back({span.begin, span.end});
+    if (!trims_offsets_) continue;
+    out.edges.push_back(piece.added != Piece::none ? edges_of(pieces.text(piece))
+                                                   : edges_[static_cast<std::size_t>(token.id)]);
+  }
+}
+
+Encoding Pipeline::finish(std::vector<Segment> segments, const EncodeOptions& options) const {
+  if (parts_.post_processor != nullptr) {
+    parts_.post_processor->apply(segments, options.add_special_tokens);
+  }
+  Encoding out;
+  if (segments.size() == 1) return std::move(segments.front().encoding);
+  for (const Segment& segment : segments) {
+    const Encoding& part = segment.encoding;
+    out.ids.insert(out.ids.end(), part.ids.begin(), part.ids.end());
+    out.offsets.insert(out.offsets.end(), part.offsets.begin(), part.offsets.end());
+    out.type_ids.insert(out.type_ids.end(), part.type_ids.begin(), part.type_ids.end());
+  }
+  return out;
+}
+
+Pipeline::Spelling Pipeline::spelling(TokenId id) const {
+  if (const AddedToken* added = parts_.added.find(id)) return {parts_.added.spelling(*added), true};
+  const Vocabulary& vocabulary = parts_.model->vocabulary();
+  return {vocabulary.token(id), vocabulary.contains(id)};
+}
+
+std::string Pipeline::decode(std::span<const TokenId> ids, const DecodeOptions& options) const {
+  std::vector<std::string> tokens;
+  tokens.reserve(ids.size());
+  for (const TokenId id : ids) {
+    const auto [spelled, known] = spelling(id);
+    if (!known) continue;
+    if (options.skip_special_tokens && parts_.added.is_special(spelled)) continue;
+    tokens.emplace_back(spelled);
+  }
+  if (parts_.decoder != nullptr) parts_.decoder->apply(tokens);
+  std::string text;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    if (parts_.decoder == nullptr && i > 0) text += ' ';
+    text += tokens[i];
+  }
+  return parts_.clean_up_spaces ? clean_up_spaces(std::move(text), false) : text;
+}
+
+}  // namespace
+
+std::optional<TokenId> PipelineParts::find(std::string_view token) const {
+  if (const AddedToken* known = added.find(token)) return known->id;
+  return model->vocabulary().find(token);
+}
+
+std::unique_ptr<Tokenizer> make_pipeline(PipelineParts parts) {
+  parts.added.finish(parts.normalizer.get());
+  return std::make_unique<Pipeline>(std::move(parts));
+}
+
+}  // namespace llm::detail

@@ -1,0 +1,23 @@
+// The kinds of files a tokenizer is read from; Tokenizer::open chooses.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "llm/tokenizer/tokenizer.hpp"
+#include "tokenizer/tokenizer_config.hpp"
+
+namespace llm::detail {
+
+// Each throws Error: file_not_found, bad_format or unsupported.
+std::unique_ptr<Tokenizer> open_tokenizer_json(const std::filesystem::path& file,
+                                               const TokenizerConfig& config);
+std::unique_ptr<Tokenizer> open_sentencepiece(const std::filesystem::path& file,
+                                              const TokenizerConfig& config);
+std::unique_ptr<Tokenizer> open_vocab_and_merges(const std::filesystem::path& folder,
+                                                 const TokenizerConfig& config);
+std::unique_ptr<Tokenizer> open_vocab_txt(const std::filesystem::path& file,
+                                          const TokenizerConfig& config);
+std::unique_ptr<Tokenizer> open_gguf_vocabulary(const std::filesystem::path& file);
+
+}  // namespace llm::detail
