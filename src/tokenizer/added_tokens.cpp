@@ -71,9 +71,8 @@ void AddedTokens::finish(const Normalizer* normalizer) {
 
 void AddedTokens::extract(Pieces& pieces, const Normalizer* normalizer) const {
   const auto cut_by = [&](const ByteTrie& trie) {
-    pieces.split([&](std::string_view text, std::vector<Pieces::Match>& parts) {
-      cut(text, trie, parts);
-    });
+    pieces.split(
+        [&](std::string_view text, std::vector<Pieces::Match>& parts) { cut(text, trie, parts); });
   };
   if (!by_id_.empty()) cut_by(plain_trie_);
   if (normalizer != nullptr) {

@@ -40,7 +40,9 @@ class AddedTokens {
   const AddedToken* find(std::string_view content) const;
   // How the token is spelled for the decoder: normalized, when it is looked for normalized.
   std::string_view spelling(const AddedToken& token) const;
-  bool is_special(std::string_view spelled) const { return special_.contains(std::string(spelled)); }
+  bool is_special(std::string_view spelled) const {
+    return special_.contains(std::string(spelled));
+  }
   // One past the largest id.
   TokenId size() const { return size_; }
   const std::unordered_map<TokenId, AddedToken>& all() const { return by_id_; }

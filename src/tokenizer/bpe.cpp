@@ -48,8 +48,8 @@ struct Bpe::Scratch final : ModelScratch {
   static std::size_t slot_of(std::string_view piece) {
     std::array<std::uint64_t, 2> words{};
     std::memcpy(words.data(), piece.data(), piece.size());
-    const std::uint64_t mixed = (words[0] * 0x9E3779B97F4A7C15ULL) ^
-                                ((words[1] + piece.size()) * 0xC2B2AE3D27D4EB4FULL);
+    const std::uint64_t mixed =
+        (words[0] * 0x9E3779B97F4A7C15ULL) ^ ((words[1] + piece.size()) * 0xC2B2AE3D27D4EB4FULL);
     return static_cast<std::size_t>((mixed * 0x9E3779B97F4A7C15ULL) >> 52U);
   }
 };
@@ -59,10 +59,11 @@ Bpe::Bpe(Vocabulary vocabulary, const Merges& merges, BpeOptions options, const 
   const auto id_of = [&](std::string_view token, std::size_t rank) {
     const auto id = vocabulary_.find(token);
     if (!id) {
-      throw Error(ErrorCode::bad_format,
-                  where + ": merge " + std::to_string(rank) + " needs the token " + quote(token) +
-                      ", which is not in the vocabulary; vocabulary and merges do not belong together",
-                  where);
+      throw Error(
+          ErrorCode::bad_format,
+          where + ": merge " + std::to_string(rank) + " needs the token " + quote(token) +
+              ", which is not in the vocabulary; vocabulary and merges do not belong together",
+          where);
     }
     return *id;
   };
@@ -92,7 +93,8 @@ void Bpe::find_symbols() {
     append_utf8(letter, byte_to_letter(static_cast<unsigned char>(byte)));
     byte_ids_[byte] = vocabulary_.find(letter).value_or(-1);
     last_byte_ids_[byte] = vocabulary_.find(letter + options_.end_of_word_suffix).value_or(-1);
-    fallback_ids_[byte] = vocabulary_.find(byte_fallback_token(static_cast<unsigned char>(byte))).value_or(-1);
+    fallback_ids_[byte] =
+        vocabulary_.find(byte_fallback_token(static_cast<unsigned char>(byte))).value_or(-1);
     complete = complete && byte_ids_[byte] >= 0 && last_byte_ids_[byte] >= 0;
   }
   takes_raw_bytes_ = complete;
@@ -136,8 +138,7 @@ void Bpe::encode(std::string_view piece, bool raw_bytes, ModelScratch* scratch,
 void Bpe::encode_uncached(std::string_view piece, bool raw_bytes, Scratch& scratch,
                           std::vector<ModelToken>& out) const {
   if (options_.ignore_merges) {
-    const auto id =
-        raw_bytes ? vocabulary_.find(spell_bytes(piece)) : vocabulary_.find(piece);
+    const auto id = raw_bytes ? vocabulary_.find(spell_bytes(piece)) : vocabulary_.find(piece);
     if (id) {
       out.push_back({*id, 0, static_cast<std::uint32_t>(piece.size())});
       return;
@@ -171,7 +172,8 @@ void Bpe::split_bytes(std::string_view piece, std::vector<Symbol>& symbols) cons
 }
 
 void Bpe::split_code_points(std::string_view piece, std::vector<Symbol>& symbols) const {
-  const bool plain = options_.continuing_subword_prefix.empty() && options_.end_of_word_suffix.empty();
+  const bool plain =
+      options_.continuing_subword_prefix.empty() && options_.end_of_word_suffix.empty();
   std::uint32_t unknown = 0;  // bytes of unknown symbols that wait for their token
   std::string spelled;
   for (std::size_t at = 0; at < piece.size();) {
@@ -222,7 +224,8 @@ void Bpe::merge_short(std::vector<Symbol>& symbols, std::vector<std::uint32_t>& 
   ranks.resize(count);
   for (std::size_t i = 0; i < count; ++i) ranks[i] = rank_at(i);
   while (count > 1) {
-    const auto best = std::min_element(ranks.begin(), ranks.begin() + static_cast<std::ptrdiff_t>(count));
+    const auto best =
+        std::min_element(ranks.begin(), ranks.begin() + static_cast<std::ptrdiff_t>(count));
     if (*best == no_rank) break;
     const auto i = static_cast<std::size_t>(best - ranks.begin());
     symbols[i].id = merges_.find(symbols[i].id, symbols[i + 1].id)->id;

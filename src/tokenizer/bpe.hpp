@@ -15,9 +15,9 @@ struct BpeOptions {
   std::string unk_token;                  // empty: unknown symbols are dropped
   std::string continuing_subword_prefix;  // in front of every symbol but the first of a piece
   std::string end_of_word_suffix;         // behind the last symbol of a piece
-  bool fuse_unk = false;       // one unknown token for a run of unknown symbols
-  bool byte_fallback = false;  // unknown symbols become "<0xNN>" for each byte
-  bool ignore_merges = false;  // a piece that is a token is that token
+  bool fuse_unk = false;                  // one unknown token for a run of unknown symbols
+  bool byte_fallback = false;             // unknown symbols become "<0xNN>" for each byte
+  bool ignore_merges = false;             // a piece that is a token is that token
 };
 
 // What two neighbours become, and when: lower ranks first.

@@ -204,9 +204,9 @@ std::unique_ptr<TokenDecoder> read_sequence(const JsonFields& fields) {
 
 std::string clean_up_spaces(std::string text, bool do_not) {
   constexpr std::pair<std::string_view, std::string_view> rules[] = {
-      {" .", "."},     {" ?", "?"},    {" !", "!"},           {" ,", ","},   {" ' ", "'"},
-      {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"},
-      {" 're", "'re"},
+      {" .", "."},   {" ?", "?"},     {" !", "!"},     {" ,", ","},
+      {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},   {" do not", " don't"},
+      {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"},
   };
   for (const auto& [from, to] : rules) {
     if (do_not || from != " do not") text = replace_all(text, from, to);

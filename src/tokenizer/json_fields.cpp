@@ -9,7 +9,8 @@ JsonFields::JsonFields(const Json& object, std::string where)
     : object_(object), where_(std::move(where)) {
   if (!object_.is_object()) {
     throw Error(ErrorCode::bad_format,
-                where_ + ": expected a JSON object, got " + std::string(object_.type_name()), where_);
+                where_ + ": expected a JSON object, got " + std::string(object_.type_name()),
+                where_);
   }
 }
 
@@ -24,9 +25,7 @@ const Json& JsonFields::at(const char* name) const {
   return *field;
 }
 
-JsonFields JsonFields::object(const char* name) const {
-  return {at(name), where_ + "." + name};
-}
+JsonFields JsonFields::object(const char* name) const { return {at(name), where_ + "." + name}; }
 
 std::string JsonFields::string(const char* name) const {
   const Json& field = at(name);
@@ -102,11 +101,13 @@ std::string JsonFields::base64(const char* name) const {
 void JsonFields::fail(const char* name, const std::string& expected) const {
   const auto field = object_.find(name);
   const bool absent = field == object_.end();
-  throw Error(ErrorCode::bad_format,
-              where_ + ": \"" + name + "\" " +
-                  (absent ? "is missing" : "is " + quote(field->dump(-1, ' ', false, Json::error_handler_t::replace))) +
-                  ", expected " + expected,
-              where_);
+  throw Error(
+      ErrorCode::bad_format,
+      where_ + ": \"" + name + "\" " +
+          (absent ? "is missing"
+                  : "is " + quote(field->dump(-1, ' ', false, Json::error_handler_t::replace))) +
+          ", expected " + expected,
+      where_);
 }
 
 void fail_unsupported(const std::string& where, const std::string& what, const std::string& type,

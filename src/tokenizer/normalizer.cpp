@@ -200,8 +200,8 @@ std::unique_ptr<Normalizer> read_bert(const JsonFields& fields) {
 std::unique_ptr<Normalizer> read_sequence(const JsonFields& fields) {
   std::vector<std::unique_ptr<Normalizer>> steps;
   for (const Json& step : fields.array("normalizers")) {
-    steps.push_back(read_normalizer(step, fields.where() + ".normalizers[" +
-                                              std::to_string(steps.size()) + "]"));
+    steps.push_back(read_normalizer(
+        step, fields.where() + ".normalizers[" + std::to_string(steps.size()) + "]"));
   }
   return std::make_unique<SequenceNormalizer>(std::move(steps));
 }
@@ -231,8 +231,7 @@ std::unique_ptr<Normalizer> read_normalizer(const Json& json, const std::string&
                                              fields.boolean("strip_right"));
   }
   if (type == "Precompiled") {
-    return make_precompiled_normalizer(
-        fields.base64("precompiled_charsmap"), where);
+    return make_precompiled_normalizer(fields.base64("precompiled_charsmap"), where);
   }
   fail_unsupported(where, "normalizer", type,
                    "Sequence, NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Nmt, ByteLevel, "

@@ -134,15 +134,7 @@ Encoding Pipeline::finish(std::vector<Segment> segments, const EncodeOptions& op
   if (parts_.post_processor != nullptr) {
     parts_.post_processor->apply(segments, options.add_special_tokens);
   }
-  Encoding out;
-  if (segments.size() == 1) return std::move(segments.front().encoding);
-  for (const Segment& segment : segments) {
-    const Encoding& part = segment.encoding;
-    out.ids.insert(out.ids.end(), part.ids.begin(), part.ids.end());
-    out.offsets.insert(out.offsets.end(), part.offsets.begin(), part.offsets.end());
-    out.type_ids.insert(out.type_ids.end(), part.type_ids.begin(), part.type_ids.end());
-  }
-  return out;
+  return join_segments(std::move(segments));
 }
 
 Pipeline::Spelling Pipeline::spelling(TokenId id) const {

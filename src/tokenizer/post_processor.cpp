@@ -196,6 +196,18 @@ std::vector<TemplatePiece> read_template_pieces(const JsonFields& fields, const 
 
 }  // namespace
 
+Encoding join_segments(std::vector<Segment> segments) {
+  if (segments.size() == 1) return std::move(segments.front().encoding);
+  Encoding out;
+  for (const Segment& segment : segments) {
+    const Encoding& part = segment.encoding;
+    out.ids.insert(out.ids.end(), part.ids.begin(), part.ids.end());
+    out.offsets.insert(out.offsets.end(), part.offsets.begin(), part.offsets.end());
+    out.type_ids.insert(out.type_ids.end(), part.type_ids.begin(), part.type_ids.end());
+  }
+  return out;
+}
+
 std::unique_ptr<PostProcessor> make_template(std::vector<TemplatePiece> single,
                                              std::vector<TemplatePiece> pair) {
   return std::make_unique<TemplatePostProcessor>(std::move(single), std::move(pair));

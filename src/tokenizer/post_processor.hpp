@@ -25,6 +25,9 @@ struct Segment {
   std::string_view text;          // the original
 };
 
+// All segments in order as one encoding.
+Encoding join_segments(std::vector<Segment> segments);
+
 class PostProcessor {
  public:
   virtual ~PostProcessor() = default;

@@ -226,8 +226,7 @@ class ByteLevelPreTokenizer final : public PreTokenizer {
     const auto needs_space = [&](const Piece& piece) {
       return piece.added == Piece::none && !pieces.text(piece).starts_with(' ');
     };
-    if (add_prefix_space_ &&
-        std::any_of(pieces.list.begin(), pieces.list.end(), needs_space)) {
+    if (add_prefix_space_ && std::any_of(pieces.list.begin(), pieces.list.end(), needs_space)) {
       pieces.rewrite([](AlignedText& text) {
         if (!text.text.starts_with(' ')) text.prepend(" ");
       });
@@ -287,8 +286,8 @@ std::unique_ptr<PreTokenizer> read_metaspace(const JsonFields& fields) {
 std::unique_ptr<PreTokenizer> read_sequence(const JsonFields& fields) {
   std::vector<std::unique_ptr<PreTokenizer>> steps;
   for (const Json& step : fields.array("pretokenizers")) {
-    steps.push_back(read_pre_tokenizer(step, fields.where() + ".pretokenizers[" +
-                                                 std::to_string(steps.size()) + "]"));
+    steps.push_back(read_pre_tokenizer(
+        step, fields.where() + ".pretokenizers[" + std::to_string(steps.size()) + "]"));
   }
   return make_sequence(std::move(steps));
 }
@@ -317,7 +316,8 @@ std::unique_ptr<PreTokenizer> read_pre_tokenizer(const Json& json, const std::st
   const std::string type = fields.string("type");
   if (type == "Sequence") return read_sequence(fields);
   if (type == "ByteLevel") {
-    return make_byte_level(fields.boolean("add_prefix_space"), fields.boolean_or("use_regex", true));
+    return make_byte_level(fields.boolean("add_prefix_space"),
+                           fields.boolean_or("use_regex", true));
   }
   if (type == "Split") {
     return make_split(read_pattern(fields.object("pattern")), read_behavior(fields, ""),

@@ -113,10 +113,9 @@ void Regex::find_all(std::string_view text, std::vector<Span>& matches) const {
     if (count == PCRE2_ERROR_NOMATCH) return;
     if (count < 0) {
       throw Error(ErrorCode::invalid_input,
-                  compiled_->where + ": the regular expression " +
-                      quote(compiled_->pattern, 200) + " gave up on a text of " +
-                      std::to_string(text.size()) + " bytes: " + message_of(count) +
-                      "; split the text into shorter ones",
+                  compiled_->where + ": the regular expression " + quote(compiled_->pattern, 200) +
+                      " gave up on a text of " + std::to_string(text.size()) +
+                      " bytes: " + message_of(count) + "; split the text into shorter ones",
                   compiled_->where);
     }
     const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(data.get());

@@ -44,7 +44,8 @@ fs::path only_file(const fs::path& folder, const std::string& extension) {
 std::unique_ptr<Tokenizer> open_folder(const fs::path& folder) {
   const TokenizerConfig config = detail::read_tokenizer_config(folder);
   const auto exists = [&](const char* name) { return fs::exists(folder / name); };
-  if (exists("tokenizer.json")) return detail::open_tokenizer_json(folder / "tokenizer.json", config);
+  if (exists("tokenizer.json"))
+    return detail::open_tokenizer_json(folder / "tokenizer.json", config);
   for (const char* name : {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model"}) {
     if (exists(name)) return detail::open_sentencepiece(folder / name, config);
   }
@@ -58,11 +59,12 @@ std::unique_ptr<Tokenizer> open_folder(const fs::path& folder) {
   if (exists("vocab.txt")) return detail::open_vocab_txt(folder / "vocab.txt", config);
   const fs::path gguf = only_file(folder, ".gguf");
   if (!gguf.empty()) return detail::open_gguf_vocabulary(gguf);
-  throw Error(ErrorCode::file_not_found,
-              folder.string() +
-                  ": no tokenizer in this folder; expected tokenizer.json, a sentencepiece *.model, "
-                  "vocab.json with merges.txt, vocab.txt, or one .gguf file",
-              folder.string());
+  throw Error(
+      ErrorCode::file_not_found,
+      folder.string() +
+          ": no tokenizer in this folder; expected tokenizer.json, a sentencepiece *.model, "
+          "vocab.json with merges.txt, vocab.txt, or one .gguf file",
+      folder.string());
 }
 
 }  // namespace
@@ -72,8 +74,9 @@ std::unique_ptr<Tokenizer> Tokenizer::open(const fs::path& path) {
   if (fs::is_directory(path, error)) return open_folder(path);
   if (!fs::exists(path, error)) {
     throw Error(ErrorCode::file_not_found,
-                path.string() + ": no such file or folder; give a model folder, a .gguf file or a "
-                                "tokenizer file",
+                path.string() +
+                    ": no such file or folder; give a model folder, a .gguf file or a "
+                    "tokenizer file",
                 path.string());
   }
   return open_file(path, TokenizerConfig{});

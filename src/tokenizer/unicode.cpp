@@ -13,7 +13,8 @@ int combining_class(char32_t c) {
   return utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->combining_class;
 }
 
-// Length of the well-formed sequence at `at`, or 0; `bad` is then the length of its well-formed prefix.
+// Length of the well-formed sequence at `at`, or 0; `bad` is then the length of its well-formed
+// prefix.
 std::size_t sequence_length(std::string_view s, std::size_t at, std::size_t& bad) {
   const auto byte = [&](std::size_t i) {
     return i < s.size() ? static_cast<unsigned char>(s[i]) : 0U;
@@ -22,7 +23,7 @@ std::size_t sequence_length(std::string_view s, std::size_t at, std::size_t& bad
   bad = 1;
   if (first < 0x80) return 1;
   const std::size_t length = first >= 0xC2 && first <= 0xDF   ? 2
-                             : (first & 0xF0U) == 0xE0         ? 3
+                             : (first & 0xF0U) == 0xE0        ? 3
                              : first >= 0xF0 && first <= 0xF4 ? 4
                                                               : 0;
   if (length == 0) return 0;
@@ -59,9 +60,9 @@ std::vector<Decomposed> decompose(std::string_view text, bool compatible) {
     const CodePoint source = decode_utf8(text, at);
     at += source.bytes;
     int boundary = 0;
-    auto count = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(source.value), parts.data(),
-                                         static_cast<utf8proc_ssize_t>(parts.size()), options,
-                                         &boundary);
+    auto count =
+        utf8proc_decompose_char(static_cast<utf8proc_int32_t>(source.value), parts.data(),
+                                static_cast<utf8proc_ssize_t>(parts.size()), options, &boundary);
     if (count < 1 || count > static_cast<utf8proc_ssize_t>(parts.size())) {
       parts[0] = static_cast<utf8proc_int32_t>(source.value);
       count = 1;
@@ -131,9 +132,7 @@ CodePoint decode_utf8(std::string_view text, std::size_t at) {
           4};
 }
 
-std::uint32_t utf8_length(char32_t c) {
-  return c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-}
+std::uint32_t utf8_length(char32_t c) { return c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4; }
 
 void append_utf8(std::string& out, char32_t c) {
   const auto put = [&](char32_t byte) { out += static_cast<char>(byte); };
@@ -254,9 +253,9 @@ void grapheme_ends(std::string_view text, std::vector<std::size_t>& out) {
   char32_t previous = 0;
   for (std::size_t at = 0; at < text.size();) {
     const CodePoint next = decode_utf8(text, at);
-    if (at > 0 && utf8proc_grapheme_break_stateful(static_cast<utf8proc_int32_t>(previous),
-                                                   static_cast<utf8proc_int32_t>(next.value),
-                                                   &state)) {
+    if (at > 0 &&
+        utf8proc_grapheme_break_stateful(static_cast<utf8proc_int32_t>(previous),
+                                         static_cast<utf8proc_int32_t>(next.value), &state)) {
       out.push_back(at);
     }
     previous = next.value;

@@ -1,5 +1,6 @@
 // UTF-8 and Unicode properties for the tokenizers: decoding, categories, case, normalization forms.
-// The tables are utf8proc's; it is named nowhere else. Stands below every other file of the tokenizer.
+// The tables are utf8proc's; it is named nowhere else. Stands below every other file of the
+// tokenizer.
 #pragma once
 
 #include <cstddef>
@@ -30,10 +31,10 @@ std::optional<std::size_t> find_invalid_utf8(std::string_view bytes);
 // Ill-formed parts replaced by U+FFFD, one for each maximal prefix of a well-formed sequence.
 std::string repair_utf8(std::string bytes);
 
-bool is_whitespace(char32_t c);   // White_Space
-bool is_numeric(char32_t c);      // Nd, Nl, No
-bool is_punctuation(char32_t c);  // ASCII punctuation (also $+<=>^`|~) and P*
-bool is_other(char32_t c);        // Cc, Cf, Co
+bool is_whitespace(char32_t c);       // White_Space
+bool is_numeric(char32_t c);          // Nd, Nl, No
+bool is_punctuation(char32_t c);      // ASCII punctuation (also $+<=>^`|~) and P*
+bool is_other(char32_t c);            // Cc, Cf, Co
 bool is_nonspacing_mark(char32_t c);  // Mn
 bool is_mark(char32_t c);             // Mn, Mc, Me
 bool is_word(char32_t c);             // \w of a regular expression

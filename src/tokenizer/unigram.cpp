@@ -46,7 +46,10 @@ Unigram::Unigram(Vocabulary vocabulary, std::vector<double> scores, std::int64_t
   }
   unk_score_ = lowest - unk_penalty;
   for (unsigned byte = 0; byte < 256; ++byte) {
-    byte_ids_[byte] = byte_fallback ? vocabulary_.find(byte_fallback_token(static_cast<unsigned char>(byte))).value_or(-1) : -1;
+    byte_ids_[byte] =
+        byte_fallback
+            ? vocabulary_.find(byte_fallback_token(static_cast<unsigned char>(byte))).value_or(-1)
+            : -1;
   }
 }
 

@@ -60,7 +60,7 @@ bool Vocabulary::contains(TokenId id) const {
 
 std::size_t Vocabulary::slot_of(std::string_view token) const {
   const std::size_t mask = slots_.size() - 1;
-  std::size_t slot = std::hash<std::string_view>{}(token) & mask;
+  std::size_t slot = std::hash<std::string_view>{}(token)&mask;
   while (slots_[slot] >= 0 && this->token(slots_[slot]) != token) slot = (slot + 1) & mask;
   return slot;
 }

@@ -40,8 +40,8 @@ class Vocabulary {
   void grow(std::size_t slots);
 
   std::string arena_;
-  std::vector<Entry> entries_;       // by id
-  std::vector<TokenId> slots_;       // hash table of ids, -1 is free; a power of two
+  std::vector<Entry> entries_;  // by id
+  std::vector<TokenId> slots_;  // hash table of ids, -1 is free; a power of two
   std::size_t count_ = 0;
   std::size_t used_slots_ = 0;
 };

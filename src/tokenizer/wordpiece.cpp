@@ -26,8 +26,8 @@ class WordPiece final : public TokenModel {
               std::vector<ModelToken>& out) const override {
     const std::size_t before = out.size();
     const auto size = static_cast<std::uint32_t>(piece.size());
-    bool known = count_code_points(piece) <=
-                 static_cast<std::size_t>(options_.max_input_chars_per_word);
+    bool known =
+        count_code_points(piece) <= static_cast<std::size_t>(options_.max_input_chars_per_word);
     std::string candidate;
     for (std::uint32_t begin = 0; known && begin < size;) {
       const std::uint32_t end = longest_match(piece, begin, candidate, out);
@@ -103,10 +103,10 @@ std::unique_ptr<TokenModel> make_wordpiece(Vocabulary vocabulary, WordPieceOptio
                                            const std::string& where) {
   const auto unk = vocabulary.find(options.unk_token);
   if (!unk) {
-    throw Error(ErrorCode::bad_format,
-                where + ": the unknown token " + quote(options.unk_token) +
-                    " is not in the vocabulary",
-                where);
+    throw Error(
+        ErrorCode::bad_format,
+        where + ": the unknown token " + quote(options.unk_token) + " is not in the vocabulary",
+        where);
   }
   if (options.max_input_chars_per_word < 0) options.max_input_chars_per_word = 0;
   return std::make_unique<WordPiece>(std::move(vocabulary), std::move(options), *unk);

@@ -1,0 +1,62 @@
+// A program for tests/compare_tokenizers.py: JSON lines in, JSON lines out, through one tokenizer.
+//   tokenize_rows TOKENIZER < rows
+// A row {"text": T} gives {"ids", "offsets" (bytes), "decoded", "decoded_all"}; {"ids": [...]} gives
+// {"decoded", "decoded_all"}; an llm::Error gives {"error"}. "pair" and "special" are optional.
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "llm/core/error.hpp"
+#include "llm/tokenizer/tokenizer.hpp"
+
+namespace {
+
+using Json = nlohmann::json;
+
+Json run(const llm::Tokenizer& tokenizer, const Json& row) {
+  Json out;
+  std::vector<llm::TokenId> ids;
+  if (row.contains("text")) {
+    const llm::EncodeOptions options{.add_special_tokens = row.value("special", true)};
+    const auto text = row["text"].get<std::string>();
+    const llm::Encoding encoding =
+        row.contains("pair")
+            ? tokenizer.encode_pair(text, row["pair"].get<std::string>(), options)
+            : tokenizer.encode(text, options);
+    ids = encoding.ids;
+    Json offsets = Json::array();
+    for (const llm::ByteSpan& span : encoding.offsets) offsets.push_back({span.begin, span.end});
+    out = {{"ids", ids}, {"offsets", offsets}, {"type_ids", encoding.type_ids}};
+  } else {
+    ids = row["ids"].get<std::vector<llm::TokenId>>();
+  }
+  out["decoded"] = tokenizer.decode(ids);
+  out["decoded_all"] = tokenizer.decode(ids, {.skip_special_tokens = false});
+  return out;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::ios::sync_with_stdio(false);
+  if (argc != 2) {
+    std::cerr << "usage: tokenize_rows TOKENIZER < rows\n";
+    return 2;
+  }
+  try {
+    const auto tokenizer = llm::Tokenizer::open(argv[1]);
+    for (std::string line; std::getline(std::cin, line);) {
+      Json out;
+      try {
+        out = run(*tokenizer, Json::parse(line));
+      } catch (const llm::Error& error) {
+        out = {{"error", error.what()}};
+      }
+      std::cout << out.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
+    }
+  } catch (const llm::Error& error) {
+    std::cerr << error.what() << '\n';
+    return 3;
+  }
+  return 0;
+}
