@@ -158,7 +158,8 @@ std::string Pipeline::decode(std::span<const TokenId> ids, const DecodeOptions& 
     if (parts_.decoder == nullptr && i > 0) text += ' ';
     text += tokens[i];
   }
-  return parts_.clean_up_spaces ? clean_up_spaces(std::move(text), false) : text;
+  const bool clean_up = options.clean_up_spaces.value_or(parts_.clean_up_spaces);
+  return clean_up ? clean_up_spaces(std::move(text), false) : text;
 }
 
 }  // namespace

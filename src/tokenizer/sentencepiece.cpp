@@ -36,6 +36,8 @@ class SentencepieceTokenizer final : public Tokenizer {
   Segment encode_text(std::string_view text, std::int32_t type_id) const;
   void encode_run(std::string_view run, std::size_t begin, Encoding& out) const;
   Encoding finish(std::vector<Segment> segments, const EncodeOptions& options) const;
+  std::string decode_by_library(std::span<const TokenId> ids) const;
+  std::string decode_tokens(std::span<const TokenId> ids, const DecodeOptions& options) const;
 
   sentencepiece::SentencePieceProcessor processor_;
   TokenId pieces_ = 0;
@@ -43,6 +45,7 @@ class SentencepieceTokenizer final : public Tokenizer {
   AddedTokens added_;  // none for a bare model file: then the library alone decides
   std::unique_ptr<PostProcessor> post_processor_;
   std::unique_ptr<TokenDecoder> decoder_ = make_sentencepiece_decoder(true);
+  bool clean_up_spaces_ = false;
   SpecialTokens special_;
   std::string chat_template_;
   std::string description_;
@@ -90,6 +93,7 @@ SentencepieceTokenizer::SentencepieceTokenizer(const std::filesystem::path& file
   const bool eos = config.add_eos.value_or(kind_of(config) == "t5");
   post_processor_ =
       make_bos_eos(bos ? special_.bos.value_or(-1) : -1, eos ? special_.eos.value_or(-1) : -1);
+  clean_up_spaces_ = config.clean_up_spaces.value_or(false) && kind_of(config) == "t5";
   chat_template_ = config.chat_template;
   description_ =
       file.filename().string() + " (sentencepiece, " + std::to_string(vocab_size()) + " tokens)";
@@ -198,14 +202,22 @@ Encoding SentencepieceTokenizer::finish(std::vector<Segment> segments,
 
 std::string SentencepieceTokenizer::decode(std::span<const TokenId> ids,
                                            const DecodeOptions& options) const {
-  if (added_.all().empty()) {
-    std::vector<int> known;
-    std::copy_if(ids.begin(), ids.end(), std::back_inserter(known),
-                 [&](TokenId id) { return id >= 0 && id < pieces_; });
-    std::string text;
-    check(processor_.Decode(known, &text), ErrorCode::invalid_input, description_);
-    return repair_utf8(std::move(text));
-  }
+  std::string text = added_.all().empty() ? decode_by_library(ids) : decode_tokens(ids, options);
+  const bool clean_up = options.clean_up_spaces.value_or(clean_up_spaces_);
+  return clean_up ? clean_up_spaces(std::move(text), false) : text;
+}
+
+std::string SentencepieceTokenizer::decode_by_library(std::span<const TokenId> ids) const {
+  std::vector<int> known;
+  std::copy_if(ids.begin(), ids.end(), std::back_inserter(known),
+               [&](TokenId id) { return id >= 0 && id < pieces_; });
+  std::string text;
+  check(processor_.Decode(known, &text), ErrorCode::invalid_input, description_);
+  return repair_utf8(std::move(text));
+}
+
+std::string SentencepieceTokenizer::decode_tokens(std::span<const TokenId> ids,
+                                                  const DecodeOptions& options) const {
   std::vector<std::string> tokens;
   for (const TokenId id : ids) {
     if (id < 0 || id >= vocab_size() || (options.skip_special_tokens && is_special(id))) continue;

@@ -1,6 +1,7 @@
 // A program for tests/compare_tokenizers.py: JSON lines in, JSON lines out, through one tokenizer.
 //   tokenize_rows TOKENIZER < rows
-// A row {"text": T} gives {"ids", "offsets" (bytes), "decoded", "decoded_all"}; {"ids": [...]} gives
+// A row {"text": T} gives {"ids", "offsets" (bytes), "decoded", "decoded_all"}; {"ids": [...]}
+// gives
 // {"decoded", "decoded_all"}; an llm::Error gives {"error"}. "pair" and "special" are optional.
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -20,9 +21,8 @@ Json run(const llm::Tokenizer& tokenizer, const Json& row) {
     const llm::EncodeOptions options{.add_special_tokens = row.value("special", true)};
     const auto text = row["text"].get<std::string>();
     const llm::Encoding encoding =
-        row.contains("pair")
-            ? tokenizer.encode_pair(text, row["pair"].get<std::string>(), options)
-            : tokenizer.encode(text, options);
+        row.contains("pair") ? tokenizer.encode_pair(text, row["pair"].get<std::string>(), options)
+                             : tokenizer.encode(text, options);
     ids = encoding.ids;
     Json offsets = Json::array();
     for (const llm::ByteSpan& span : encoding.offsets) offsets.push_back({span.begin, span.end});

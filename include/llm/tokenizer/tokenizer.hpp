@@ -28,17 +28,23 @@ struct ByteSpan {
 /// What encode() returns; the three vectors have equal length.
 struct Encoding {
   std::vector<TokenId> ids;
-  std::vector<ByteSpan> offsets;         ///< where each token comes from; {0, 0} for added special tokens
-  std::vector<std::int32_t> type_ids;    ///< segment of each token (0, or 1 for the second text of a pair)
+  std::vector<ByteSpan> offsets;  ///< where each token comes from; {0, 0} for added special tokens
+  std::vector<std::int32_t>
+      type_ids;  ///< segment of each token (0, or 1 for the second text of a pair)
 };
 
 struct EncodeOptions {
-  /// Add what the file's post-processor adds (bos, eos, [CLS], ...), as the reference does by default.
+  /// Add what the file's post-processor adds (bos, eos, [CLS], ...), as the reference does by
+  /// default.
   bool add_special_tokens = true;
 };
 
 struct DecodeOptions {
   bool skip_special_tokens = true;
+  /// Take the spaces away that stand before punctuation and English contractions ("do n't !").
+  /// Absent: as the folder's clean_up_tokenization_spaces says, which the reference (and so this
+  /// library) follows for all models but BPE. true cleans up whatever the model is.
+  std::optional<bool> clean_up_spaces = {};
 };
 
 /// The special tokens a file names; absent when it does not.
@@ -55,9 +61,9 @@ class Tokenizer {
 
   /// Opens the tokenizer of a model folder or `.gguf` file, or one tokenizer file by its path
   /// (`tokenizer.json`, `*.model`). In a folder `tokenizer.json` wins over `*.model`, that over
-  /// `vocab.json` + `merges.txt`; `tokenizer_config.json` and `special_tokens_map.json` are honoured.
-  /// Throws Error: file_not_found when there is none, bad_format, or unsupported naming the step of
-  /// the pipeline that is not implemented.
+  /// `vocab.json` + `merges.txt`; `tokenizer_config.json` and `special_tokens_map.json` are
+  /// honoured. Throws Error: file_not_found when there is none, bad_format, or unsupported naming
+  /// the step of the pipeline that is not implemented.
   static std::unique_ptr<Tokenizer> open(const std::filesystem::path& path);
 
   virtual Encoding encode(std::string_view text, const EncodeOptions& options = {}) const = 0;
@@ -68,7 +74,8 @@ class Tokenizer {
 
   /// Text of the ids. Bytes that do not form UTF-8 become U+FFFD, as in the reference.
   /// Ids outside the vocabulary are skipped, as in the reference.
-  virtual std::string decode(std::span<const TokenId> ids, const DecodeOptions& options = {}) const = 0;
+  virtual std::string decode(std::span<const TokenId> ids,
+                             const DecodeOptions& options = {}) const = 0;
 
   /// One past the largest id, added tokens included.
   virtual TokenId vocab_size() const = 0;
