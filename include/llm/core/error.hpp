@@ -11,17 +11,17 @@ namespace llm {
 
 /// What kind of thing went wrong. A program may branch on it; the sentence is for people.
 enum class ErrorCode {
-  internal,             ///< a bug of ours
-  invalid_option,       ///< an option or argument out of range, or a combination that makes no sense
-  file_not_found,       ///< a file or folder does not exist or cannot be opened
-  io,                   ///< reading or writing failed half-way (disk full, device error)
-  bad_format,           ///< a model or tokenizer file is damaged or lies about itself
-  unsupported,          ///< the file is sound, but of a kind that is not implemented
-  tensor_mismatch,      ///< a tensor is missing, or its shape or type is not the one implied
-  invalid_input,        ///< user data (prompt, row, token id) is not acceptable
-  context_overflow,     ///< the prompt does not fit the model's context
-  out_of_memory,        ///< an allocation failed
-  time_limit,           ///< a limit on time was reached where that is an error
+  internal,          ///< a bug of ours
+  invalid_option,    ///< an option or argument out of range, or a combination that makes no sense
+  file_not_found,    ///< a file or folder does not exist or cannot be opened
+  io,                ///< reading or writing failed half-way (disk full, device error)
+  bad_format,        ///< a model or tokenizer file is damaged or lies about itself
+  unsupported,       ///< the file is sound, but of a kind that is not implemented
+  tensor_mismatch,   ///< a tensor is missing, or its shape or type is not the one implied
+  invalid_input,     ///< user data (prompt, row, token id) is not acceptable
+  context_overflow,  ///< the prompt does not fit the model's context
+  out_of_memory,     ///< an allocation failed
+  time_limit,        ///< a limit on time was reached where that is an error
 };
 
 /// "bad_format" and so on: the enumerator's own name.
@@ -45,7 +45,8 @@ class Error : public std::runtime_error {
 /// `"text"` with control characters escaped and long text cut: for names from untrusted files.
 std::string quote(std::string_view text, std::size_t max_bytes = 80);
 
-/// The candidate nearest to `name` by edit distance, or empty when none is near enough to be a typo.
+/// The candidate nearest to `name` by edit distance, or empty when none is near enough to be a
+/// typo.
 std::string_view nearest_name(std::string_view name, const std::string_view* candidates,
                               std::size_t count);
 

@@ -27,6 +27,12 @@ class Workspace {
     return reinterpret_cast<T*>(slots_[slot].data());
   }
 
+  /// A slot that was asked for before; may be called by several threads at once.
+  template <typename T>
+  T* peek(std::size_t slot) {
+    return reinterpret_cast<T*>(slots_[slot].data());
+  }
+
  private:
   std::vector<Buffer> slots_;
 };

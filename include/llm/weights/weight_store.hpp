@@ -21,16 +21,17 @@ namespace llm {
 struct FileTensor {
   std::string name;
   DType dtype = DType::f32;
-  std::vector<std::int64_t> shape;   ///< outermost first
+  std::vector<std::int64_t> shape;  ///< outermost first
   std::span<const std::byte> bytes;
 
-  std::int64_t rows() const;         ///< product of all dimensions but the last (1 for a vector)
-  std::int64_t cols() const;         ///< last dimension
+  std::int64_t rows() const;  ///< product of all dimensions but the last (1 for a vector)
+  std::int64_t cols() const;  ///< last dimension
 };
 
 /// Reads `count` values starting at value `first` of the flat tensor, widened to S (float, double).
 /// Quantized types are dequantized exactly as the `gguf` Python package does (in float32), and
-/// `first` and `count` must then be multiples of the block. Throws Error (unsupported) for integer types.
+/// `first` and `count` must then be multiples of the block. Throws Error (unsupported) for integer
+/// types.
 template <typename S>
 void read_values(const FileTensor& tensor, std::int64_t first, std::int64_t count, S* out);
 
@@ -40,8 +41,8 @@ class WeightStore {
   virtual ~WeightStore() = default;
 
   /// Opens a folder (`model.safetensors`, or `model.safetensors.index.json` with its shards), one
-  /// `.safetensors` file, or one `.gguf` file. Throws Error: file_not_found, bad_format (what, where,
-  /// expected, got), unsupported (a tensor type we cannot read, named).
+  /// `.safetensors` file, or one `.gguf` file. Throws Error: file_not_found, bad_format (what,
+  /// where, expected, got), unsupported (a tensor type we cannot read, named).
   static std::shared_ptr<const WeightStore> open(const std::filesystem::path& path);
 
   /// nullptr when there is no tensor of that name.
@@ -57,8 +58,8 @@ class WeightStore {
 /// One tensor to write: name, dtype, shape and bytes (row-major, little endian).
 using TensorToWrite = FileTensor;
 
-/// Writes a safetensors file under a temporary name and renames it. Throws Error (io) with the reason
-/// the system gives (disk full, ...); the destination is then untouched.
+/// Writes a safetensors file under a temporary name and renames it. Throws Error (io) with the
+/// reason the system gives (disk full, ...); the destination is then untouched.
 void write_safetensors(const std::filesystem::path& path, std::span<const TensorToWrite> tensors,
                        const std::map<std::string, std::string>& metadata);
 

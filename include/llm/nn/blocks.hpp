@@ -1,0 +1,78 @@
+/// \file
+/// The two kinds of layers a transformer is stacked from. Both are driven by StackConfig.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "llm/nn/attention.hpp"
+#include "llm/nn/feed_forward.hpp"
+
+namespace llm {
+
+/// x = x + f(norm(x)) or norm(x + f(x)), on the lane's rows. f(input rows) returns its output rows.
+template <typename S, typename F>
+void add_sublayer(const Lane<S>& lane, const StackConfig& c, const Norm<S>& norm, F&& f) {
+  const std::int64_t n = lane.rows.size() * c.hidden_size;
+  const bool pre = c.norm_placement == NormPlacement::pre;
+  if (pre) norm.forward(lane.x, lane.rows.size(), lane.normed);
+  const S* input = pre ? lane.normed : lane.x;
+  const S* output = f(input);
+  const S* residual = c.residual_from_norm ? input : lane.x;
+  for (std::int64_t i = 0; i < n; ++i) lane.x[i] = residual[i] + output[i];
+  if (!pre) norm.forward(lane.x, lane.rows.size(), lane.x);
+}
+
+/// Self-attention over the whole sequence, then feed-forward.
+template <typename S>
+class EncoderBlock {
+ public:
+  struct Layers {
+    Norm<S> attention_norm, feed_forward_norm;
+    Attention<S> attention;
+    FeedForward<S> feed_forward;
+  };
+  explicit EncoderBlock(Layers layers) : layers_(std::move(layers)) {}
+
+  const Layers& layers() const { return layers_; }
+
+  void forward(const Lane<S>& lane, const StackConfig& c) const {
+    add_sublayer(lane, c, layers_.attention_norm,
+                 [&](const S* x) { return layers_.attention.self(lane, x); });
+    add_sublayer(lane, c, layers_.feed_forward_norm,
+                 [&](const S* x) { return layers_.feed_forward.forward(lane, x); });
+  }
+
+ private:
+  Layers layers_;
+};
+
+/// Causal self-attention, cross-attention where the model has an encoder, then feed-forward.
+template <typename S>
+class DecoderBlock {
+ public:
+  struct Layers {
+    Norm<S> attention_norm, cross_attention_norm, feed_forward_norm;
+    Attention<S> attention, cross_attention;
+    FeedForward<S> feed_forward;
+  };
+  explicit DecoderBlock(Layers layers) : layers_(std::move(layers)) {}
+
+  const Layers& layers() const { return layers_; }
+
+  void forward(const Lane<S>& lane, const StackConfig& c) const {
+    add_sublayer(lane, c, layers_.attention_norm,
+                 [&](const S* x) { return layers_.attention.self(lane, x); });
+    if (c.cross_attention) {
+      add_sublayer(lane, c, layers_.cross_attention_norm,
+                   [&](const S* x) { return layers_.cross_attention.cross(lane, x); });
+    }
+    add_sublayer(lane, c, layers_.feed_forward_norm,
+                 [&](const S* x) { return layers_.feed_forward.forward(lane, x); });
+  }
+
+ private:
+  Layers layers_;
+};
+
+}  // namespace llm

@@ -1,0 +1,54 @@
+/// \file
+/// Bidirectional stack: all sequences of a call run as one flat list of tokens, without padding.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "llm/nn/stack.hpp"
+
+namespace llm {
+
+/// One text for an encoder.
+struct EncoderInput {
+  std::span<const TokenId> ids;
+  std::span<const std::int32_t> type_ids;  ///< empty: all 0
+};
+
+template <typename S>
+class Encoder : public Stack<S, EncoderBlock> {
+ public:
+  using Stack<S, EncoderBlock>::Stack;
+
+  /// Hidden states of all tokens, sequence after sequence: [total tokens, hidden], after the final
+  /// norm. Valid until the workspace is used again.
+  TensorView<const S> encode(std::span<const EncoderInput> inputs, ThreadPool& pool,
+                             Workspace& workspace, Taps<S>* taps = nullptr) const {
+    const StackConfig& c = this->config();
+    // Two layers of keys and values suffice: a worker that is one layer ahead writes the other one.
+    std::vector<KVCache<S>> caches(inputs.size(),
+                                   KVCache<S>({2, c.num_key_value_heads, c.head_dim}));
+    std::vector<Segment<S>> segments(inputs.size());
+    std::int64_t rows = 0;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      segments[i].ids = inputs[i].ids;
+      segments[i].type_ids = inputs[i].type_ids;
+      segments[i].first_row = rows;
+      segments[i].cache = &caches[i];
+      caches[i].reserve(segments[i].count());
+      rows += segments[i].count();
+    }
+    S* hidden = workspace.get<S>(detail::slot_hidden, rows * c.hidden_size);
+    this->forward(std::span<const Segment<S>>(segments), pool, workspace, taps,
+                  [&](const Lane<S>& lane) {
+                    const Range mine = lane.by_rows ? lane.rows : lane.worker.share(lane.pass.rows);
+                    for (std::int64_t r = mine.begin; r < mine.end; ++r) {
+                      this->finish_row(lane.x + (r - lane.rows.begin) * c.hidden_size,
+                                       hidden + r * c.hidden_size);
+                    }
+                  });
+    return {hidden, Shape{rows, c.hidden_size}};
+  }
+};
+
+}  // namespace llm

@@ -1,0 +1,112 @@
+/// \file
+/// What a transformer is made of, as plain data. A family reads it from `config.json` (or GGUF
+/// metadata); the blocks are driven by it and ask what a model has, never who it is.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "llm/core/types.hpp"
+#include "llm/tensor/kernels.hpp"
+
+namespace llm {
+
+enum class ModelKind : std::uint8_t { encoder, decoder, encoder_decoder };
+/// "encoder", "decoder", "encoder-decoder".
+std::string_view to_string(ModelKind kind);
+
+enum class NormKind : std::uint8_t { layer_norm, rms_norm };
+/// pre: x + f(norm(x)); post: norm(x + f(x)).
+enum class NormPlacement : std::uint8_t { pre, post };
+
+/// A table of vectors added to the token embeddings; row = position + offset.
+struct LearnedPositions {
+  std::int64_t offset = 0;
+};
+/// Fixed sines and cosines added to the token embeddings ("Attention is all you need", 3.5), sines
+/// in the first half of the vector, cosines in the second; row = position + offset.
+struct SinusoidalPositions {
+  std::int64_t offset = 0;
+};
+/// Rotation of query and key pairs (i, i + dim/2) by position * inverse_frequencies[i]
+/// (RoFormer, arXiv:2104.09864); scaling rules (linear, llama3, yarn) are already in the
+/// frequencies.
+struct RotaryPositions {
+  std::vector<double> inverse_frequencies;  ///< dim/2 values; 2*size() <= head_dim is rotated
+  double attention_factor = 1.0;            ///< scales cosines and sines (yarn)
+};
+/// A bias of slope[head] * (key - query) on the scores (ALiBi, arXiv:2108.12409).
+struct AlibiPositions {
+  std::vector<double> slopes;  ///< one per head
+};
+/// A learned bias per bucket of key - query distance and head, shared by all layers (T5,
+/// arXiv:1910.10683, modeling_t5.py `_relative_position_bucket`).
+struct RelativeBias {
+  std::int64_t num_buckets = 32;
+  std::int64_t max_distance = 128;
+  bool bidirectional = true;
+};
+struct NoPositions {};
+using Positions = std::variant<NoPositions, LearnedPositions, SinusoidalPositions, RotaryPositions,
+                               AlibiPositions, RelativeBias>;
+
+/// One stack of blocks: an encoder or a decoder. Names are those of config.json.
+struct StackConfig {
+  std::int64_t num_hidden_layers = 0;
+  std::int64_t hidden_size = 0;
+  std::int64_t intermediate_size = 0;
+  std::int64_t num_attention_heads = 0;
+  std::int64_t num_key_value_heads = 0;
+  std::int64_t head_dim = 0;
+  /// Positions the model was made for; 0 when it has no limit.
+  std::int64_t max_position_embeddings = 0;
+
+  NormKind norm = NormKind::layer_norm;
+  double norm_eps = 1e-5;
+  NormPlacement norm_placement = NormPlacement::pre;
+  bool embedding_norm = false;      ///< a norm right after the embeddings
+  bool final_norm = true;           ///< a norm after the last block
+  bool residual_from_norm = false;  ///< pre-norm only: the residual is taken after the norm
+
+  Positions positions;
+  double embedding_scale = 1.0;                  ///< factor on token embeddings
+  double attention_scale = 1.0;                  ///< factor on query * key
+  bool scale_attn_by_inverse_layer_idx = false;  ///< further factor 1 / (layer + 1)
+  /// Keys a query may look back at, itself included, per layer; 0 or empty: all.
+  std::vector<std::int64_t> attention_window;
+  bool causal = false;
+  bool cross_attention = false;
+
+  Activation hidden_act = Activation::gelu;
+  bool gated = false;  ///< down(act(gate(x)) * up(x)) instead of down(act(up(x)))
+
+  std::int64_t query_size() const { return num_attention_heads * head_dim; }
+  std::int64_t key_value_size() const { return num_key_value_heads * head_dim; }
+};
+
+/// A whole model. The members that do not apply to its kind keep their defaults.
+struct TransformerConfig {
+  std::string model_type;
+  std::vector<std::string> architectures;
+  ModelKind kind = ModelKind::decoder;
+  StackConfig encoder;  ///< encoder, encoder_decoder
+  StackConfig decoder;  ///< decoder, encoder_decoder
+  std::int64_t vocab_size = 0;
+  std::int64_t type_vocab_size = 0;  ///< segments (BERT); 0: none
+  bool tie_word_embeddings = true;
+  double logits_scale = 1.0;  ///< factor on the last hidden state before the LM head
+
+  std::optional<TokenId> bos_token_id, pad_token_id, decoder_start_token_id;
+  std::vector<TokenId> eos_token_id;
+  std::map<std::int64_t, std::string> id2label;
+  std::string problem_type;  ///< sequence classification
+
+  /// The stack that generates: decoder, or nothing for encoder-only.
+  bool generates() const { return kind != ModelKind::encoder; }
+};
+
+}  // namespace llm

@@ -1,0 +1,101 @@
+/// \file
+/// Position schemes as tables: rotations for RoPE, lines of biases for ALiBi and T5.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <numbers>
+#include <vector>
+
+namespace llm {
+
+/// The rotations of one position: cosines then sines of position * inverse_frequencies[i], computed
+/// in double and rounded to S once. `cos_sin` has room for 2 * inverse_frequencies.size() values.
+template <typename S>
+void rotary_angles(const std::vector<double>& inverse_frequencies, double attention_factor,
+                   std::int64_t position, S* cos_sin) {
+  const std::size_t half = inverse_frequencies.size();
+  for (std::size_t i = 0; i < half; ++i) {
+    const double angle = static_cast<double>(position) * inverse_frequencies[i];
+    cos_sin[i] = static_cast<S>(std::cos(angle) * attention_factor);
+    cos_sin[half + i] = static_cast<S>(std::sin(angle) * attention_factor);
+  }
+}
+
+/// y = x with the pairs (i, i + half) rotated; elements from 2 * half on are copied. x == y
+/// allowed.
+template <typename S>
+void rotate(const S* x, std::int64_t head_dim, const S* cos_sin, std::int64_t half, S* y) {
+  const S* c = cos_sin;
+  const S* s = cos_sin + half;
+  for (std::int64_t i = 0; i < half; ++i) {
+    const S a = x[i], b = x[i + half];
+    y[i] = a * c[i] - b * s[i];
+    y[i + half] = b * c[i] + a * s[i];
+  }
+  for (std::int64_t i = 2 * half; i < head_dim; ++i) y[i] = x[i];
+}
+
+/// The sinusoidal vector of a position: sines in the first half, cosines in the second (the layout
+/// of Marian and Pegasus, modeling_marian.py `create_weight`); n values.
+template <typename S>
+void sinusoidal_vector(std::int64_t position, std::int64_t n, S* out) {
+  const std::int64_t sines = n / 2 + n % 2;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const double angle =
+        static_cast<double>(position) /
+        std::pow(10000.0, 2.0 * static_cast<double>(i / 2) / static_cast<double>(n));
+    const std::int64_t place = i % 2 == 0 ? i / 2 : sines + i / 2;
+    out[place] = static_cast<S>(i % 2 == 0 ? std::sin(angle) : std::cos(angle));
+  }
+}
+
+/// Bucket of a distance key - query (T5, `_relative_position_bucket`): one bucket per small
+/// distance, logarithmic ones up to max_distance; bidirectional: half of the buckets for each sign.
+inline std::int64_t relative_position_bucket(std::int64_t distance, std::int64_t num_buckets,
+                                             std::int64_t max_distance, bool bidirectional) {
+  std::int64_t bucket = 0;
+  std::int64_t n = -distance;
+  if (bidirectional) {
+    num_buckets /= 2;
+    if (distance > 0) bucket = num_buckets;
+    n = n < 0 ? -n : n;
+  } else if (n < 0) {
+    n = 0;
+  }
+  const std::int64_t exact = num_buckets / 2;
+  if (n < exact) return bucket + n;
+  const double ratio =
+      std::log(double(n) / double(exact)) / std::log(double(max_distance) / double(exact));
+  const auto large = exact + static_cast<std::int64_t>(ratio * double(num_buckets - exact));
+  return bucket + (large < num_buckets - 1 ? large : num_buckets - 1);
+}
+
+/// Biases of all heads by distance, times log2 e: line(h)[key - query].
+/// Readable for |key - query| < reach.
+template <typename S>
+class BiasLines {
+ public:
+  /// value(head, distance) gives the bias in natural units.
+  template <typename F>
+  void fill(std::int64_t heads, std::int64_t reach, F&& value) {
+    reach_ = reach;
+    values_.resize(static_cast<std::size_t>(heads * 2 * reach));
+    for (std::int64_t h = 0; h < heads; ++h) {
+      for (std::int64_t d = -reach; d < reach; ++d) {
+        values_[static_cast<std::size_t>((2 * h + 1) * reach + d)] =
+            static_cast<S>(value(h, d) * std::numbers::log2e);
+      }
+    }
+  }
+  std::int64_t reach() const { return reach_; }
+  bool empty() const { return values_.empty(); }
+  /// Points at distance 0.
+  const S* line(std::int64_t head) const { return values_.data() + (2 * head + 1) * reach_; }
+
+ private:
+  std::int64_t reach_ = 0;
+  std::vector<S> values_;
+};
+
+}  // namespace llm
