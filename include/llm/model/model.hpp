@@ -1,0 +1,90 @@
+/// \file
+/// A loaded model: immutable, shared by any number of threads. Loading ends here and running begins
+/// here: folder or GGUF file -> Model -> hidden states or logits.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "llm/core/thread_pool.hpp"
+#include "llm/model/language_model.hpp"
+#include "llm/nn/decoder.hpp"
+#include "llm/nn/encoder.hpp"
+#include "llm/nn/transformer_config.hpp"
+
+namespace llm {
+
+struct LoadOptions {
+  /// Threads of a forward pass, the caller included; 0: one per core. Results do not depend on it.
+  int threads = 0;
+};
+
+/// What was loaded, for people and for `info`.
+struct ModelInfo {
+  std::vector<std::filesystem::path> files;
+  std::int64_t parameters = 0;               ///< values in the weight matrices and vectors
+  std::size_t weight_bytes = 0;              ///< memory the weights take
+  std::vector<std::string> dtypes;           ///< of the matrices in the file, most bytes first
+  std::vector<std::string> unused_tensors;   ///< in the file, but not part of the model
+};
+
+/// The configuration of a folder or `.gguf` file without its weights. Throws Error.
+TransformerConfig read_model_config(const std::filesystem::path& path);
+
+/// The model types that can be opened, in the order of the README's table.
+std::vector<std::string> supported_model_types();
+
+/// `S` is the scalar of the activations: `float` is the product, `double` the built-in reference.
+template <typename S>
+class Model : public LanguageModel<S> {
+ public:
+  /// Opens a Hugging Face folder (config.json and weights) or a `.gguf` file. Throws Error:
+  /// file_not_found, bad_format, unsupported (named, with what is supported), tensor_mismatch,
+  /// out_of_memory.
+  static std::unique_ptr<Model> load(const std::filesystem::path& path,
+                                     const LoadOptions& options = {});
+
+  const TransformerConfig& config() const { return config_; }
+  ModelKind kind() const { return config_.kind; }
+  const ModelInfo& info() const { return info_; }
+  /// Whether the checkpoint can give logits over the vocabulary.
+  bool has_lm_head() const { return !head_.empty(); }
+
+  std::int64_t vocab_size() const override;
+  bool is_encoder_decoder() const override { return config_.kind == ModelKind::encoder_decoder; }
+  std::optional<std::int64_t> max_length() const override;
+  std::optional<std::int64_t> max_source_length() const override;
+  std::vector<std::unique_ptr<SequenceState<S>>> start(
+      std::span<const std::span<const TokenId>> sources, Workspace& workspace) const override;
+  TensorView<const S> step(std::span<const StepInput<S>> batch,
+                           Workspace& workspace) const override;
+  /// step() that also copies the residual stream at the borders of the layers.
+  TensorView<const S> step(std::span<const StepInput<S>> batch, Workspace& workspace,
+                           Taps<S>* taps) const;
+
+  /// Hidden states of the encoder, text after text: [total tokens, hidden]. Valid until the workspace
+  /// is used again. Throws Error (unsupported for a decoder, context_overflow, invalid_input).
+  TensorView<const S> encode(std::span<const EncoderInput> inputs, Workspace& workspace,
+                             Taps<S>* taps = nullptr) const;
+
+ private:
+  Model() = default;
+  void check_ids(std::span<const TokenId> ids) const;
+
+  TransformerConfig config_;
+  ModelInfo info_;
+  mutable ThreadPool* pool_ = nullptr;   // owned by pool_owner_; running a region is not a change
+  std::unique_ptr<ThreadPool> pool_owner_;
+  Encoder<S> encoder_;
+  Decoder<S> decoder_;
+  LmHead<S> head_;
+};
+
+extern template class Model<float>;
+extern template class Model<double>;
+
+}  // namespace llm

@@ -1,0 +1,44 @@
+/// \file
+/// Where each layer of a model finds its weights: plain slots that a family fills by name and the
+/// loader turns into layers. Order and names follow nn/.
+#pragma once
+
+#include <vector>
+
+#include "llm/weights/weight_binder.hpp"
+
+namespace llm {
+
+struct AttentionSource {
+  LinearSource in;       ///< self: query, key, value; cross: query
+  LinearSource source;   ///< cross: key, value of the source
+  LinearSource out;
+  NormSource query_norm, key_norm;   ///< per head; null when there is none
+};
+
+struct FeedForwardSource {
+  LinearSource gate, up, down;
+};
+
+struct BlockSource {
+  NormSource attention_norm, cross_attention_norm, feed_forward_norm;
+  AttentionSource attention, cross_attention;
+  FeedForwardSource feed_forward;
+};
+
+struct StackSource {
+  const FileTensor* tokens = nullptr;      ///< [vocab, hidden]
+  const FileTensor* positions = nullptr;   ///< [positions, hidden], learned positions only
+  const FileTensor* types = nullptr;       ///< [types, hidden], segments only
+  NormSource embedding_norm, final_norm;   ///< null when there is none
+  const FileTensor* relative_bias = nullptr;   ///< [buckets, heads], RelativeBias only
+  std::vector<BlockSource> blocks;
+};
+
+struct ModelSource {
+  StackSource encoder, decoder;
+  /// LM head; its weight may be the token embedding itself (tied). Empty: the checkpoint has none.
+  LinearSource lm_head;
+};
+
+}  // namespace llm

@@ -1,0 +1,87 @@
+// GPT-2 (Radford et al. 2019): pre-norm decoder, layer norm, learned positions, fused query-key-value
+// stored transposed (Conv1D). Reference: transformers modeling_gpt2.py.
+#include <cmath>
+
+#include "model/model_family.hpp"
+
+namespace llm::detail {
+namespace {
+
+TransformerConfig read_config(const ConfigReader& json) {
+  TransformerConfig c = json.common();
+  c.kind = ModelKind::decoder;
+  c.tie_word_embeddings = json.flag("tie_word_embeddings", true);
+  if (json.flag("add_cross_attention", false)) {
+    json.unsupported("add_cross_attention", "a GPT-2 with cross-attention is not supported");
+  }
+  StackConfig& d = c.decoder;
+  d.num_hidden_layers = json.size("n_layer");
+  d.hidden_size = json.size("n_embd");
+  d.intermediate_size = json.size("n_inner", 4 * d.hidden_size);
+  d.num_attention_heads = d.num_key_value_heads = json.size("n_head");
+  if (d.hidden_size % d.num_attention_heads != 0) json.reject("n_head", "expected a divisor of n_embd");
+  d.head_dim = d.hidden_size / d.num_attention_heads;
+  d.max_position_embeddings = json.size("n_positions", 1024);
+  d.norm_eps = json.number("layer_norm_epsilon", 1e-5);
+  d.positions = LearnedPositions{};
+  d.attention_scale = json.flag("scale_attn_weights", true)
+                          ? 1.0 / std::sqrt(static_cast<double>(d.head_dim))
+                          : 1.0;
+  d.scale_attn_by_inverse_layer_idx = json.flag("scale_attn_by_inverse_layer_idx", false);
+  d.causal = true;
+  d.hidden_act = json.activation("activation_function", "gelu_new");
+  return c;
+}
+
+BlockSource bind_block(const WeightBinder& w, const StackConfig& d) {
+  const std::int64_t hidden = d.hidden_size, inner = d.intermediate_size;
+  BlockSource b;
+  b.attention_norm = w.norm("ln_1", hidden, Bias::yes);
+  b.attention.in = w.linear_transposed("attn.c_attn", 3 * hidden, hidden, Bias::yes);
+  b.attention.out = w.linear_transposed("attn.c_proj", hidden, hidden, Bias::yes);
+  b.feed_forward_norm = w.norm("ln_2", hidden, Bias::yes);
+  b.feed_forward.up = w.linear_transposed("mlp.c_fc", inner, hidden, Bias::yes);
+  b.feed_forward.down = w.linear_transposed("mlp.c_proj", hidden, inner, Bias::yes);
+  return b;
+}
+
+ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
+  const StackConfig& d = c.decoder;
+  const WeightBinder w = root.scope_with("wpe.weight", {"transformer", ""});
+  ModelSource m;
+  m.decoder.tokens = w.embedding("wte", root, "lm_head", c.vocab_size, d.hidden_size);
+  m.decoder.positions = w.matrix("wpe.weight", d.max_position_embeddings, d.hidden_size);
+  for (std::int64_t i = 0; i < d.num_hidden_layers; ++i) {
+    m.decoder.blocks.push_back(bind_block(w.scope("h", i), d));
+  }
+  m.decoder.final_norm = w.norm("ln_f", d.hidden_size, Bias::yes);
+  m.lm_head = root.lm_head("lm_head", m.decoder.tokens, c.tie_word_embeddings, Bias::no);
+  return m;
+}
+
+GgufLayout gguf() {
+  return {{"gpt2"},
+          "gpt2",
+          {{"n_layer", "{}.block_count"},
+           {"n_embd", "{}.embedding_length"},
+           {"n_inner", "{}.feed_forward_length"},
+           {"n_head", "{}.attention.head_count"},
+           {"n_positions", "{}.context_length"},
+           {"layer_norm_epsilon", "{}.attention.layer_norm_epsilon"}},
+          {{"transformer.wte", "token_embd"},
+           {"transformer.wpe", "position_embd"},
+           {"transformer.ln_f", "output_norm"},
+           {"lm_head", "output"},
+           {"transformer.h.{}.ln_1", "blk.{}.attn_norm"},
+           {"transformer.h.{}.attn.c_attn", "blk.{}.attn_qkv"},
+           {"transformer.h.{}.attn.c_proj", "blk.{}.attn_output"},
+           {"transformer.h.{}.ln_2", "blk.{}.ffn_norm"},
+           {"transformer.h.{}.mlp.c_fc", "blk.{}.ffn_up"},
+           {"transformer.h.{}.mlp.c_proj", "blk.{}.ffn_down"}}};
+}
+
+}  // namespace
+
+ModelFamily gpt2_family() { return {{"gpt2"}, read_config, bind_weights, gguf()}; }
+
+}  // namespace llm::detail

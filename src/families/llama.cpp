@@ -1,0 +1,168 @@
+// LLaMA (arXiv:2302.13971, 2407.21783): pre-norm decoder, RMS norm, rotary positions, gated SiLU
+// feed-forward, grouped-query attention. Reference: transformers modeling_llama.py and
+// modeling_rope_utils.py.
+#include <cmath>
+#include <numbers>
+
+#include "model/model_family.hpp"
+
+namespace llm::detail {
+namespace {
+
+// Frequencies in the order of the pairs, before scaling: theta^(-2i/dim).
+std::vector<double> base_frequencies(double theta, std::int64_t dim) {
+  std::vector<double> frequencies;
+  for (std::int64_t i = 0; i < dim; i += 2) {
+    frequencies.push_back(1.0 / std::pow(theta, double(i) / double(dim)));
+  }
+  return frequencies;
+}
+
+// Llama 3.1: long wavelengths are stretched by `factor`, short ones kept, a ramp in between.
+void scale_llama3(const ConfigReader& rope, std::vector<double>& frequencies) {
+  const double factor = rope.number("factor"), low = rope.number("low_freq_factor"),
+               high = rope.number("high_freq_factor");
+  const double context = rope.number("original_max_position_embeddings");
+  for (double& f : frequencies) {
+    const double wavelength = 2 * std::numbers::pi / f;
+    if (wavelength > context / low) {
+      f /= factor;
+    } else if (wavelength >= context / high) {
+      const double smooth = (context / wavelength - low) / (high - low);
+      f = (1 - smooth) * f / factor + smooth * f;
+    }
+  }
+}
+
+RotaryPositions rotary(const ConfigReader& json, std::int64_t head_dim) {
+  // Newer files nest theta with the scaling in `rope_parameters`; older ones have `rope_theta` and
+  // `rope_scaling`.
+  const ConfigReader rope = json.object(json.has("rope_parameters") ? "rope_parameters"
+                                                                    : "rope_scaling");
+  const double theta =
+      rope.has("rope_theta") ? rope.number("rope_theta") : json.number("rope_theta", 10000.0);
+  if (!(theta > 0)) json.reject("rope_theta", "expected a positive number");
+  RotaryPositions positions{base_frequencies(theta, head_dim)};
+  const std::string type = rope.text("rope_type", rope.text("type", "default"));
+  if (type == "linear") {
+    const double factor = rope.number("factor");
+    for (double& f : positions.inverse_frequencies) f /= factor;
+  } else if (type == "llama3") {
+    scale_llama3(rope, positions.inverse_frequencies);
+  } else if (type != "default") {
+    rope.unsupported(rope.has("rope_type") ? "rope_type" : "type",
+                     "supported rotary scalings: default, linear, llama3");
+  }
+  // GGUF files carry the llama3 scaling as one divisor per frequency.
+  const std::vector<double> divisors = json.numbers("rope_divisors");
+  for (std::size_t i = 0; i < divisors.size() && i < positions.inverse_frequencies.size(); ++i) {
+    positions.inverse_frequencies[i] /= divisors[i];
+  }
+  return positions;
+}
+
+TransformerConfig read_config(const ConfigReader& json) {
+  TransformerConfig c = json.common();
+  c.kind = ModelKind::decoder;
+  c.tie_word_embeddings = json.flag("tie_word_embeddings", false);
+  StackConfig& d = c.decoder;
+  d.num_hidden_layers = json.size("num_hidden_layers");
+  d.hidden_size = json.size("hidden_size");
+  d.intermediate_size = json.size("intermediate_size");
+  d.num_attention_heads = json.size("num_attention_heads");
+  d.num_key_value_heads = json.size("num_key_value_heads", d.num_attention_heads);
+  if (!json.has("head_dim") && d.hidden_size % d.num_attention_heads != 0) {
+    json.reject("num_attention_heads", "expected a divisor of hidden_size when head_dim is absent");
+  }
+  d.head_dim = json.size("head_dim", d.hidden_size / d.num_attention_heads);
+  d.max_position_embeddings = json.size("max_position_embeddings", 2048);
+  d.norm = NormKind::rms_norm;
+  d.norm_eps = json.number("rms_norm_eps", 1e-6);
+  d.positions = rotary(json, d.head_dim);
+  d.attention_scale = 1.0 / std::sqrt(static_cast<double>(d.head_dim));
+  d.causal = true;
+  d.hidden_act = json.activation("hidden_act", "silu");
+  d.gated = true;
+  return c;
+}
+
+// GGUF files interleave the halves of each query and key head (pairs (2i, 2i+1) rotate together);
+// we rotate pairs (i, i + dim/2), as config.json files do.
+LinearSource uninterleaved(LinearSource source, bool gguf, std::int64_t heads,
+                           std::int64_t head_dim) {
+  if (!gguf) return source;
+  std::vector<std::int64_t>& order = source.parts.front().row_order;
+  for (std::int64_t h = 0; h < heads; ++h) {
+    for (std::int64_t i = 0; i < head_dim; ++i) {
+      const std::int64_t half = head_dim / 2;
+      order.push_back(h * head_dim + 2 * (i % half) + i / half);
+    }
+  }
+  return source;
+}
+
+BlockSource bind_block(const WeightBinder& w, const StackConfig& d) {
+  const std::int64_t hidden = d.hidden_size;
+  const WeightBinder attn = w.scope("self_attn"), mlp = w.scope("mlp");
+  BlockSource b;
+  b.attention_norm = w.norm("input_layernorm", hidden, Bias::no);
+  b.attention.in =
+      uninterleaved(attn.linear("q_proj", d.query_size(), hidden, Bias::if_present), w.is_gguf(),
+                    d.num_attention_heads, d.head_dim);
+  b.attention.in
+      .append(uninterleaved(attn.linear("k_proj", d.key_value_size(), hidden, Bias::if_present),
+                            w.is_gguf(), d.num_key_value_heads, d.head_dim))
+      .append(attn.linear("v_proj", d.key_value_size(), hidden, Bias::if_present));
+  b.attention.out = attn.linear("o_proj", hidden, d.query_size(), Bias::if_present);
+  b.feed_forward_norm = w.norm("post_attention_layernorm", hidden, Bias::no);
+  b.feed_forward.gate = mlp.linear("gate_proj", d.intermediate_size, hidden, Bias::if_present);
+  b.feed_forward.up = mlp.linear("up_proj", d.intermediate_size, hidden, Bias::if_present);
+  b.feed_forward.down = mlp.linear("down_proj", hidden, d.intermediate_size, Bias::if_present);
+  return b;
+}
+
+ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
+  const StackConfig& d = c.decoder;
+  const WeightBinder w = root.scope_with("norm.weight", {"model", ""});
+  ModelSource m;
+  m.decoder.tokens = w.embedding("embed_tokens", root, "lm_head", c.vocab_size, d.hidden_size);
+  for (std::int64_t i = 0; i < d.num_hidden_layers; ++i) {
+    m.decoder.blocks.push_back(bind_block(w.scope("layers", i), d));
+  }
+  m.decoder.final_norm = w.norm("norm", d.hidden_size, Bias::no);
+  m.lm_head = root.lm_head("lm_head", m.decoder.tokens, c.tie_word_embeddings, Bias::no);
+  return m;
+}
+
+GgufLayout gguf() {
+  return {{"llama"},
+          "llama",
+          {{"num_hidden_layers", "{}.block_count"},
+           {"hidden_size", "{}.embedding_length"},
+           {"intermediate_size", "{}.feed_forward_length"},
+           {"num_attention_heads", "{}.attention.head_count"},
+           {"num_key_value_heads", "{}.attention.head_count_kv"},
+           {"head_dim", "{}.attention.key_length"},
+           {"max_position_embeddings", "{}.context_length"},
+           {"rms_norm_eps", "{}.attention.layer_norm_rms_epsilon"},
+           {"rope_theta", "{}.rope.freq_base"},
+           {"vocab_size", "{}.vocab_size"}},
+          {{"model.embed_tokens", "token_embd"},
+           {"model.norm", "output_norm"},
+           {"lm_head", "output"},
+           {"model.layers.{}.input_layernorm", "blk.{}.attn_norm"},
+           {"model.layers.{}.self_attn.q_proj", "blk.{}.attn_q"},
+           {"model.layers.{}.self_attn.k_proj", "blk.{}.attn_k"},
+           {"model.layers.{}.self_attn.v_proj", "blk.{}.attn_v"},
+           {"model.layers.{}.self_attn.o_proj", "blk.{}.attn_output"},
+           {"model.layers.{}.post_attention_layernorm", "blk.{}.ffn_norm"},
+           {"model.layers.{}.mlp.gate_proj", "blk.{}.ffn_gate"},
+           {"model.layers.{}.mlp.up_proj", "blk.{}.ffn_up"},
+           {"model.layers.{}.mlp.down_proj", "blk.{}.ffn_down"}}};
+}
+
+}  // namespace
+
+ModelFamily llama_family() { return {{"llama"}, read_config, bind_weights, gguf()}; }
+
+}  // namespace llm::detail

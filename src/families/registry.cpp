@@ -1,0 +1,69 @@
+// The list of families. Adding one: its file here, one line below, its declaration in
+// model/model_family.hpp, and a fixture under models/.
+#include <algorithm>
+#include <array>
+
+#include "llm/core/error.hpp"
+#include "model/model_family.hpp"
+
+namespace llm::detail {
+namespace {
+
+// Models whose weights were never published: a name people may try, but there is nothing to open.
+constexpr std::array<std::string_view, 8> closed_models{
+    "palm", "palm2", "jurassic", "j1", "j2", "gpt3", "gpt4", "claude"};
+
+std::string supported_list() {
+  std::string list;
+  for (const ModelFamily& family : model_families()) {
+    for (const std::string& type : family.model_types) list += (list.empty() ? "" : ", ") + type;
+  }
+  return list;
+}
+
+}  // namespace
+
+const std::vector<ModelFamily>& model_families() {
+  static const std::vector<ModelFamily> families{llama_family(), gpt2_family(), t5_family()};
+  return families;
+}
+
+const ModelFamily& family_of(const std::string& model_type, const std::string& where) {
+  for (const ModelFamily& family : model_families()) {
+    if (std::ranges::find(family.model_types, model_type) != family.model_types.end()) {
+      return family;
+    }
+  }
+  std::string lower = model_type;
+  std::ranges::transform(lower, lower.begin(), [](unsigned char c) {
+    return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  });
+  if (std::ranges::find(closed_models, lower) != closed_models.end()) {
+    throw Error(ErrorCode::unsupported,
+                where + ": model_type is " + quote(model_type) +
+                    "; the weights of this model family are not public, so it cannot be run "
+                    "anywhere but with its owner; supported: " +
+                    supported_list(),
+                "model_type");
+  }
+  throw Error(ErrorCode::unsupported,
+              where + ": model_type is " + quote(model_type) +
+                  ", which is not supported; supported: " + supported_list(),
+              "model_type");
+}
+
+const ModelFamily& family_of_gguf(const std::string& architecture, const std::string& where) {
+  std::string list;
+  for (const ModelFamily& family : model_families()) {
+    for (const std::string& name : family.gguf.architectures) {
+      if (name == architecture) return family;
+      list += (list.empty() ? "" : ", ") + name;
+    }
+  }
+  throw Error(ErrorCode::unsupported,
+              where + ": general.architecture is " + quote(architecture) +
+                  ", which is not supported; supported: " + list,
+              "general.architecture");
+}
+
+}  // namespace llm::detail

@@ -1,0 +1,128 @@
+// T5 (arXiv:1910.10683), v1.1 and FLAN-T5 (arXiv:2210.11416): encoder-decoder, pre-norm RMS norm,
+// relative position biases shared by all layers of a stack, no scale on the scores.
+// Reference: transformers modeling_t5.py.
+#include <cmath>
+
+#include "model/model_family.hpp"
+
+namespace llm::detail {
+namespace {
+
+StackConfig read_stack(const ConfigReader& json) {
+  StackConfig s;
+  s.hidden_size = json.size("d_model");
+  s.intermediate_size = json.size("d_ff");
+  s.num_attention_heads = s.num_key_value_heads = json.size("num_heads");
+  s.head_dim = json.size("d_kv");
+  s.num_hidden_layers = json.size("num_layers");
+  s.norm = NormKind::rms_norm;
+  s.norm_eps = json.number("layer_norm_epsilon", 1e-6);
+  return s;
+}
+
+// "relu", or "gated-" and an activation; the "gelu" of gated-gelu is the tanh form.
+void read_feed_forward(const ConfigReader& json, StackConfig& s) {
+  const std::string projection = json.text("feed_forward_proj", "relu");
+  s.gated = projection.starts_with("gated-");
+  if (projection == "gated-gelu") {
+    s.hidden_act = Activation::gelu_tanh;
+  } else if (projection == "gated-silu") {
+    s.hidden_act = Activation::silu;
+  } else if (!s.gated) {
+    s.hidden_act = json.activation("feed_forward_proj", "relu");
+  } else {
+    json.unsupported("feed_forward_proj", "supported: relu, gelu, silu, gated-gelu, gated-silu");
+  }
+}
+
+TransformerConfig read_config(const ConfigReader& json) {
+  TransformerConfig c = json.common();
+  c.kind = ModelKind::encoder_decoder;
+  StackConfig s = read_stack(json);
+  read_feed_forward(json, s);
+  RelativeBias bias;
+  bias.num_buckets = json.size("relative_attention_num_buckets", 32);
+  bias.max_distance = json.size("relative_attention_max_distance", 128);
+  if (bias.num_buckets < 4 || bias.max_distance <= bias.num_buckets / 2) {
+    json.reject("relative_attention_num_buckets",
+                "expected at least 4 and relative_attention_max_distance beyond half of it");
+  }
+  s.positions = bias;
+  c.encoder = s;
+  bias.bidirectional = false;
+  s.positions = bias;
+  s.num_hidden_layers = json.size("num_decoder_layers", s.num_hidden_layers);
+  s.causal = s.cross_attention = true;
+  c.decoder = s;
+  c.tie_word_embeddings = json.flag("tie_word_embeddings", true);
+  if (c.tie_word_embeddings) c.logits_scale = 1.0 / std::sqrt(static_cast<double>(s.hidden_size));
+  if (!c.decoder_start_token_id) c.decoder_start_token_id = c.pad_token_id;
+  return c;
+}
+
+LinearSource side_by_side(const WeightBinder& w, const StackConfig& s,
+                          std::initializer_list<const char*> names) {
+  LinearSource all;
+  for (const char* name : names) {
+    all.append(w.linear(name, name[0] == 'q' ? s.query_size() : s.key_value_size(), s.hidden_size));
+  }
+  return all;
+}
+
+FeedForwardSource bind_feed_forward(const WeightBinder& w, const StackConfig& s) {
+  FeedForwardSource f;
+  f.up = w.linear(s.gated ? "wi_1" : "wi", s.intermediate_size, s.hidden_size);
+  if (s.gated) f.gate = w.linear("wi_0", s.intermediate_size, s.hidden_size);
+  f.down = w.linear("wo", s.hidden_size, s.intermediate_size);
+  return f;
+}
+
+BlockSource bind_block(const WeightBinder& w, const StackConfig& s) {
+  BlockSource b;
+  const WeightBinder self = w.scope("layer", 0);
+  b.attention_norm = self.norm("layer_norm", s.hidden_size, Bias::no);
+  b.attention.in = side_by_side(self.scope("SelfAttention"), s, {"q", "k", "v"});
+  b.attention.out = self.linear("SelfAttention.o", s.hidden_size, s.query_size());
+  if (s.cross_attention) {
+    const WeightBinder cross = w.scope("layer", 1);
+    b.cross_attention_norm = cross.norm("layer_norm", s.hidden_size, Bias::no);
+    b.cross_attention.in = side_by_side(cross.scope("EncDecAttention"), s, {"q"});
+    b.cross_attention.source = side_by_side(cross.scope("EncDecAttention"), s, {"k", "v"});
+    b.cross_attention.out = cross.linear("EncDecAttention.o", s.hidden_size, s.query_size());
+  }
+  const WeightBinder last = w.scope("layer", s.cross_attention ? 2 : 1);
+  b.feed_forward_norm = last.norm("layer_norm", s.hidden_size, Bias::no);
+  b.feed_forward = bind_feed_forward(last.scope("DenseReluDense"), s);
+  return b;
+}
+
+StackSource bind_stack(const WeightBinder& w, const StackConfig& s, const FileTensor* tokens) {
+  StackSource source;
+  source.tokens = tokens;
+  source.relative_bias =
+      w.matrix("block.0.layer.0.SelfAttention.relative_attention_bias.weight",
+               std::get<RelativeBias>(s.positions).num_buckets, s.num_attention_heads);
+  for (std::int64_t i = 0; i < s.num_hidden_layers; ++i) {
+    source.blocks.push_back(bind_block(w.scope("block", i), s));
+  }
+  source.final_norm = w.norm("final_layer_norm", s.hidden_size, Bias::no);
+  return source;
+}
+
+ModelSource bind_weights(const WeightBinder& w, const TransformerConfig& c) {
+  ModelSource m;
+  // Some files store the shared embedding only under the encoder's name.
+  const bool shared = w.has("shared.weight") || !w.has("encoder.embed_tokens.weight");
+  const FileTensor* tokens = w.embedding(shared ? "shared" : "encoder.embed_tokens", w, "lm_head",
+                                         c.vocab_size, c.encoder.hidden_size);
+  m.encoder = bind_stack(w.scope("encoder"), c.encoder, tokens);
+  m.decoder = bind_stack(w.scope("decoder"), c.decoder, tokens);
+  m.lm_head = w.lm_head("lm_head", tokens, c.tie_word_embeddings, Bias::no);
+  return m;
+}
+
+}  // namespace
+
+ModelFamily t5_family() { return {{"t5"}, read_config, bind_weights, {}}; }
+
+}  // namespace llm::detail

@@ -1,0 +1,216 @@
+// Slots of file tensors -> layers. Templated on the activation scalar; used by model.cpp only.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "llm/model/model.hpp"
+#include "llm/model/model_source.hpp"
+
+namespace llm::detail {
+
+template <typename S>
+class Builder {
+ public:
+  explicit Builder(ThreadPool& pool) : pool_(pool) {}
+
+  LmHead<S> head(const LinearSource& source, double scale) {
+    if (source.empty()) return {};
+    return {linear(source), scale};
+  }
+
+  Encoder<S> encoder(const StackConfig& c, const StackSource& source) {
+    return stack<Encoder<S>>(c, source, [&](const BlockSource& b, std::int64_t layer) {
+      return EncoderBlock<S>({norm(c, b.attention_norm), norm(c, b.feed_forward_norm),
+                              attention(c, layer, layer % 2, b.attention, false),
+                              feed_forward(c, b.feed_forward)});
+    });
+  }
+
+  Decoder<S> decoder(const StackConfig& c, const StackSource& source) {
+    return stack<Decoder<S>>(c, source, [&](const BlockSource& b, std::int64_t layer) {
+      typename DecoderBlock<S>::Layers layers;
+      layers.attention_norm = norm(c, b.attention_norm);
+      layers.feed_forward_norm = norm(c, b.feed_forward_norm);
+      layers.attention = attention(c, layer, layer, b.attention, false);
+      layers.feed_forward = feed_forward(c, b.feed_forward);
+      if (c.cross_attention) {
+        layers.cross_attention_norm = norm(c, b.cross_attention_norm);
+        layers.cross_attention = attention(c, layer, layer, b.cross_attention, true);
+      }
+      return DecoderBlock<S>(std::move(layers));
+    });
+  }
+
+  std::int64_t parameters() const { return parameters_; }
+  std::size_t weight_bytes() const { return weight_bytes_; }
+  // Names of the matrices' types in the file, most bytes first.
+  std::vector<std::string> dtypes() const {
+    std::vector<std::pair<std::size_t, DType>> order;
+    for (const auto& [dtype, bytes] : file_bytes_) order.emplace_back(bytes, dtype);
+    std::sort(order.rbegin(), order.rend());
+    std::vector<std::string> names;
+    for (const auto& entry : order) names.emplace_back(to_string(entry.second));
+    return names;
+  }
+
+  // Must be called before the stacks are built: matrices that are both embedding and LM head are
+  // kept once, in the layout of products.
+  void share_with_head(const LinearSource& head) {
+    for (const LinearSource::Part& part : head.parts) in_products_.insert(part.weight);
+  }
+
+ private:
+  template <typename StackType, typename MakeBlock>
+  StackType stack(const StackConfig& c, const StackSource& source, MakeBlock&& make_block) {
+    typename StackType::Layers layers;
+    layers.embeddings = {embedding(source.tokens), embedding(source.positions),
+                         embedding(source.types), norm(c, source.embedding_norm)};
+    for (std::size_t i = 0; i < source.blocks.size(); ++i) {
+      layers.blocks.push_back(make_block(source.blocks[i], static_cast<std::int64_t>(i)));
+    }
+    layers.final_norm = norm(c, source.final_norm);
+    if (source.relative_bias) {
+      const Tensor<S> bias = vector(source.relative_bias);
+      layers.relative_bias.assign(bias.values().begin(), bias.values().end());
+    }
+    return StackType(c, std::move(layers));
+  }
+
+  Attention<S> attention(const StackConfig& c, std::int64_t layer, std::int64_t cache_layer,
+                         const AttentionSource& source, bool cross) {
+    AttentionConfig a;
+    a.num_attention_heads = c.num_attention_heads;
+    a.num_key_value_heads = c.num_key_value_heads;
+    a.head_dim = c.head_dim;
+    a.scale = c.attention_scale;
+    if (c.scale_attn_by_inverse_layer_idx && !cross) a.scale /= static_cast<double>(layer + 1);
+    if (!c.attention_window.empty()) a.window = c.attention_window[static_cast<std::size_t>(layer)];
+    a.causal = c.causal;
+    if (const auto* rotary = std::get_if<RotaryPositions>(&c.positions); rotary && !cross) {
+      a.rotary_pairs = static_cast<std::int64_t>(rotary->inverse_frequencies.size());
+    }
+    a.cache_layer = cache_layer;
+    a.max_rows = attend_rows(c);
+    return Attention<S>(a, {linear(source.in), linear(source.source), linear(source.out),
+                            norm(c, source.query_norm), norm(c, source.key_norm)});
+  }
+
+  FeedForward<S> feed_forward(const StackConfig& c, const FeedForwardSource& source) {
+    return FeedForward<S>(c.hidden_act,
+                          {linear(source.gate), linear(source.up), linear(source.down)});
+  }
+
+  Norm<S> norm(const StackConfig& c, const NormSource& source) {
+    if (!source.weight) return {};
+    return Norm<S>(c.norm, c.norm_eps, vector(source.weight), vector(source.bias));
+  }
+
+  // All values of a small tensor; empty for null.
+  Tensor<S> vector(const FileTensor* tensor) {
+    if (!tensor) return {};
+    const std::int64_t n = tensor->rows() * tensor->cols();
+    Tensor<S> values(Shape{n});
+    read_values(*tensor, 0, n, values.data());
+    parameters_ += n;
+    weight_bytes_ += static_cast<std::size_t>(n) * sizeof(S);
+    return values;
+  }
+
+  Embedding<S> embedding(const FileTensor* tensor) {
+    if (!tensor) return {};
+    const bool product = in_products_.contains(tensor);
+    return Embedding<S>(weight({{{tensor, false}}, {}}, product));
+  }
+
+  // Consecutive parts of one dtype become one matrix.
+  Linear<S> linear(const LinearSource& source) {
+    std::vector<std::shared_ptr<const Weight>> weights;
+    for (std::size_t begin = 0; begin < source.parts.size();) {
+      MatrixSource matrix;
+      std::size_t end = begin;
+      std::int64_t rows = 0;
+      for (; end < source.parts.size() &&
+             source.parts[end].weight->dtype == source.parts[begin].weight->dtype;
+           ++end) {
+        const LinearSource::Part& part = source.parts[end];
+        matrix.parts.push_back({part.weight, part.transposed});
+        for (std::int64_t i = 0; i < part.outputs; ++i) {
+          matrix.row_order.push_back(rows + ordered(part, i));
+        }
+        rows += part.outputs;
+      }
+      weights.push_back(weight(std::move(matrix), true));
+      begin = end;
+    }
+    return Linear<S>(std::move(weights), bias(source));
+  }
+
+  static std::int64_t ordered(const LinearSource::Part& part, std::int64_t i) {
+    return part.row_order.empty() ? i : part.row_order[static_cast<std::size_t>(i)];
+  }
+
+  // The parts' biases side by side, zero where a part has none; empty when no part has one.
+  Tensor<S> bias(const LinearSource& source) {
+    std::int64_t outputs = 0;
+    bool any = false;
+    for (const LinearSource::Part& part : source.parts) {
+      outputs += part.outputs;
+      any = any || part.bias;
+    }
+    if (!any) return {};
+    Tensor<S> all(Shape{outputs});
+    std::int64_t first = 0;
+    for (const LinearSource::Part& part : source.parts) {
+      if (part.bias) {
+        const Tensor<S> values = vector(part.bias);
+        for (std::int64_t i = 0; i < part.outputs; ++i) {
+          all.data()[first + i] = values.data()[ordered(part, i)];
+        }
+      }
+      first += part.outputs;
+    }
+    return all;
+  }
+
+  // A matrix in the layout of its use; single whole tensors are kept once however often they are used
+  // (tied embeddings, an embedding shared by encoder and decoder).
+  std::shared_ptr<const Weight> weight(MatrixSource source, bool product) {
+    const bool whole = source.parts.size() == 1 && !source.parts.front().transposed;
+    const FileTensor* tensor = source.parts.front().tensor;
+    if (whole && identity(source.row_order)) source.row_order.clear();
+    const bool sharable = whole && source.row_order.empty();
+    if (sharable) {
+      if (const auto found = shared_.find(tensor); found != shared_.end()) return found->second;
+    }
+    const bool panels = product && std::is_same_v<S, float>;
+    auto made = std::make_shared<const Weight>(
+        source, panels ? WeightLayout::panels : WeightLayout::rows, pool_);
+    parameters_ += made->rows() * made->cols();
+    weight_bytes_ += made->bytes();
+    for (const MatrixSource::Part& part : source.parts) {
+      file_bytes_[part.tensor->dtype] += part.tensor->bytes.size();
+    }
+    if (sharable) shared_[tensor] = made;
+    return made;
+  }
+
+  static bool identity(const std::vector<std::int64_t>& order) {
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      if (order[i] != static_cast<std::int64_t>(i)) return false;
+    }
+    return true;
+  }
+
+  ThreadPool& pool_;
+  std::set<const FileTensor*> in_products_;
+  std::map<const FileTensor*, std::shared_ptr<const Weight>> shared_;
+  std::map<DType, std::size_t> file_bytes_;
+  std::int64_t parameters_ = 0;
+  std::size_t weight_bytes_ = 0;
+};
+
+}  // namespace llm::detail

@@ -1,0 +1,171 @@
+#include "model/checkpoint.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/gguf.hpp"
+#include "core/json.hpp"
+#include "llm/core/error.hpp"
+#include "llm/model/model.hpp"
+
+namespace llm::detail {
+namespace {
+
+namespace fs = std::filesystem;
+
+// "model.layers.3.mlp.up_proj" -> {"model.layers.{}.mlp.up_proj", "3"}.
+std::pair<std::string, std::string> without_layer(const std::string& name) {
+  std::size_t begin = 0;
+  while (begin < name.size()) {
+    const std::size_t end = std::min(name.find('.', begin), name.size());
+    const std::string part = name.substr(begin, end - begin);
+    if (!part.empty() && std::ranges::all_of(part, [](char c) { return c >= '0' && c <= '9'; })) {
+      return {name.substr(0, begin) + "{}" + name.substr(end), part};
+    }
+    begin = end + 1;
+  }
+  return {name, ""};
+}
+
+std::string fill_in(std::string pattern, const std::string& value) {
+  const std::size_t place = pattern.find("{}");
+  return place == std::string::npos ? pattern : pattern.replace(place, 2, value);
+}
+
+// A family's name of a tensor -> the name in a GGUF file; unknown names stay as they are, so that
+// errors name what was looked for.
+std::string gguf_tensor_name(const std::vector<GgufName>& table, const std::string& name) {
+  const std::size_t dot = name.rfind('.');
+  if (dot == std::string::npos) return name;
+  const auto [pattern, layer] = without_layer(name.substr(0, dot));
+  for (const GgufName& entry : table) {
+    if (entry.ours == pattern) return fill_in(entry.theirs, layer) + name.substr(dot);
+  }
+  return name;
+}
+
+void put_number(const GgufFile& file, const std::string& key, const std::string& name, Json& json) {
+  const auto found = file.metadata().find(key);
+  if (found == file.metadata().end()) return;
+  if (std::holds_alternative<double>(found->second.value)) {
+    json[name] = *file.find_float(key);
+  } else if (const auto value = file.find_int(key)) {
+    json[name] = *value;
+  }
+}
+
+void put_rope_scaling(const GgufFile& file, const std::string& architecture, Json& json) {
+  const auto type = file.find_string(architecture + ".rope.scaling.type");
+  if (type && *type != "none") {
+    json["rope_scaling"]["rope_type"] = std::string(*type);
+    put_number(file, architecture + ".rope.scaling.factor", "factor", json["rope_scaling"]);
+  }
+}
+
+// The metadata of a GGUF file under the names of config.json.
+Json gguf_config(const GgufFile& file, const GgufLayout& layout, const std::string& architecture,
+                 const WeightStore& store) {
+  Json json = Json::object();
+  json["model_type"] = layout.model_type;
+  for (const GgufName& key : layout.keys) {
+    put_number(file, fill_in(key.theirs, architecture), key.ours, json);
+  }
+  for (const char* token : {"bos", "eos", "padding"}) {
+    const std::string name = token == std::string_view("padding") ? "pad" : token;
+    put_number(file, "tokenizer.ggml." + std::string(token) + "_token_id", name + "_token_id", json);
+  }
+  put_rope_scaling(file, architecture, json);
+  if (const FileTensor* embedding = store.find("token_embd.weight");
+      embedding && embedding->shape.size() == 2) {
+    json["vocab_size"] = embedding->shape[0];
+  }
+  json["tie_word_embeddings"] = store.find("output.weight") == nullptr;
+  if (const FileTensor* divisors = store.find("rope_freqs.weight");
+      divisors && divisors->shape.size() == 1) {
+    std::vector<double> values(static_cast<std::size_t>(divisors->shape[0]));
+    read_values(*divisors, 0, divisors->shape[0], values.data());
+    json["rope_divisors"] = values;
+  }
+  return json;
+}
+
+Checkpoint open_gguf(const fs::path& path, bool with_weights) {
+  const auto file = GgufFile::open(path);
+  const auto architecture = file->find_string("general.architecture");
+  if (!architecture) {
+    throw Error(ErrorCode::bad_format,
+                path.string() + ": has no general.architecture, so it is not a model", path.string());
+  }
+  Checkpoint c;
+  c.family = &family_of_gguf(std::string(*architecture), path.string());
+  c.store = WeightStore::open(path);
+  c.config = c.family->read_config(ConfigReader(
+      gguf_config(*file, c.family->gguf, std::string(*architecture), *c.store), path.string()));
+  c.rename = [table = &c.family->gguf.tensors](const std::string& name) {
+    return gguf_tensor_name(*table, name);
+  };
+  if (!with_weights) c.store = nullptr;
+  return c;
+}
+
+Checkpoint open_folder(const fs::path& folder, bool with_weights) {
+  const fs::path file = folder / "config.json";
+  const Json json = read_json_file(file);
+  const auto type = json.is_object() ? json.find("model_type") : json.end();
+  if (type == json.end() || !type->is_string()) {
+    throw Error(ErrorCode::bad_format,
+                file.string() + ": expected a JSON object with a string model_type", file.string());
+  }
+  Checkpoint c;
+  c.family = &family_of(type->get<std::string>(), file.string());
+  c.config = c.family->read_config(ConfigReader(json, file.string()));
+  if (with_weights) c.store = WeightStore::open(folder);
+  return c;
+}
+
+// The only .gguf file of a folder without config.json, or empty.
+fs::path only_gguf(const fs::path& folder) {
+  fs::path found;
+  std::error_code error;
+  if (fs::exists(folder / "config.json", error)) return {};
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (entry.path().extension() != ".gguf") continue;
+    if (!found.empty()) return {};
+    found = entry.path();
+  }
+  return found;
+}
+
+}  // namespace
+
+Checkpoint open_checkpoint(const fs::path& path, bool with_weights) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (!fs::exists(status)) {
+    throw Error(ErrorCode::file_not_found,
+                path.string() + ": no such model; expected a folder with config.json and weights, or "
+                                "a .gguf file",
+                path.string());
+  }
+  if (!fs::is_directory(status)) return open_gguf(path, with_weights);
+  if (const fs::path gguf = only_gguf(path); !gguf.empty()) return open_gguf(gguf, with_weights);
+  return open_folder(path, with_weights);
+}
+
+}  // namespace llm::detail
+
+namespace llm {
+
+TransformerConfig read_model_config(const std::filesystem::path& path) {
+  return detail::open_checkpoint(path, false).config;
+}
+
+std::vector<std::string> supported_model_types() {
+  std::vector<std::string> types;
+  for (const detail::ModelFamily& family : detail::model_families()) {
+    types.insert(types.end(), family.model_types.begin(), family.model_types.end());
+  }
+  return types;
+}
+
+}  // namespace llm

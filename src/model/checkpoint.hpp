@@ -1,0 +1,23 @@
+// A folder or GGUF file opened as a model: its family, its configuration and its weights by name.
+// First half of loading; model.cpp turns it into layers.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "llm/weights/weight_binder.hpp"
+#include "model/model_family.hpp"
+
+namespace llm::detail {
+
+struct Checkpoint {
+  const ModelFamily* family = nullptr;
+  TransformerConfig config;
+  std::shared_ptr<const WeightStore> store;   // null when only the configuration was asked for
+  WeightBinder::Rename rename;                // empty for safetensors
+};
+
+// Throws Error.
+Checkpoint open_checkpoint(const std::filesystem::path& path, bool with_weights);
+
+}  // namespace llm::detail

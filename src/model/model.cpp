@@ -1,0 +1,180 @@
+#include "llm/model/model.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "llm/core/error.hpp"
+#include "model/builder.hpp"
+#include "model/checkpoint.hpp"
+
+namespace llm {
+namespace {
+
+template <typename S>
+class DecoderState final : public SequenceState<S> {
+ public:
+  DecoderState(KVCache<S> self, std::shared_ptr<const KVCache<S>> cross)
+      : self_(std::move(self)), cross_(std::move(cross)) {}
+
+  std::unique_ptr<SequenceState<S>> fork() const override {
+    return std::make_unique<DecoderState>(self_.fork(), cross_);
+  }
+  std::int64_t length() const override { return self_.length(); }
+  void truncate(std::int64_t length) override { self_.truncate(length); }
+
+  KVCache<S>& self() { return self_; }
+  const KVCache<S>* cross() const { return cross_.get(); }
+
+ private:
+  KVCache<S> self_;
+  std::shared_ptr<const KVCache<S>> cross_;   // keys and values of the source; shared by forks
+};
+
+std::optional<std::int64_t> limit(const StackConfig& c) {
+  if (c.max_position_embeddings == 0) return std::nullopt;
+  return c.max_position_embeddings;
+}
+
+void check_length(std::int64_t length, const StackConfig& c, const char* what) {
+  if (c.max_position_embeddings == 0 || length <= c.max_position_embeddings) return;
+  throw Error(ErrorCode::context_overflow,
+              std::string(what) + " has " + std::to_string(length) + " tokens, the model holds " +
+                  std::to_string(c.max_position_embeddings) +
+                  "; shorten it, or choose how to cut it with the overflow option");
+}
+
+}  // namespace
+
+template <typename S>
+std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
+                                         const LoadOptions& options) {
+  detail::Checkpoint checkpoint = detail::open_checkpoint(path, true);
+  std::unique_ptr<Model> model(new Model);
+  model->config_ = std::move(checkpoint.config);
+  model->pool_owner_ = std::make_unique<ThreadPool>(options.threads);
+  model->pool_ = model->pool_owner_.get();
+
+  const TransformerConfig& c = model->config_;
+  const WeightBinder binder(checkpoint.store, checkpoint.rename);
+  const ModelSource source = checkpoint.family->bind_weights(binder, c);
+  binder.finish();
+
+  detail::Builder<S> builder(*model->pool_);
+  builder.share_with_head(source.lm_head);
+  if (c.kind != ModelKind::decoder) model->encoder_ = builder.encoder(c.encoder, source.encoder);
+  if (c.kind != ModelKind::encoder) model->decoder_ = builder.decoder(c.decoder, source.decoder);
+  model->head_ = builder.head(source.lm_head, c.logits_scale);
+  model->info_ = {checkpoint.store->files(), builder.parameters(), builder.weight_bytes(),
+                  builder.dtypes(), binder.unused()};
+  return model;
+}
+
+template <typename S>
+std::int64_t Model<S>::vocab_size() const {
+  return head_.empty() ? config_.vocab_size : head_.linear.outputs();
+}
+
+template <typename S>
+std::optional<std::int64_t> Model<S>::max_length() const {
+  return limit(config_.decoder);
+}
+
+template <typename S>
+std::optional<std::int64_t> Model<S>::max_source_length() const {
+  return limit(config_.encoder);
+}
+
+template <typename S>
+void Model<S>::check_ids(std::span<const TokenId> ids) const {
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] < 0 || ids[i] >= config_.vocab_size) {
+      throw Error(ErrorCode::invalid_input,
+                  "token " + std::to_string(i) + " is id " + std::to_string(ids[i]) +
+                      ", the vocabulary of the model has ids 0 to " +
+                      std::to_string(config_.vocab_size - 1) +
+                      "; the tokenizer does not fit the model");
+    }
+  }
+}
+
+template <typename S>
+TensorView<const S> Model<S>::encode(std::span<const EncoderInput> inputs, Workspace& workspace,
+                                     Taps<S>* taps) const {
+  if (config_.kind == ModelKind::decoder) {
+    throw Error(ErrorCode::unsupported,
+                "this is a decoder-only model (" + config_.model_type + "), it has no encoder");
+  }
+  for (const EncoderInput& input : inputs) {
+    if (input.ids.empty()) throw Error(ErrorCode::invalid_input, "a source has no tokens");
+    check_ids(input.ids);
+    check_length(static_cast<std::int64_t>(input.ids.size()), config_.encoder, "a source");
+  }
+  return encoder_.encode(inputs, *pool_, workspace, taps);
+}
+
+template <typename S>
+std::vector<std::unique_ptr<SequenceState<S>>> Model<S>::start(
+    std::span<const std::span<const TokenId>> sources, Workspace& workspace) const {
+  std::vector<std::unique_ptr<SequenceState<S>>> states;
+  if (config_.kind == ModelKind::decoder) {
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      states.push_back(std::make_unique<DecoderState<S>>(decoder_.make_cache(), nullptr));
+    }
+    return states;
+  }
+  if (config_.kind == ModelKind::encoder) {
+    throw Error(ErrorCode::unsupported,
+                "this is an encoder-only model (" + config_.model_type + "), it cannot generate");
+  }
+  std::vector<EncoderInput> inputs;
+  std::vector<std::int64_t> lengths;
+  for (const std::span<const TokenId> source : sources) {
+    inputs.push_back({source, {}});
+    lengths.push_back(static_cast<std::int64_t>(source.size()));
+  }
+  const TensorView<const S> hidden = encode(inputs, workspace);   // [total tokens, hidden]
+  for (KVCache<S>& cache : decoder_.encode_sources(hidden, lengths, *pool_, workspace)) {
+    states.push_back(std::make_unique<DecoderState<S>>(
+        decoder_.make_cache(), std::make_shared<const KVCache<S>>(std::move(cache))));
+  }
+  return states;
+}
+
+template <typename S>
+TensorView<const S> Model<S>::step(std::span<const StepInput<S>> batch,
+                                   Workspace& workspace) const {
+  return step(batch, workspace, nullptr);
+}
+
+template <typename S>
+TensorView<const S> Model<S>::step(std::span<const StepInput<S>> batch, Workspace& workspace,
+                                   Taps<S>* taps) const {
+  if (config_.kind == ModelKind::encoder || head_.empty()) {
+    throw Error(ErrorCode::unsupported, "this model (" + config_.model_type +
+                                            ") has no language-model head, it cannot generate");
+  }
+  std::vector<Segment<S>> segments;
+  std::vector<std::int64_t> wanted;   // rows whose logits are asked for
+  std::int64_t rows = 0;
+  for (const StepInput<S>& input : batch) {
+    auto& state = static_cast<DecoderState<S>&>(*input.state);
+    const auto count = static_cast<std::int64_t>(input.ids.size());
+    if (count == 0) throw Error(ErrorCode::invalid_input, "a step has no tokens");
+    check_ids(input.ids);
+    check_length(state.length() + count, config_.decoder, "a sequence");
+    segments.push_back({input.ids, {}, rows, state.length(), &state.self(), state.cross()});
+    for (std::int64_t t = input.all_logits ? 0 : count - 1; t < count; ++t) {
+      wanted.push_back(rows + t);
+    }
+    rows += count;
+  }
+  for (const Segment<S>& segment : segments) segment.cache->reserve(segment.count());
+  const auto output = decoder_.decode(segments, wanted, head_, *pool_, workspace, taps);
+  for (const Segment<S>& segment : segments) segment.cache->advance(segment.count());
+  return output.logits;
+}
+
+template class Model<float>;
+template class Model<double>;
+
+}  // namespace llm
