@@ -1,5 +1,5 @@
-// GPT-2 (Radford et al. 2019): pre-norm decoder, layer norm, learned positions, fused query-key-value
-// stored transposed (Conv1D). Reference: transformers modeling_gpt2.py.
+// GPT-2 (Radford et al. 2019): pre-norm decoder, layer norm, learned positions, fused
+// query-key-value stored transposed (Conv1D). Reference: transformers modeling_gpt2.py.
 #include <cmath>
 
 #include "model/model_family.hpp"
@@ -19,7 +19,8 @@ TransformerConfig read_config(const ConfigReader& json) {
   d.hidden_size = json.size("n_embd");
   d.intermediate_size = json.size("n_inner", 4 * d.hidden_size);
   d.num_attention_heads = d.num_key_value_heads = json.size("n_head");
-  if (d.hidden_size % d.num_attention_heads != 0) json.reject("n_head", "expected a divisor of n_embd");
+  if (d.hidden_size % d.num_attention_heads != 0)
+    json.reject("n_head", "expected a divisor of n_embd");
   d.head_dim = d.hidden_size / d.num_attention_heads;
   d.max_position_embeddings = json.size("n_positions", 1024);
   d.norm_eps = json.number("layer_norm_epsilon", 1e-5);

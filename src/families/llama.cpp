@@ -37,8 +37,8 @@ void scale_llama3(const ConfigReader& rope, std::vector<double>& frequencies) {
 RotaryPositions rotary(const ConfigReader& json, std::int64_t head_dim) {
   // Newer files nest theta with the scaling in `rope_parameters`; older ones have `rope_theta` and
   // `rope_scaling`.
-  const ConfigReader rope = json.object(json.has("rope_parameters") ? "rope_parameters"
-                                                                    : "rope_scaling");
+  const ConfigReader rope =
+      json.object(json.has("rope_parameters") ? "rope_parameters" : "rope_scaling");
   const double theta =
       rope.has("rope_theta") ? rope.number("rope_theta") : json.number("rope_theta", 10000.0);
   if (!(theta > 0)) json.reject("rope_theta", "expected a positive number");
@@ -106,9 +106,8 @@ BlockSource bind_block(const WeightBinder& w, const StackConfig& d) {
   const WeightBinder attn = w.scope("self_attn"), mlp = w.scope("mlp");
   BlockSource b;
   b.attention_norm = w.norm("input_layernorm", hidden, Bias::no);
-  b.attention.in =
-      uninterleaved(attn.linear("q_proj", d.query_size(), hidden, Bias::if_present), w.is_gguf(),
-                    d.num_attention_heads, d.head_dim);
+  b.attention.in = uninterleaved(attn.linear("q_proj", d.query_size(), hidden, Bias::if_present),
+                                 w.is_gguf(), d.num_attention_heads, d.head_dim);
   b.attention.in
       .append(uninterleaved(attn.linear("k_proj", d.key_value_size(), hidden, Bias::if_present),
                             w.is_gguf(), d.num_key_value_heads, d.head_dim))

@@ -10,8 +10,8 @@ namespace llm::detail {
 namespace {
 
 // Models whose weights were never published: a name people may try, but there is nothing to open.
-constexpr std::array<std::string_view, 8> closed_models{
-    "palm", "palm2", "jurassic", "j1", "j2", "gpt3", "gpt4", "claude"};
+constexpr std::array<std::string_view, 8> closed_models{"palm", "palm2", "jurassic", "j1",
+                                                        "j2",   "gpt3",  "gpt4",     "claude"};
 
 std::string supported_list() {
   std::string list;

@@ -176,8 +176,8 @@ class Builder {
     return all;
   }
 
-  // A matrix in the layout of its use; single whole tensors are kept once however often they are used
-  // (tied embeddings, an embedding shared by encoder and decoder).
+  // A matrix in the layout of its use; single whole tensors are kept once however often they are
+  // used (tied embeddings, an embedding shared by encoder and decoder).
   std::shared_ptr<const Weight> weight(MatrixSource source, bool product) {
     const bool whole = source.parts.size() == 1 && !source.parts.front().transposed;
     const FileTensor* tensor = source.parts.front().tensor;

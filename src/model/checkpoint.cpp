@@ -72,7 +72,8 @@ Json gguf_config(const GgufFile& file, const GgufLayout& layout, const std::stri
   }
   for (const char* token : {"bos", "eos", "padding"}) {
     const std::string name = token == std::string_view("padding") ? "pad" : token;
-    put_number(file, "tokenizer.ggml." + std::string(token) + "_token_id", name + "_token_id", json);
+    put_number(file, "tokenizer.ggml." + std::string(token) + "_token_id", name + "_token_id",
+               json);
   }
   put_rope_scaling(file, architecture, json);
   if (const FileTensor* embedding = store.find("token_embd.weight");
@@ -94,7 +95,8 @@ Checkpoint open_gguf(const fs::path& path, bool with_weights) {
   const auto architecture = file->find_string("general.architecture");
   if (!architecture) {
     throw Error(ErrorCode::bad_format,
-                path.string() + ": has no general.architecture, so it is not a model", path.string());
+                path.string() + ": has no general.architecture, so it is not a model",
+                path.string());
   }
   Checkpoint c;
   c.family = &family_of_gguf(std::string(*architecture), path.string());
@@ -143,8 +145,9 @@ Checkpoint open_checkpoint(const fs::path& path, bool with_weights) {
   const fs::file_status status = fs::status(path, error);
   if (!fs::exists(status)) {
     throw Error(ErrorCode::file_not_found,
-                path.string() + ": no such model; expected a folder with config.json and weights, or "
-                                "a .gguf file",
+                path.string() +
+                    ": no such model; expected a folder with config.json and weights, or "
+                    "a .gguf file",
                 path.string());
   }
   if (!fs::is_directory(status)) return open_gguf(path, with_weights);

@@ -13,8 +13,8 @@ namespace llm::detail {
 struct Checkpoint {
   const ModelFamily* family = nullptr;
   TransformerConfig config;
-  std::shared_ptr<const WeightStore> store;   // null when only the configuration was asked for
-  WeightBinder::Rename rename;                // empty for safetensors
+  std::shared_ptr<const WeightStore> store;  // null when only the configuration was asked for
+  WeightBinder::Rename rename;               // empty for safetensors
 };
 
 // Throws Error.

@@ -11,9 +11,12 @@ namespace llm {
 
 std::string_view to_string(ModelKind kind) {
   switch (kind) {
-    case ModelKind::encoder: return "encoder";
-    case ModelKind::decoder: return "decoder";
-    case ModelKind::encoder_decoder: return "encoder-decoder";
+    case ModelKind::encoder:
+      return "encoder";
+    case ModelKind::decoder:
+      return "decoder";
+    case ModelKind::encoder_decoder:
+      return "encoder-decoder";
   }
   return "";
 }
@@ -150,7 +153,8 @@ std::vector<TokenId> ConfigReader::tokens(std::string_view name) const {
   const Json list = value->is_array() ? *value : Json::array({*value});
   for (const Json& id : list) {
     // -1 is how some checkpoints spell "none".
-    if (!id.is_number_integer() || id.get<std::int64_t>() < -1 || id.get<std::int64_t>() > max_size) {
+    if (!id.is_number_integer() || id.get<std::int64_t>() < -1 ||
+        id.get<std::int64_t>() > max_size) {
       reject(name, "expected a token id");
     }
     if (id.get<std::int64_t>() >= 0) ids.push_back(static_cast<TokenId>(id.get<std::int64_t>()));

@@ -19,7 +19,7 @@ class ConfigReader {
   ConfigReader(Json json, std::string where) : json_(std::move(json)), where_(std::move(where)) {}
 
   const std::string& where() const { return where_; }
-  bool has(std::string_view name) const;   // present and not null
+  bool has(std::string_view name) const;  // present and not null
 
   // A size: 1 <= value <= 2^31 - 1. The first overload throws bad_format when it is absent.
   std::int64_t size(std::string_view name) const;
@@ -32,7 +32,7 @@ class ConfigReader {
   Activation activation(std::string_view name, std::string_view otherwise) const;
   // An object inside, empty when absent.
   ConfigReader object(std::string_view name) const;
-  std::vector<double> numbers(std::string_view name) const;   // empty when absent
+  std::vector<double> numbers(std::string_view name) const;  // empty when absent
 
   // The fields that every configuration shares: model_type, architectures, vocabulary, token ids,
   // labels.

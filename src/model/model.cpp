@@ -27,7 +27,7 @@ class DecoderState final : public SequenceState<S> {
 
  private:
   KVCache<S> self_;
-  std::shared_ptr<const KVCache<S>> cross_;   // keys and values of the source; shared by forks
+  std::shared_ptr<const KVCache<S>> cross_;  // keys and values of the source; shared by forks
 };
 
 std::optional<std::int64_t> limit(const StackConfig& c) {
@@ -88,11 +88,11 @@ template <typename S>
 void Model<S>::check_ids(std::span<const TokenId> ids) const {
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (ids[i] < 0 || ids[i] >= config_.vocab_size) {
-      throw Error(ErrorCode::invalid_input,
-                  "token " + std::to_string(i) + " is id " + std::to_string(ids[i]) +
-                      ", the vocabulary of the model has ids 0 to " +
-                      std::to_string(config_.vocab_size - 1) +
-                      "; the tokenizer does not fit the model");
+      throw Error(ErrorCode::invalid_input, "token " + std::to_string(i) + " is id " +
+                                                std::to_string(ids[i]) +
+                                                ", the vocabulary of the model has ids 0 to " +
+                                                std::to_string(config_.vocab_size - 1) +
+                                                "; the tokenizer does not fit the model");
     }
   }
 }
@@ -132,7 +132,7 @@ std::vector<std::unique_ptr<SequenceState<S>>> Model<S>::start(
     inputs.push_back({source, {}});
     lengths.push_back(static_cast<std::int64_t>(source.size()));
   }
-  const TensorView<const S> hidden = encode(inputs, workspace);   // [total tokens, hidden]
+  const TensorView<const S> hidden = encode(inputs, workspace);  // [total tokens, hidden]
   for (KVCache<S>& cache : decoder_.encode_sources(hidden, lengths, *pool_, workspace)) {
     states.push_back(std::make_unique<DecoderState<S>>(
         decoder_.make_cache(), std::make_shared<const KVCache<S>>(std::move(cache))));
@@ -154,7 +154,7 @@ TensorView<const S> Model<S>::step(std::span<const StepInput<S>> batch, Workspac
                                             ") has no language-model head, it cannot generate");
   }
   std::vector<Segment<S>> segments;
-  std::vector<std::int64_t> wanted;   // rows whose logits are asked for
+  std::vector<std::int64_t> wanted;  // rows whose logits are asked for
   std::int64_t rows = 0;
   for (const StepInput<S>& input : batch) {
     auto& state = static_cast<DecoderState<S>&>(*input.state);

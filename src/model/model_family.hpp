@@ -1,5 +1,5 @@
-// What a family of models is: everything special about LLaMA, GPT-2 or T5 in one value of this type,
-// made in one file of families/. Shared code never asks for a family's name.
+// What a family of models is: everything special about LLaMA, GPT-2 or T5 in one value of this
+// type, made in one file of families/. Shared code never asks for a family's name.
 #pragma once
 
 #include <string>
@@ -14,29 +14,29 @@ namespace llm::detail {
 // How a GGUF file spells the same thing. "{}" stands for a layer number (names) or for the
 // architecture (keys).
 struct GgufName {
-  std::string ours;    // tensor: without ".weight"/".bias"; key: the field of config.json
+  std::string ours;  // tensor: without ".weight"/".bias"; key: the field of config.json
   std::string theirs;
 };
 
 struct GgufLayout {
-  std::vector<std::string> architectures;   // `general.architecture`
-  std::string model_type;                   // which of the family's model_types they are
+  std::vector<std::string> architectures;  // `general.architecture`
+  std::string model_type;                  // which of the family's model_types they are
   std::vector<GgufName> keys;
   std::vector<GgufName> tensors;
 };
 
 struct ModelFamily {
-  std::vector<std::string> model_types;   // `model_type` of config.json
+  std::vector<std::string> model_types;  // `model_type` of config.json
   TransformerConfig (*read_config)(const ConfigReader& config);
   ModelSource (*bind_weights)(const WeightBinder& weights, const TransformerConfig& config);
-  GgufLayout gguf;                          // empty: no GGUF architecture
+  GgufLayout gguf;  // empty: no GGUF architecture
 };
 
 // All families, in the order of the README's table.
 const std::vector<ModelFamily>& model_families();
 
-// Throws Error (unsupported) that lists what is supported and, for model types whose weights are not
-// public, says so.
+// Throws Error (unsupported) that lists what is supported and, for model types whose weights are
+// not public, says so.
 const ModelFamily& family_of(const std::string& model_type, const std::string& where);
 const ModelFamily& family_of_gguf(const std::string& architecture, const std::string& where);
 

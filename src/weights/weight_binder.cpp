@@ -139,8 +139,8 @@ LinearSource WeightBinder::lm_head(std::string_view name, const FileTensor* toke
   const std::string own = std::string(name) + ".weight";
   if (tokens && has(own)) {
     const FileTensor* head = matrix(own, tokens->shape.front(), tokens->shape.back());
-    const bool equal = head && head->dtype == tokens->dtype &&
-                       std::ranges::equal(head->bytes, tokens->bytes);
+    const bool equal =
+        head && head->dtype == tokens->dtype && std::ranges::equal(head->bytes, tokens->bytes);
     if (head && !(tied && equal)) part.weight = head;
   }
   part.bias = bias_vector(name, part.outputs, bias);
@@ -161,9 +161,10 @@ void WeightBinder::finish() const {
   if (problems.size() > shown) {
     sentence += "; and " + std::to_string(problems.size() - shown) + " more like this";
   }
-  throw Error(ErrorCode::tensor_mismatch,
-              sentence + "; the weights do not belong to this configuration, or the file is incomplete",
-              file);
+  throw Error(
+      ErrorCode::tensor_mismatch,
+      sentence + "; the weights do not belong to this configuration, or the file is incomplete",
+      file);
 }
 
 std::vector<std::string> WeightBinder::unused() const {

@@ -26,10 +26,10 @@ struct LoadOptions {
 /// What was loaded, for people and for `info`.
 struct ModelInfo {
   std::vector<std::filesystem::path> files;
-  std::int64_t parameters = 0;               ///< values in the weight matrices and vectors
-  std::size_t weight_bytes = 0;              ///< memory the weights take
-  std::vector<std::string> dtypes;           ///< of the matrices in the file, most bytes first
-  std::vector<std::string> unused_tensors;   ///< in the file, but not part of the model
+  std::int64_t parameters = 0;              ///< values in the weight matrices and vectors
+  std::size_t weight_bytes = 0;             ///< memory the weights take
+  std::vector<std::string> dtypes;          ///< of the matrices in the file, most bytes first
+  std::vector<std::string> unused_tensors;  ///< in the file, but not part of the model
 };
 
 /// The configuration of a folder or `.gguf` file without its weights. Throws Error.
@@ -66,8 +66,9 @@ class Model : public LanguageModel<S> {
   TensorView<const S> step(std::span<const StepInput<S>> batch, Workspace& workspace,
                            Taps<S>* taps) const;
 
-  /// Hidden states of the encoder, text after text: [total tokens, hidden]. Valid until the workspace
-  /// is used again. Throws Error (unsupported for a decoder, context_overflow, invalid_input).
+  /// Hidden states of the encoder, text after text: [total tokens, hidden]. Valid until the
+  /// workspace is used again. Throws Error (unsupported for a decoder, context_overflow,
+  /// invalid_input).
   TensorView<const S> encode(std::span<const EncoderInput> inputs, Workspace& workspace,
                              Taps<S>* taps = nullptr) const;
 
@@ -77,7 +78,7 @@ class Model : public LanguageModel<S> {
 
   TransformerConfig config_;
   ModelInfo info_;
-  mutable ThreadPool* pool_ = nullptr;   // owned by pool_owner_; running a region is not a change
+  mutable ThreadPool* pool_ = nullptr;  // owned by pool_owner_; running a region is not a change
   std::unique_ptr<ThreadPool> pool_owner_;
   Encoder<S> encoder_;
   Decoder<S> decoder_;

@@ -10,10 +10,10 @@
 namespace llm {
 
 struct AttentionSource {
-  LinearSource in;       ///< self: query, key, value; cross: query
-  LinearSource source;   ///< cross: key, value of the source
+  LinearSource in;      ///< self: query, key, value; cross: query
+  LinearSource source;  ///< cross: key, value of the source
   LinearSource out;
-  NormSource query_norm, key_norm;   ///< per head; null when there is none
+  NormSource query_norm, key_norm;  ///< per head; null when there is none
 };
 
 struct FeedForwardSource {
@@ -27,11 +27,11 @@ struct BlockSource {
 };
 
 struct StackSource {
-  const FileTensor* tokens = nullptr;      ///< [vocab, hidden]
-  const FileTensor* positions = nullptr;   ///< [positions, hidden], learned positions only
-  const FileTensor* types = nullptr;       ///< [types, hidden], segments only
-  NormSource embedding_norm, final_norm;   ///< null when there is none
-  const FileTensor* relative_bias = nullptr;   ///< [buckets, heads], RelativeBias only
+  const FileTensor* tokens = nullptr;         ///< [vocab, hidden]
+  const FileTensor* positions = nullptr;      ///< [positions, hidden], learned positions only
+  const FileTensor* types = nullptr;          ///< [types, hidden], segments only
+  NormSource embedding_norm, final_norm;      ///< null when there is none
+  const FileTensor* relative_bias = nullptr;  ///< [buckets, heads], RelativeBias only
   std::vector<BlockSource> blocks;
 };
 

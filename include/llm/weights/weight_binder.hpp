@@ -1,6 +1,7 @@
 /// \file
-/// Scoped, shape-checked fetch of tensors by name: `w.scope("h", 3).linear("attn.c_proj", out, in)`.
-/// The families bind their weights through it; it keeps the account of what was missing and unused.
+/// Scoped, shape-checked fetch of tensors by name: `w.scope("h", 3).linear("attn.c_proj", out,
+/// in)`. The families bind their weights through it; it keeps the account of what was missing and
+/// unused.
 #pragma once
 
 #include <functional>
@@ -17,8 +18,8 @@ namespace llm {
 /// Where a Linear's weights come from: parts stacked along the outputs.
 struct LinearSource {
   struct Part {
-    const FileTensor* weight = nullptr;   ///< [outputs, inputs]; [inputs, outputs] if transposed
-    const FileTensor* bias = nullptr;     ///< [outputs] or null
+    const FileTensor* weight = nullptr;  ///< [outputs, inputs]; [inputs, outputs] if transposed
+    const FileTensor* bias = nullptr;    ///< [outputs] or null
     bool transposed = false;
     std::int64_t outputs = 0;
     /// When not empty: output i of the part is row row_order[i] of the file's tensor.
@@ -42,7 +43,8 @@ enum class Bias : std::uint8_t { no, yes, if_present };
 /// finish() throws with the whole list. Copies share the account.
 class WeightBinder {
  public:
-  /// `rename` maps the names that the families use to those of the store (GGUF); empty: as they are.
+  /// `rename` maps the names that the families use to those of the store (GGUF); empty: as they
+  /// are.
   using Rename = std::function<std::string(const std::string&)>;
   explicit WeightBinder(std::shared_ptr<const WeightStore> store, Rename rename = {});
 
@@ -61,15 +63,17 @@ class WeightBinder {
   /// `name.weight` (and `name.bias`).
   LinearSource linear(std::string_view name, std::int64_t outputs, std::int64_t inputs,
                       Bias bias = Bias::no) const;
-  /// The same for a weight stored [inputs, outputs] (GPT-2's Conv1D; GGUF stores it [outputs, inputs]).
+  /// The same for a weight stored [inputs, outputs] (GPT-2's Conv1D; GGUF stores it [outputs,
+  /// inputs]).
   LinearSource linear_transposed(std::string_view name, std::int64_t outputs, std::int64_t inputs,
                                  Bias bias = Bias::no) const;
   NormSource norm(std::string_view name, std::int64_t size, Bias bias) const;
 
-  /// The token embedding `name.weight`; where only the LM head `head.weight` below `root` exists, they
-  /// are tied and that is it.
-  const FileTensor* embedding(std::string_view name, const WeightBinder& root, std::string_view head,
-                              std::int64_t vocab_size, std::int64_t hidden_size) const;
+  /// The token embedding `name.weight`; where only the LM head `head.weight` below `root` exists,
+  /// they are tied and that is it.
+  const FileTensor* embedding(std::string_view name, const WeightBinder& root,
+                              std::string_view head, std::int64_t vocab_size,
+                              std::int64_t hidden_size) const;
   /// The LM head: the embedding `tokens` when the configuration ties them or the head is absent,
   /// else `name.weight`. As in the reference, a file that holds both and says they are tied is read
   /// as tied only when the two are equal.

@@ -1,0 +1,16 @@
+#include "llm/generation/model_generation_config.hpp"
+
+namespace llm {
+
+GenerationConfig model_generation_config(const std::filesystem::path& path,
+                                         const TransformerConfig& config) {
+  GenerationConfig c;
+  if (std::filesystem::is_directory(path)) c = GenerationConfig::from_folder(path);
+  if (!c.bos_token_id) c.bos_token_id = config.bos_token_id;
+  if (!c.pad_token_id) c.pad_token_id = config.pad_token_id;
+  if (!c.decoder_start_token_id) c.decoder_start_token_id = config.decoder_start_token_id;
+  if (c.eos_token_id.empty()) c.eos_token_id = config.eos_token_id;
+  return c;
+}
+
+}  // namespace llm
