@@ -90,6 +90,34 @@ Json gguf_config(const GgufFile& file, const GgufLayout& layout, const std::stri
   return json;
 }
 
+[[noreturn]] void reject(const std::string& where, const std::string& sentence) {
+  throw Error(ErrorCode::bad_format, where + ": " + sentence, where);
+}
+
+// What every stack must satisfy whatever its family; the shapes of tensors are checked against it.
+void check_stack(const StackConfig& s, const std::string& where) {
+  constexpr std::int64_t max_layers = 10000;
+  if (s.num_hidden_layers > max_layers) {
+    reject(where, "has " + std::to_string(s.num_hidden_layers) + " layers, expected at most " +
+                      std::to_string(max_layers));
+  }
+  if (s.num_attention_heads % s.num_key_value_heads != 0) {
+    reject(where, "num_attention_heads (" + std::to_string(s.num_attention_heads) +
+                      ") is not a multiple of num_key_value_heads (" +
+                      std::to_string(s.num_key_value_heads) + ")");
+  }
+  if (const auto* rotary = std::get_if<RotaryPositions>(&s.positions);
+      rotary && (s.head_dim % 2 != 0 ||
+                 2 * static_cast<std::int64_t>(rotary->inverse_frequencies.size()) > s.head_dim)) {
+    reject(where, "rotary positions need an even head_dim, got " + std::to_string(s.head_dim));
+  }
+}
+
+void check_config(const TransformerConfig& c, const std::string& where) {
+  if (c.kind != ModelKind::decoder) check_stack(c.encoder, where);
+  if (c.kind != ModelKind::encoder) check_stack(c.decoder, where);
+}
+
 Checkpoint open_gguf(const fs::path& path, bool with_weights) {
   const auto file = GgufFile::open(path);
   const auto architecture = file->find_string("general.architecture");
@@ -103,6 +131,7 @@ Checkpoint open_gguf(const fs::path& path, bool with_weights) {
   c.store = WeightStore::open(path);
   c.config = c.family->read_config(ConfigReader(
       gguf_config(*file, c.family->gguf, std::string(*architecture), *c.store), path.string()));
+  check_config(c.config, path.string());
   c.rename = [table = &c.family->gguf.tensors](const std::string& name) {
     return gguf_tensor_name(*table, name);
   };
@@ -121,6 +150,7 @@ Checkpoint open_folder(const fs::path& folder, bool with_weights) {
   Checkpoint c;
   c.family = &family_of(type->get<std::string>(), file.string());
   c.config = c.family->read_config(ConfigReader(json, file.string()));
+  check_config(c.config, file.string());
   if (with_weights) c.store = WeightStore::open(folder);
   return c;
 }

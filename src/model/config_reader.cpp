@@ -24,7 +24,8 @@ std::string_view to_string(ModelKind kind) {
 namespace detail {
 namespace {
 
-constexpr std::int64_t max_size = std::numeric_limits<std::int32_t>::max();
+// No dimension of a real model comes near; bounds what is allocated from a number in a file.
+constexpr std::int64_t max_size = std::int64_t{1} << 24;
 
 // The names of transformers' ACT2FN (activations.py) that compute these functions.
 constexpr std::array<std::pair<std::string_view, Activation>, 13> activations{{
@@ -154,7 +155,8 @@ std::vector<TokenId> ConfigReader::tokens(std::string_view name) const {
   for (const Json& id : list) {
     // -1 is how some checkpoints spell "none".
     if (!id.is_number_integer() || id.get<std::int64_t>() < -1 ||
-        id.get<std::int64_t>() > max_size) {
+        
+        id.get<std::int64_t>() > std::numeric_limits<TokenId>::max()) {
       reject(name, "expected a token id");
     }
     if (id.get<std::int64_t>() >= 0) ids.push_back(static_cast<TokenId>(id.get<std::int64_t>()));

@@ -1,0 +1,176 @@
+// What needs no reference: the float bits of a sequence's logits depend on its tokens alone. Not on
+// how its prompt was chunked, what else was in the batch and where, how many threads computed it, or
+// whether its past was computed by itself or shared by a fork.
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "llm/model/model.hpp"
+#include "support/paths.hpp"
+
+namespace {
+
+using llm::TokenId;
+using Ids = std::vector<TokenId>;
+using Logits = std::vector<float>;   // of the last token
+
+class Invariants : public testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    for (int threads = 1; threads <= 3; ++threads) {
+      models_.push_back(llm::Model<float>::load(llm::test::models_dir() / GetParam(), {threads}));
+    }
+  }
+
+  const llm::Model<float>& model(int threads = 1) const {
+    return *models_[static_cast<std::size_t>(threads - 1)];
+  }
+
+  Ids random_ids(std::size_t count, unsigned seed) const {
+    std::mt19937 random(seed);
+    Ids ids(count);
+    for (TokenId& id : ids) {
+      id = static_cast<TokenId>(random() % static_cast<unsigned>(model().config().vocab_size));
+    }
+    return ids;
+  }
+
+  std::unique_ptr<llm::SequenceState<float>> start(const Ids& source, int threads = 1) {
+    std::span<const TokenId> ids = source;
+    if (!model().is_encoder_decoder()) ids = {};
+    return std::move(model(threads).start({&ids, 1}, workspace_).front());
+  }
+
+  Logits step(llm::SequenceState<float>& state, std::span<const TokenId> ids, int threads = 1) {
+    const llm::StepInput<float> input{&state, ids};
+    const auto logits = model(threads).step({&input, 1}, workspace_);
+    return {logits.row(0), logits.row(0) + logits.cols()};
+  }
+
+  // Prefill in chunks of at most `chunk`.
+  Logits run(llm::SequenceState<float>& state, const Ids& ids, std::size_t chunk, int threads = 1) {
+    Logits last;
+    for (std::size_t at = 0; at < ids.size(); at += chunk) {
+      last = step(state, std::span(ids).subspan(at, std::min(chunk, ids.size() - at)), threads);
+    }
+    return last;
+  }
+
+  static bool same_bits(const Logits& a, const Logits& b) {
+    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+  }
+
+  std::vector<std::unique_ptr<llm::Model<float>>> models_;
+  llm::Workspace workspace_;
+};
+
+// 150 tokens cross two borders of pages.
+constexpr std::size_t prompt_length = 150;
+
+TEST_P(Invariants, ChunksAndThreads) {
+  const Ids prompt = random_ids(prompt_length, 1), source = random_ids(70, 2);
+  const auto whole = start(source);
+  const Logits expected = run(*whole, prompt, prompt_length);
+  for (const int threads : {1, 2, 3}) {
+    for (const std::size_t chunk : {1, 7, 33, 64, 100, 150}) {
+      const auto state = start(source, threads);
+      EXPECT_TRUE(same_bits(run(*state, prompt, chunk, threads), expected))
+          << "chunk " << chunk << ", threads " << threads;
+    }
+  }
+}
+
+TEST_P(Invariants, BatchCompositionAndOrder) {
+  std::vector<Ids> prompts, sources;
+  std::vector<Logits> alone;
+  for (unsigned i = 0; i < 9; ++i) {
+    prompts.push_back(random_ids(1 + 17 * i, 10 + i));
+    sources.push_back(random_ids(3 + 11 * i, 30 + i));
+    const auto state = start(sources.back());
+    alone.push_back(run(*state, prompts.back(), prompt_length));
+  }
+  std::mt19937 random(5);
+  for (int round = 0; round < 6; ++round) {
+    std::vector<std::size_t> order{0, 1, 2, 3, 4, 5, 6, 7, 8};
+    std::shuffle(order.begin(), order.end(), random);
+    order.resize(1 + random() % order.size());
+    const int threads = 1 + round % 3;
+    std::vector<std::span<const TokenId>> batch_sources;
+    for (const std::size_t i : order) {
+      batch_sources.emplace_back(model().is_encoder_decoder() ? std::span<const TokenId>(sources[i])
+                                                              : std::span<const TokenId>());
+    }
+    const auto states = model(threads).start(batch_sources, workspace_);
+    std::vector<llm::StepInput<float>> batch;
+    for (std::size_t k = 0; k < order.size(); ++k) {
+      batch.push_back({states[k].get(), prompts[order[k]]});
+    }
+    const auto logits = model(threads).step(batch, workspace_);
+    for (std::size_t k = 0; k < order.size(); ++k) {
+      const auto row = static_cast<std::int64_t>(k);
+      EXPECT_TRUE(same_bits({logits.row(row), logits.row(row) + logits.cols()}, alone[order[k]]))
+          << "sequence " << order[k] << " at place " << k << " of " << order.size();
+    }
+  }
+}
+
+TEST_P(Invariants, AllLogitsEqualStepByStep) {
+  const Ids prompt = random_ids(70, 3), source = random_ids(20, 4);
+  const auto whole = start(source);
+  const llm::StepInput<float> input{whole.get(), prompt, true};
+  const auto all = model(2).step({&input, 1}, workspace_);
+  std::vector<Logits> rows;
+  for (std::int64_t r = 0; r < all.rows(); ++r) {
+    rows.emplace_back(all.row(r), all.row(r) + all.cols());
+  }
+  const auto state = start(source);
+  for (std::size_t t = 0; t < prompt.size(); ++t) {
+    EXPECT_TRUE(same_bits(step(*state, std::span(prompt).subspan(t, 1)), rows[t])) << t;
+  }
+}
+
+TEST_P(Invariants, ForksAreSeparate) {
+  const Ids prefix = random_ids(90, 6), source = random_ids(20, 7);
+  const auto trunk = start(source);
+  run(*trunk, prefix, 64);
+  std::vector<std::unique_ptr<llm::SequenceState<float>>> forks;
+  for (int i = 0; i < 3; ++i) forks.push_back(trunk->fork());
+  for (unsigned i = 0; i < 3; ++i) {
+    Ids whole = prefix;
+    const Ids tail = random_ids(40 + i, 40 + i);
+    whole.insert(whole.end(), tail.begin(), tail.end());
+    const auto fresh = start(source);
+    EXPECT_TRUE(same_bits(run(*forks[i], tail, 9), run(*fresh, whole, prompt_length)));
+  }
+  // The trunk has not noticed.
+  const Ids tail = random_ids(5, 50);
+  Ids whole = prefix;
+  whole.insert(whole.end(), tail.begin(), tail.end());
+  const auto fresh = start(source);
+  EXPECT_TRUE(same_bits(run(*trunk, tail, 5), run(*fresh, whole, prompt_length)));
+}
+
+TEST_P(Invariants, TruncationForgets) {
+  const Ids prompt = random_ids(100, 8), source = random_ids(20, 9);
+  const auto state = start(source);
+  const Logits expected = run(*state, prompt, 100);
+  run(*state, random_ids(40, 60), 40);
+  state->truncate(63);
+  const Ids rest(prompt.begin() + 63, prompt.end());
+  EXPECT_TRUE(same_bits(run(*state, rest, 37), expected));
+}
+
+INSTANTIATE_TEST_SUITE_P(Fixtures, Invariants,
+                         testing::Values("llama-gqa", "llama-head-dim", "gguf-llama-q4_1",
+                                         "gguf-llama-q8_0", "gpt2-scaled", "t5-v1_1", "t5-depths"),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+}  // namespace

@@ -1,0 +1,13 @@
+// Where tests find the data that is part of the project.
+#pragma once
+
+#include <filesystem>
+
+namespace llm::test {
+
+inline std::filesystem::path source_dir() { return LLM_SOURCE_DIR; }
+
+// Tiny checkpoints with their references.
+inline std::filesystem::path models_dir() { return source_dir() / "models"; }
+
+}  // namespace llm::test
