@@ -1,6 +1,6 @@
 // What needs no reference: the float bits of a sequence's logits depend on its tokens alone. Not on
-// how its prompt was chunked, what else was in the batch and where, how many threads computed it, or
-// whether its past was computed by itself or shared by a fork.
+// how its prompt was chunked, what else was in the batch and where, how many threads computed it,
+// or whether its past was computed by itself or shared by a fork.
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
@@ -16,7 +16,7 @@ namespace {
 
 using llm::TokenId;
 using Ids = std::vector<TokenId>;
-using Logits = std::vector<float>;   // of the last token
+using Logits = std::vector<float>;  // of the last token
 
 class Invariants : public testing::TestWithParam<std::string> {
  protected:

@@ -1,0 +1,138 @@
+// What Model::load says about folders that are wrong, and Model about input that does not fit.
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/json.hpp"
+#include "llm/model/model.hpp"
+#include "support/catch_error.hpp"
+#include "support/paths.hpp"
+#include "support/temp_dir.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+using llm::ErrorCode;
+using llm::detail::Json;
+
+// A copy of a fixture whose configuration was edited.
+class EditedModel {
+ public:
+  EditedModel(const std::string& fixture, const std::function<void(Json&)>& edit) {
+    const fs::path from = llm::test::models_dir() / fixture;
+    for (const auto& entry : fs::directory_iterator(from)) {
+      if (entry.path().extension() == ".safetensors" && entry.path().stem() != "reference") {
+        fs::copy(entry.path(), folder() / entry.path().filename());
+      }
+    }
+    Json config = llm::detail::read_json_file(from / "config.json");
+    edit(config);
+    std::ofstream(folder() / "config.json") << config;
+  }
+  const fs::path& folder() const { return dir_.path(); }
+
+ private:
+  llm::test::TempDir dir_;
+};
+
+void expect_error(const EditedModel& model, ErrorCode code, const std::string& part) {
+  llm::test::expect_error(code, part, [&] { llm::Model<float>::load(model.folder(), {1}); });
+}
+
+TEST(ModelErrors, ModelType) {
+  expect_error({"llama-tied", [](Json& c) { c["model_type"] = "mamba"; }}, ErrorCode::unsupported,
+               "supported: llama");
+  expect_error({"llama-tied", [](Json& c) { c["model_type"] = "PaLM"; }}, ErrorCode::unsupported,
+               "not public");
+  expect_error({"llama-tied", [](Json& c) { c["model_type"] = "jurassic"; }},
+               ErrorCode::unsupported, "not public");
+  expect_error({"llama-tied", [](Json& c) { c.erase("model_type"); }}, ErrorCode::bad_format,
+               "model_type");
+  expect_error({"llama-tied", [](Json& c) { c = Json::array(); }}, ErrorCode::bad_format,
+               "model_type");
+}
+
+TEST(ModelErrors, Numbers) {
+  expect_error({"llama-tied", [](Json& c) { c.erase("hidden_size"); }}, ErrorCode::bad_format,
+               "hidden_size is absent");
+  expect_error({"llama-tied", [](Json& c) { c["hidden_size"] = -1; }}, ErrorCode::bad_format,
+               "hidden_size is -1");
+  expect_error({"llama-tied", [](Json& c) { c["num_attention_heads"] = 1.5; }},
+               ErrorCode::bad_format, "num_attention_heads");
+  expect_error({"llama-tied", [](Json& c) { c["num_hidden_layers"] = 1e12; }},
+               ErrorCode::bad_format, "num_hidden_layers");
+  expect_error({"llama-tied", [](Json& c) { c["num_hidden_layers"] = 1 << 20; }},
+               ErrorCode::bad_format, "layers");
+  expect_error({"llama-tied", [](Json& c) { c["vocab_size"] = std::uint64_t(-1); }},
+               ErrorCode::bad_format, "vocab_size");
+  expect_error({"llama-tied",
+                [](Json& c) {
+                  c["num_key_value_heads"] = 4, c["head_dim"] = 8, c["num_attention_heads"] = 6;
+                }},
+               ErrorCode::bad_format, "num_key_value_heads");
+  expect_error({"llama-tied", [](Json& c) { c["head_dim"] = 7; }}, ErrorCode::bad_format,
+               "even head_dim");
+  expect_error({"llama-tied", [](Json& c) { c["rope_theta"] = 0; }}, ErrorCode::bad_format,
+               "rope_theta");
+  expect_error({"gpt2-inner", [](Json& c) { c["n_head"] = 1000; }}, ErrorCode::bad_format,
+               "n_head");
+}
+
+TEST(ModelErrors, Words) {
+  expect_error({"llama-tied", [](Json& c) { c["hidden_act"] = "snake"; }}, ErrorCode::unsupported,
+               "supported: gelu");
+  expect_error({"llama-tied",
+                [](Json& c) {
+                  c["rope_scaling"] = {{"rope_type", "spiral"}, {"factor", 2.0}};
+                }},
+               ErrorCode::unsupported, "spiral");
+  expect_error({"t5-v1_0", [](Json& c) { c["feed_forward_proj"] = "gated-snake"; }},
+               ErrorCode::unsupported, "gated-snake");
+}
+
+TEST(ModelErrors, TensorsAreListed) {
+  const EditedModel more_layers("llama-tied", [](Json& c) {
+    c["num_hidden_layers"] = c["num_hidden_layers"].get<int>() + 1;
+  });
+  expect_error(more_layers, ErrorCode::tensor_mismatch, "is missing, expected with shape");
+  expect_error(more_layers, ErrorCode::tensor_mismatch, "more like this");
+  expect_error({"llama-tied", [](Json& c) { c["intermediate_size"] = 30; }},
+               ErrorCode::tensor_mismatch, "the configuration implies [30, ");
+}
+
+TEST(ModelErrors, NotAModel) {
+  const auto error = [](const fs::path& path) {
+    return llm::test::catch_error([&] { llm::Model<float>::load(path, {1}); });
+  };
+  EXPECT_EQ(error("/no/such/model").code(), ErrorCode::file_not_found);
+  llm::test::TempDir empty;
+  EXPECT_EQ(error(empty.path()).code(), ErrorCode::file_not_found);
+  std::ofstream(empty.path() / "config.json") << R"({"model_type": "llama", "rope_theta": NaN})";
+  EXPECT_EQ(error(empty.path()).code(), ErrorCode::bad_format);
+}
+
+TEST(ModelErrors, InputThatDoesNotFit) {
+  const auto model = llm::Model<float>::load(llm::test::models_dir() / "gpt2-relu", {1});
+  llm::Workspace workspace;
+  const std::span<const llm::TokenId> none;
+  const auto state = std::move(model->start({&none, 1}, workspace).front());
+  const auto step = [&](const std::vector<llm::TokenId>& ids) {
+    const llm::StepInput<float> input{state.get(), ids};
+    return llm::test::catch_error([&] { model->step({&input, 1}, workspace); });
+  };
+  EXPECT_EQ(step({}).code(), ErrorCode::invalid_input);
+  EXPECT_EQ(step({-1}).code(), ErrorCode::invalid_input);
+  EXPECT_EQ(step({1 << 20}).code(), ErrorCode::invalid_input);
+  EXPECT_EQ(step(std::vector<llm::TokenId>(10000, 1)).code(), ErrorCode::context_overflow);
+  EXPECT_EQ(state->length(), 0);
+  const llm::EncoderInput source{};
+  EXPECT_EQ(llm::test::catch_error([&] {
+              model->encode({&source, 1}, workspace);
+            }).code(),
+            ErrorCode::unsupported);
+}
+
+}  // namespace
