@@ -167,8 +167,8 @@ TEST_P(Invariants, TruncationForgets) {
 INSTANTIATE_TEST_SUITE_P(Fixtures, Invariants,
                          testing::Values("llama-gqa", "llama-head-dim", "gguf-llama-q4_1",
                                          "gguf-llama-q8_0", "gpt2-scaled", "t5-v1_1", "t5-depths"),
-                         [](const auto& info) {
-                           std::string name = info.param;
+                         [](const auto& fixture) {
+                           std::string name = fixture.param;
                            std::replace(name.begin(), name.end(), '-', '_');
                            return name;
                          });

@@ -58,8 +58,8 @@ class Parity : public testing::TestWithParam<std::string> {
 TEST_P(Parity, Float64) { check("f64"); }
 TEST_P(Parity, Float32) { check("f32"); }
 
-INSTANTIATE_TEST_SUITE_P(Fixtures, Parity, testing::ValuesIn(fixtures()), [](const auto& info) {
-  std::string name = info.param;
+INSTANTIATE_TEST_SUITE_P(Fixtures, Parity, testing::ValuesIn(fixtures()), [](const auto& fixture) {
+  std::string name = fixture.param;
   for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
   return name;
 });
