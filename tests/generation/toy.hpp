@@ -1,12 +1,16 @@
 // Toy models and tokenizers: small enough to be enumerated, awkward enough to find mistakes.
 #pragma once
 
+#include <gtest/gtest.h>
+
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "llm/core/error.hpp"
