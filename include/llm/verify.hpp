@@ -49,6 +49,8 @@ struct VerifyReport {
   double tolerance = 0.0;  ///< on max_rel
   bool ok = false;
   std::vector<TapCheck> taps;
+  /// Tensors of the reference that this model has nothing to compare with; then ok is false.
+  std::vector<std::string> unchecked;
   std::vector<GenerationCheck> generations;
   std::int64_t texts_checked = 0;
   std::vector<TextCheck> wrong_texts;

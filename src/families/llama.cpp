@@ -1,6 +1,8 @@
 // LLaMA (arXiv:2302.13971, 2407.21783): pre-norm decoder, RMS norm, rotary positions, gated SiLU
-// feed-forward, grouped-query attention. Reference: transformers modeling_llama.py and
-// modeling_rope_utils.py.
+// feed-forward, grouped-query attention; Mistral (arXiv:2310.06825: windows), Qwen2
+// (arXiv:2407.10671: biases, windows) and Qwen3 (arXiv:2505.09388: norms of queries and keys).
+// Reference: transformers modeling_{llama,mistral,qwen2,qwen3}.py and modeling_rope_utils.py.
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -34,6 +36,33 @@ void scale_llama3(const ConfigReader& rope, std::vector<double>& frequencies) {
   }
 }
 
+// YaRN (arXiv:2309.00071): low frequencies are interpolated by `factor`, high ones kept, with a
+// ramp between the dimensions that make beta_fast and beta_slow turns within the original context.
+void scale_yarn(const ConfigReader& rope, double theta, RotaryPositions& positions) {
+  const double factor = rope.number("factor");
+  const double context = rope.number("original_max_position_embeddings");
+  const auto mscale = [&](double weight) {
+    return factor <= 1 ? 1.0 : 0.1 * weight * std::log(factor) + 1.0;
+  };
+  const double given = rope.number("mscale", 0), all = rope.number("mscale_all_dim", 0);
+  positions.attention_factor = rope.number(
+      "attention_factor", given != 0 && all != 0 ? mscale(given) / mscale(all) : mscale(1.0));
+  std::vector<double>& f = positions.inverse_frequencies;
+  const double dim = 2.0 * static_cast<double>(f.size());
+  const auto turning_dim = [&](double turns) {
+    return dim * std::log(context / (turns * 2 * std::numbers::pi)) / (2 * std::log(theta));
+  };
+  double low = turning_dim(rope.number("beta_fast", 32)),
+         high = turning_dim(rope.number("beta_slow", 1));
+  if (rope.flag("truncate", true)) low = std::floor(low), high = std::ceil(high);
+  low = std::max(low, 0.0), high = std::min(high, dim - 1);
+  if (low == high) high += 0.001;
+  for (std::size_t i = 0; i < f.size(); ++i) {
+    const double ramp = std::clamp((static_cast<double>(i) - low) / (high - low), 0.0, 1.0);
+    f[i] = f[i] / factor * ramp + f[i] * (1 - ramp);
+  }
+}
+
 RotaryPositions rotary(const ConfigReader& json, std::int64_t head_dim) {
   // Newer files nest theta with the scaling in `rope_parameters`; older ones have `rope_theta` and
   // `rope_scaling`.
@@ -42,16 +71,19 @@ RotaryPositions rotary(const ConfigReader& json, std::int64_t head_dim) {
   const double theta =
       rope.has("rope_theta") ? rope.number("rope_theta") : json.number("rope_theta", 10000.0);
   if (!(theta > 0)) json.reject("rope_theta", "expected a positive number");
-  RotaryPositions positions{base_frequencies(theta, head_dim)};
+  RotaryPositions positions{base_frequencies(theta, head_dim), 1.0};
   const std::string type = rope.text("rope_type", rope.text("type", "default"));
   if (type == "linear") {
     const double factor = rope.number("factor");
     for (double& f : positions.inverse_frequencies) f /= factor;
   } else if (type == "llama3") {
     scale_llama3(rope, positions.inverse_frequencies);
-  } else if (type != "default") {
+  } else if (type == "yarn") {
+    scale_yarn(rope, theta, positions);
+  } else if (type != "default" && type != "dynamic") {
+    // dynamic scales only beyond max_position_embeddings, where a generation ends here.
     rope.unsupported(rope.has("rope_type") ? "rope_type" : "type",
-                     "supported rotary scalings: default, linear, llama3");
+                     "supported rotary scalings: default, linear, dynamic, llama3, yarn");
   }
   // GGUF files carry the llama3 scaling as one divisor per frequency.
   const std::vector<double> divisors = json.numbers("rope_divisors");
@@ -59,6 +91,24 @@ RotaryPositions rotary(const ConfigReader& json, std::int64_t head_dim) {
     positions.inverse_frequencies[i] /= divisors[i];
   }
   return positions;
+}
+
+// Keys each layer looks back at: all layers of Mistral, the later ones of Qwen, or as `layer_types`
+// says. Empty: all keys everywhere.
+std::vector<std::int64_t> windows(const ConfigReader& json, std::int64_t layers) {
+  const bool mistral = json.is_any({"mistral"});
+  if (json.is_any({"llama"}) || (!mistral && !json.flag("use_sliding_window", false))) return {};
+  if (json.has_null("sliding_window")) return {};
+  const std::int64_t window = json.size("sliding_window", 4096);
+  std::vector<std::int64_t> result(static_cast<std::size_t>(layers), window);
+  const std::vector<std::string> types = json.texts("layer_types");
+  const std::int64_t first = mistral ? 0 : json.count("max_window_layers", 28);
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    const bool full =
+        i < types.size() ? types[i] == "full_attention" : static_cast<std::int64_t>(i) < first;
+    if (full) result[i] = 0;
+  }
+  return result;
 }
 
 TransformerConfig read_config(const ConfigReader& json) {
@@ -74,7 +124,8 @@ TransformerConfig read_config(const ConfigReader& json) {
   if (!json.has("head_dim") && d.hidden_size % d.num_attention_heads != 0) {
     json.reject("num_attention_heads", "expected a divisor of hidden_size when head_dim is absent");
   }
-  d.head_dim = json.size("head_dim", d.hidden_size / d.num_attention_heads);
+  d.head_dim =
+      json.size("head_dim", json.is_any({"qwen3"}) ? 128 : d.hidden_size / d.num_attention_heads);
   d.max_position_embeddings = json.size("max_position_embeddings", 2048);
   d.norm = NormKind::rms_norm;
   d.norm_eps = json.number("rms_norm_eps", 1e-6);
@@ -83,14 +134,15 @@ TransformerConfig read_config(const ConfigReader& json) {
   d.causal = true;
   d.hidden_act = json.activation("hidden_act", "silu");
   d.gated = true;
+  d.attention_window = windows(json, d.num_hidden_layers);
   return c;
 }
 
-// GGUF files interleave the halves of each query and key head (pairs (2i, 2i+1) rotate together);
-// we rotate pairs (i, i + dim/2), as config.json files do.
-LinearSource uninterleaved(LinearSource source, bool gguf, std::int64_t heads,
+// LLaMA's GGUF files interleave the halves of each query and key head (pairs (2i, 2i+1) rotate
+// together); we rotate pairs (i, i + dim/2), as config.json files do.
+LinearSource uninterleaved(LinearSource source, bool interleaved, std::int64_t heads,
                            std::int64_t head_dim) {
-  if (!gguf) return source;
+  if (!interleaved) return source;
   std::vector<std::int64_t>& order = source.parts.front().row_order;
   for (std::int64_t h = 0; h < heads; ++h) {
     for (std::int64_t i = 0; i < head_dim; ++i) {
@@ -101,7 +153,7 @@ LinearSource uninterleaved(LinearSource source, bool gguf, std::int64_t heads,
   return source;
 }
 
-BlockSource bind_block(const WeightBinder& w, const StackConfig& d) {
+BlockSource bind_block(const WeightBinder& w, const StackConfig& d, bool interleaved) {
   const std::int64_t hidden = d.hidden_size;
   const WeightBinder attn = w.scope("self_attn"), mlp = w.scope("mlp");
   BlockSource b;
@@ -110,8 +162,12 @@ BlockSource bind_block(const WeightBinder& w, const StackConfig& d) {
                                  w.is_gguf(), d.num_attention_heads, d.head_dim);
   b.attention.in
       .append(uninterleaved(attn.linear("k_proj", d.key_value_size(), hidden, Bias::if_present),
-                            w.is_gguf(), d.num_key_value_heads, d.head_dim))
+                            interleaved, d.num_key_value_heads, d.head_dim))
       .append(attn.linear("v_proj", d.key_value_size(), hidden, Bias::if_present));
+  if (attn.has("q_norm.weight")) {
+    b.attention.query_norm = attn.norm("q_norm", d.head_dim, Bias::no);
+    b.attention.key_norm = attn.norm("k_norm", d.head_dim, Bias::no);
+  }
   b.attention.out = attn.linear("o_proj", hidden, d.query_size(), Bias::if_present);
   b.feed_forward_norm = w.norm("post_attention_layernorm", hidden, Bias::no);
   b.feed_forward.gate = mlp.linear("gate_proj", d.intermediate_size, hidden, Bias::if_present);
@@ -122,20 +178,21 @@ BlockSource bind_block(const WeightBinder& w, const StackConfig& d) {
 
 ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   const StackConfig& d = c.decoder;
+  const bool interleaved = root.is_gguf() && c.model_type == "llama";
   const WeightBinder w = root.scope_with("norm.weight", {"model", ""});
   ModelSource m;
   m.decoder.tokens = w.embedding("embed_tokens", root, "lm_head", c.vocab_size, d.hidden_size);
   for (std::int64_t i = 0; i < d.num_hidden_layers; ++i) {
-    m.decoder.blocks.push_back(bind_block(w.scope("layers", i), d));
+    m.decoder.blocks.push_back(bind_block(w.scope("layers", i), d, interleaved));
   }
   m.decoder.final_norm = w.norm("norm", d.hidden_size, Bias::no);
   m.lm_head = root.lm_head("lm_head", m.decoder.tokens, c.tie_word_embeddings, Bias::no);
   return m;
 }
 
-GgufLayout gguf() {
-  return {{"llama"},
-          "llama",
+GgufLayout gguf(const std::string& architecture) {
+  return {{architecture},
+          architecture,
           {{"num_hidden_layers", "{}.block_count"},
            {"hidden_size", "{}.embedding_length"},
            {"intermediate_size", "{}.feed_forward_length"},
@@ -152,6 +209,8 @@ GgufLayout gguf() {
            {"model.layers.{}.input_layernorm", "blk.{}.attn_norm"},
            {"model.layers.{}.self_attn.q_proj", "blk.{}.attn_q"},
            {"model.layers.{}.self_attn.k_proj", "blk.{}.attn_k"},
+           {"model.layers.{}.self_attn.q_norm", "blk.{}.attn_q_norm"},
+           {"model.layers.{}.self_attn.k_norm", "blk.{}.attn_k_norm"},
            {"model.layers.{}.self_attn.v_proj", "blk.{}.attn_v"},
            {"model.layers.{}.self_attn.o_proj", "blk.{}.attn_output"},
            {"model.layers.{}.post_attention_layernorm", "blk.{}.ffn_norm"},
@@ -162,6 +221,10 @@ GgufLayout gguf() {
 
 }  // namespace
 
-ModelFamily llama_family() { return {{"llama"}, read_config, bind_weights, gguf()}; }
+ModelFamily llama_family() {
+  return {{"llama", "mistral"}, read_config, bind_weights, gguf("llama")};
+}
+ModelFamily qwen2_family() { return {{"qwen2"}, read_config, bind_weights, gguf("qwen2")}; }
+ModelFamily qwen3_family() { return {{"qwen3"}, read_config, bind_weights, gguf("qwen3")}; }
 
 }  // namespace llm::detail

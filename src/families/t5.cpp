@@ -1,4 +1,5 @@
-// T5 (arXiv:1910.10683), v1.1 and FLAN-T5 (arXiv:2210.11416): encoder-decoder, pre-norm RMS norm,
+// T5 (arXiv:1910.10683), v1.1, FLAN-T5 (arXiv:2210.11416) and mT5 (arXiv:2010.11934):
+// encoder-decoder, pre-norm RMS norm,
 // relative position biases shared by all layers of a stack, no scale on the scores.
 // Reference: transformers modeling_t5.py.
 #include <cmath>
@@ -37,7 +38,9 @@ void read_feed_forward(const ConfigReader& json, StackConfig& s) {
 
 TransformerConfig read_config(const ConfigReader& json) {
   TransformerConfig c = json.common();
-  c.kind = ModelKind::encoder_decoder;
+  const bool encoder_only =
+      !c.architectures.empty() && c.architectures.front().ends_with("EncoderModel");
+  c.kind = encoder_only ? ModelKind::encoder : ModelKind::encoder_decoder;
   StackConfig s = read_stack(json);
   read_feed_forward(json, s);
   RelativeBias bias;
@@ -116,6 +119,7 @@ ModelSource bind_weights(const WeightBinder& w, const TransformerConfig& c) {
   const FileTensor* tokens = w.embedding(shared ? "shared" : "encoder.embed_tokens", w, "lm_head",
                                          c.vocab_size, c.encoder.hidden_size);
   m.encoder = bind_stack(w.scope("encoder"), c.encoder, tokens);
+  if (c.kind == ModelKind::encoder) return m;
   m.decoder = bind_stack(w.scope("decoder"), c.decoder, tokens);
   m.lm_head = w.lm_head("lm_head", tokens, c.tie_word_embeddings, Bias::no);
   return m;
@@ -123,6 +127,6 @@ ModelSource bind_weights(const WeightBinder& w, const TransformerConfig& c) {
 
 }  // namespace
 
-ModelFamily t5_family() { return {{"t5"}, read_config, bind_weights, {}}; }
+ModelFamily t5_family() { return {{"t5", "mt5"}, read_config, bind_weights, {}}; }
 
 }  // namespace llm::detail

@@ -17,9 +17,15 @@ class Builder {
  public:
   explicit Builder(ThreadPool& pool) : pool_(pool) {}
 
-  LmHead<S> head(const LinearSource& source, double scale) {
+  LmHead<S> lm_head(const LinearSource& source, double scale) {
     if (source.empty()) return {};
     return {linear(source), scale};
+  }
+
+  Head<S> head(const HeadSource& source, const StackConfig& c) {
+    if (source.empty()) return {};
+    return Head<S>({linear(source.dense), source.activation, norm(c, source.norm),
+                    linear(source.out), source.rows});
   }
 
   Encoder<S> encoder(const StackConfig& c, const StackSource& source) {

@@ -168,9 +168,7 @@ fs::path only_gguf(const fs::path& folder) {
   return found;
 }
 
-}  // namespace
-
-Checkpoint open_checkpoint(const fs::path& path, bool with_weights) {
+Checkpoint open_any(const fs::path& path, bool with_weights) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (!fs::exists(status)) {
@@ -183,6 +181,16 @@ Checkpoint open_checkpoint(const fs::path& path, bool with_weights) {
   if (!fs::is_directory(status)) return open_gguf(path, with_weights);
   if (const fs::path gguf = only_gguf(path); !gguf.empty()) return open_gguf(gguf, with_weights);
   return open_folder(path, with_weights);
+}
+
+}  // namespace
+
+Checkpoint open_checkpoint(const fs::path& path, bool with_weights, std::optional<HeadKind> head) {
+  Checkpoint c = open_any(path, with_weights);
+  const std::string architecture =
+      c.config.architectures.empty() ? std::string() : c.config.architectures.front();
+  c.config.head = head.value_or(head_of_architecture(architecture, c.config.kind));
+  return c;
 }
 
 }  // namespace llm::detail

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "llm/weights/weight_binder.hpp"
 #include "model/model_family.hpp"
@@ -17,7 +18,8 @@ struct Checkpoint {
   WeightBinder::Rename rename;               // empty for safetensors
 };
 
-// Throws Error.
-Checkpoint open_checkpoint(const std::filesystem::path& path, bool with_weights);
+// `head`: instead of the one that the configuration names. Throws Error.
+Checkpoint open_checkpoint(const std::filesystem::path& path, bool with_weights,
+                           std::optional<HeadKind> head = std::nullopt);
 
 }  // namespace llm::detail

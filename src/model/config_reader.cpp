@@ -1,5 +1,6 @@
 #include "model/config_reader.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -21,7 +22,40 @@ std::string_view to_string(ModelKind kind) {
   return "";
 }
 
+std::string_view to_string(HeadKind kind) {
+  switch (kind) {
+    case HeadKind::none:
+      return "none";
+    case HeadKind::language_model:
+      return "language-model";
+    case HeadKind::masked_lm:
+      return "masked-lm";
+    case HeadKind::sequence_classification:
+      return "sequence-classification";
+    case HeadKind::token_classification:
+      return "token-classification";
+    case HeadKind::question_answering:
+      return "question-answering";
+  }
+  return "";
+}
+
 namespace detail {
+
+HeadKind head_of_architecture(std::string_view architecture, ModelKind kind) {
+  constexpr std::array<std::pair<std::string_view, HeadKind>, 5> endings{{
+      {"ForMaskedLM", HeadKind::masked_lm},
+      {"ForPreTraining", HeadKind::masked_lm},
+      {"ForSequenceClassification", HeadKind::sequence_classification},
+      {"ForTokenClassification", HeadKind::token_classification},
+      {"ForQuestionAnswering", HeadKind::question_answering},
+  }};
+  for (const auto& [ending, head] : endings) {
+    if (architecture.ends_with(ending)) return head;
+  }
+  return kind == ModelKind::encoder ? HeadKind::none : HeadKind::language_model;
+}
+
 namespace {
 
 // No dimension of a real model comes near; bounds what is allocated from a number in a file.
@@ -87,6 +121,17 @@ std::int64_t ConfigReader::size(std::string_view name, std::int64_t otherwise) c
   return has(name) ? size(name) : otherwise;
 }
 
+std::int64_t ConfigReader::count(std::string_view name, std::int64_t otherwise) const {
+  const Json* value = find(name);
+  if (value && value->is_number_integer() && value->get<std::int64_t>() == 0) return 0;
+  return size(name, otherwise);
+}
+
+bool ConfigReader::has_null(std::string_view name) const {
+  const auto found = json_.is_object() ? json_.find(name) : json_.end();
+  return found != json_.end() && found->is_null();
+}
+
 double ConfigReader::number(std::string_view name) const {
   const Json* value = find(name);
   if (!value || !value->is_number() || !std::isfinite(value->get<double>())) {
@@ -129,6 +174,44 @@ ConfigReader ConfigReader::object(std::string_view name) const {
   return {value ? *value : Json::object(), where_ + ": " + std::string(name)};
 }
 
+std::vector<std::string> ConfigReader::repeated_texts(std::string_view name,
+                                                      std::int64_t count) const {
+  const Json* value = find(name);
+  std::vector<std::string> result;
+  try {
+    for (const Json& group : value ? *value : Json::array()) {
+      const auto names = group.at(0).get<std::vector<std::string>>();
+      if (names.empty()) break;
+      for (std::int64_t i = group.at(1).get<std::int64_t>(); i > 0; --i) {
+        result.insert(result.end(), names.begin(), names.end());
+        if (static_cast<std::int64_t>(result.size()) > count) break;
+      }
+    }
+  } catch (const Json::exception&) {
+    reject(name, "expected groups of names and how often they repeat");
+  }
+  if (static_cast<std::int64_t>(result.size()) != count) {
+    reject(name, "expected one name for each of the " + std::to_string(count) + " layers");
+  }
+  return result;
+}
+
+bool ConfigReader::is_any(std::initializer_list<std::string_view> model_types) const {
+  return std::ranges::find(model_types, text("model_type", "")) != model_types.end();
+}
+
+std::vector<std::string> ConfigReader::texts(std::string_view name) const {
+  const Json* value = find(name);
+  std::vector<std::string> result;
+  if (!value) return result;
+  if (!value->is_array()) reject(name, "expected an array of strings");
+  for (const Json& element : *value) {
+    if (!element.is_string()) reject(name, "expected an array of strings");
+    result.push_back(element.get<std::string>());
+  }
+  return result;
+}
+
 std::vector<double> ConfigReader::numbers(std::string_view name) const {
   const Json* value = find(name);
   std::vector<double> result;
@@ -155,7 +238,7 @@ std::vector<TokenId> ConfigReader::tokens(std::string_view name) const {
   for (const Json& id : list) {
     // -1 is how some checkpoints spell "none".
     if (!id.is_number_integer() || id.get<std::int64_t>() < -1 ||
-        
+
         id.get<std::int64_t>() > std::numeric_limits<TokenId>::max()) {
       reject(name, "expected a token id");
     }
@@ -167,11 +250,7 @@ std::vector<TokenId> ConfigReader::tokens(std::string_view name) const {
 TransformerConfig ConfigReader::common() const {
   TransformerConfig c;
   c.model_type = text("model_type", "");
-  if (const Json* list = find("architectures"); list && list->is_array()) {
-    for (const Json& name : *list) {
-      if (name.is_string()) c.architectures.push_back(name.get<std::string>());
-    }
-  }
+  c.architectures = texts("architectures");
   c.vocab_size = size("vocab_size");
   c.bos_token_id = token("bos_token_id");
   c.pad_token_id = token("pad_token_id");

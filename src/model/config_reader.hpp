@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,9 @@
 #include "llm/nn/transformer_config.hpp"
 
 namespace llm::detail {
+
+// The head that an architecture's name promises ("BertForMaskedLM").
+HeadKind head_of_architecture(std::string_view architecture, ModelKind kind);
 
 class ConfigReader {
  public:
@@ -24,6 +28,10 @@ class ConfigReader {
   // A size: 1 <= value <= 2^31 - 1. The first overload throws bad_format when it is absent.
   std::int64_t size(std::string_view name) const;
   std::int64_t size(std::string_view name, std::int64_t otherwise) const;
+  // As size(), but 0 is allowed.
+  std::int64_t count(std::string_view name, std::int64_t otherwise) const;
+  // Present and null: how some files switch a feature off.
+  bool has_null(std::string_view name) const;
   // A finite number; must be present, or `otherwise`.
   double number(std::string_view name) const;
   double number(std::string_view name, double otherwise) const;
@@ -32,6 +40,11 @@ class ConfigReader {
   Activation activation(std::string_view name, std::string_view otherwise) const;
   // An object inside, empty when absent.
   ConfigReader object(std::string_view name) const;
+  std::vector<std::string> texts(std::string_view name) const;
+  // GPT-Neo's form: [[["a", "b"], 2], ...] is a, b, a, b, ...; must give `count` names.
+  std::vector<std::string> repeated_texts(std::string_view name, std::int64_t count) const;
+  // Whether model_type is one of these: for a family's own differences.
+  bool is_any(std::initializer_list<std::string_view> model_types) const;
   std::vector<double> numbers(std::string_view name) const;  // empty when absent
 
   // The fields that every configuration shares: model_type, architectures, vocabulary, token ids,

@@ -48,7 +48,7 @@ void check_length(std::int64_t length, const StackConfig& c, const char* what) {
 template <typename S>
 std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
                                          const LoadOptions& options) {
-  detail::Checkpoint checkpoint = detail::open_checkpoint(path, true);
+  detail::Checkpoint checkpoint = detail::open_checkpoint(path, true, options.head);
   std::unique_ptr<Model> model(new Model);
   model->config_ = std::move(checkpoint.config);
   model->pool_owner_ = std::make_unique<ThreadPool>(options.threads);
@@ -61,9 +61,13 @@ std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
 
   detail::Builder<S> builder(*model->pool_);
   builder.share_with_head(source.lm_head);
+  builder.share_with_head(source.head.out);
   if (c.kind != ModelKind::decoder) model->encoder_ = builder.encoder(c.encoder, source.encoder);
   if (c.kind != ModelKind::encoder) model->decoder_ = builder.decoder(c.decoder, source.decoder);
-  model->head_ = builder.head(source.lm_head, c.logits_scale);
+  model->lm_head_ = builder.lm_head(source.lm_head, c.logits_scale);
+  const StackConfig& last = c.kind == ModelKind::encoder ? c.encoder : c.decoder;
+  model->head_ = builder.head(source.head, last);
+  model->pooler_ = builder.head(source.pooler, last);
   model->info_ = {checkpoint.store->files(), builder.parameters(), builder.weight_bytes(),
                   builder.dtypes(), binder.unused()};
   return model;
@@ -71,7 +75,7 @@ std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
 
 template <typename S>
 std::int64_t Model<S>::vocab_size() const {
-  return head_.empty() ? config_.vocab_size : head_.linear.outputs();
+  return lm_head_.empty() ? config_.vocab_size : lm_head_.linear.outputs();
 }
 
 template <typename S>
@@ -149,7 +153,7 @@ TensorView<const S> Model<S>::step(std::span<const StepInput<S>> batch,
 template <typename S>
 TensorView<const S> Model<S>::step(std::span<const StepInput<S>> batch, Workspace& workspace,
                                    Taps<S>* taps) const {
-  if (config_.kind == ModelKind::encoder || head_.empty()) {
+  if (config_.kind == ModelKind::encoder || lm_head_.empty()) {
     throw Error(ErrorCode::unsupported, "this model (" + config_.model_type +
                                             ") has no language-model head, it cannot generate");
   }
@@ -169,9 +173,103 @@ TensorView<const S> Model<S>::step(std::span<const StepInput<S>> batch, Workspac
     rows += count;
   }
   for (const Segment<S>& segment : segments) segment.cache->reserve(segment.count());
-  const auto output = decoder_.decode(segments, wanted, head_, *pool_, workspace, taps);
+  const auto output = decoder_.decode(segments, wanted, lm_head_, *pool_, workspace, taps);
   for (const Segment<S>& segment : segments) segment.cache->advance(segment.count());
   return output.logits;
+}
+
+namespace {
+
+// Start and end of each text's tokens in a flat list.
+std::vector<Range> token_ranges(std::span<const EncoderInput> inputs) {
+  std::vector<Range> ranges;
+  std::int64_t first = 0;
+  for (const EncoderInput& input : inputs) {
+    ranges.push_back({first, first + static_cast<std::int64_t>(input.ids.size())});
+    first = ranges.back().end;
+  }
+  return ranges;
+}
+
+}  // namespace
+
+template <typename S>
+TensorView<const S> Model<S>::hidden_states(std::span<const EncoderInput> inputs,
+                                            Workspace& workspace, Taps<S>* taps) const {
+  if (config_.kind == ModelKind::encoder) return encode(inputs, workspace, taps);
+  return decoder_states(inputs, workspace, taps);
+}
+
+template <typename S>
+TensorView<const S> Model<S>::decoder_states(std::span<const EncoderInput> inputs,
+                                             Workspace& workspace, Taps<S>* taps) const {
+  std::vector<std::span<const TokenId>> sources;
+  std::vector<std::vector<TokenId>> shifted;  // what an encoder-decoder's decoder reads
+  for (const EncoderInput& input : inputs) {
+    if (input.ids.empty()) throw Error(ErrorCode::invalid_input, "a text has no tokens");
+    check_ids(input.ids);
+    check_length(static_cast<std::int64_t>(input.ids.size()), config_.decoder, "a text");
+    sources.push_back(is_encoder_decoder() ? input.ids : std::span<const TokenId>());
+    shifted.emplace_back(input.ids.begin(), input.ids.end());
+    if (is_encoder_decoder()) {
+      shifted.back().pop_back();
+      shifted.back().insert(shifted.back().begin(), config_.decoder_start_token_id.value_or(0));
+    }
+  }
+  const auto states = start(sources, workspace);
+  std::vector<Segment<S>> segments;
+  std::vector<std::int64_t> wanted;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    auto& state = static_cast<DecoderState<S>&>(*states[i]);
+    const auto first = static_cast<std::int64_t>(wanted.size());
+    segments.push_back({shifted[i], {}, first, 0, &state.self(), state.cross()});
+    state.self().reserve(segments.back().count());
+    for (std::int64_t t = 0; t < segments.back().count(); ++t) wanted.push_back(first + t);
+  }
+  return decoder_.decode(segments, wanted, LmHead<S>(), *pool_, workspace, taps).hidden;
+}
+
+template <typename S>
+HeadOutput<S> Model<S>::run_head(std::span<const EncoderInput> inputs, Workspace& workspace,
+                                 Taps<S>* taps) const {
+  if (head_.empty()) {
+    throw Error(ErrorCode::unsupported, "this checkpoint (" + config_.model_type +
+                                            ") has no head for this: it ends in " +
+                                            std::string(to_string(config_.head)));
+  }
+  const TensorView<const S> hidden = hidden_states(inputs, workspace, taps);  // [tokens, hidden]
+  HeadOutput<S> output;
+  const std::vector<Range> tokens = token_ranges(inputs);
+  if (head_.rows() == HeadRows::all) {
+    output.logits = head_.forward(hidden, *pool_, workspace);
+    output.rows = tokens;
+    return output;
+  }
+  Tensor<S> chosen(Shape{static_cast<std::int64_t>(inputs.size()), hidden.cols()});
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const auto row = static_cast<std::int64_t>(i);
+    const bool first = head_.rows() == HeadRows::first;
+    std::copy_n(hidden.row(first ? tokens[i].begin : tokens[i].end - 1), hidden.cols(),
+                chosen.row(row));
+    output.rows.push_back({row, row + 1});
+  }
+  output.logits = head_.forward(std::as_const(chosen).view(), *pool_, workspace);
+  return output;
+}
+
+template <typename S>
+Tensor<S> Model<S>::pooled(std::span<const EncoderInput> inputs, Workspace& workspace) const {
+  if (pooler_.empty()) {
+    throw Error(ErrorCode::unsupported,
+                "this checkpoint (" + config_.model_type + ") has no pooler");
+  }
+  const TensorView<const S> hidden = encode(inputs, workspace);  // [tokens, hidden]
+  Tensor<S> first(Shape{static_cast<std::int64_t>(inputs.size()), hidden.cols()});
+  std::int64_t row = 0;
+  for (const Range& tokens : token_ranges(inputs)) {
+    std::copy_n(hidden.row(tokens.begin), hidden.cols(), first.row(row++));
+  }
+  return pooler_.forward(std::as_const(first).view(), *pool_, workspace);
 }
 
 template class Model<float>;

@@ -41,8 +41,17 @@ const ModelFamily& family_of(const std::string& model_type, const std::string& w
 const ModelFamily& family_of_gguf(const std::string& architecture, const std::string& where);
 
 // families/
-ModelFamily llama_family();
+ModelFamily bert_family();
+ModelFamily distilbert_family();
+ModelFamily roberta_family();
+ModelFamily gpt_family();
 ModelFamily gpt2_family();
+ModelFamily gpt_neo_family();
+ModelFamily bloom_family();
+ModelFamily llama_family();
+ModelFamily qwen2_family();
+ModelFamily qwen3_family();
 ModelFamily t5_family();
+ModelFamily bart_family();
 
 }  // namespace llm::detail

@@ -50,6 +50,14 @@ const FileTensor* ReferenceFile::find(const std::string& name, DType dtype) cons
   return tensor;
 }
 
+std::vector<std::string> ReferenceFile::value_names() const {
+  std::vector<std::string> names;
+  for (const std::string& name : store_->names()) {
+    if (store_->find(name)->dtype == DType::f64) names.push_back(name);
+  }
+  return names;
+}
+
 const FileTensor* ReferenceFile::values(const std::string& name) const {
   return find(name, DType::f64);
 }

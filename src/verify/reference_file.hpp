@@ -35,6 +35,8 @@ class ReferenceFile {
   const std::vector<ReferenceGeneration>& generations() const { return generations_; }
   const std::vector<ReferenceText>& texts() const { return texts_; }
 
+  // Names of all tensors of F64.
+  std::vector<std::string> value_names() const;
   // A tensor of F64; nullptr when absent.
   const FileTensor* values(const std::string& name) const;
   // A tensor of I64 as token ids; nullopt when absent. Rows of a matrix follow one another.

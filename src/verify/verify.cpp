@@ -12,6 +12,7 @@
 #include "llm/generation/model_generation_config.hpp"
 #include "llm/model/model.hpp"
 #include "llm/tokenizer/tokenizer.hpp"
+#include "model/config_reader.hpp"
 #include "verify/reference_file.hpp"
 
 namespace llm {
@@ -50,7 +51,7 @@ template <typename S>
 class Verifier {
  public:
   Verifier(const fs::path& path, const VerifyOptions& options, const ReferenceFile& reference)
-      : path_(path), reference_(reference), model_(Model<S>::load(path, {options.threads})) {
+      : path_(path), reference_(reference), model_(load(path, options, reference)) {
     report_.reference = reference.path();
     report_.dtype = options.dtype;
     report_.tolerance = verify_tolerance(options.dtype);
@@ -64,16 +65,29 @@ class Verifier {
     }
     for (const auto& generation : reference_.generations()) check_generation(generation);
     check_texts();
+    for (const std::string& name : reference_.value_names()) {
+      const auto checked = [&](const TapCheck& t) { return t.case_name + "." + t.tap == name; };
+      if (std::ranges::none_of(report_.taps, checked)) report_.unchecked.push_back(name);
+    }
     const auto good = [](const auto& checks) {
       return std::ranges::all_of(checks, [](const auto& check) { return check.ok; });
     };
-    report_.ok = good(report_.taps) && good(report_.generations) && report_.wrong_texts.empty();
+    report_.ok = good(report_.taps) && good(report_.generations) && report_.wrong_texts.empty() &&
+                 report_.unchecked.empty();
     return std::move(report_);
   }
 
   const Dump& dump() const { return dump_; }
 
  private:
+  // The reference's class decides the head, not the configuration.
+  static std::unique_ptr<Model<S>> load(const fs::path& path, const VerifyOptions& options,
+                                        const ReferenceFile& reference) {
+    const ModelKind kind = read_model_config(path).kind;
+    return Model<S>::load(
+        path, {options.threads, detail::head_of_architecture(reference.class_name(), kind)});
+  }
+
   std::vector<TokenId> needed_ids(const std::string& name) const {
     auto ids = reference_.ids(name);
     if (!ids) {
@@ -87,7 +101,7 @@ class Verifier {
   void check_case(const std::string& name) {
     const std::vector<TokenId> ids = needed_ids(name + ".input_ids");
     Taps<S> taps;
-    if (model_->kind() == ModelKind::decoder) {
+    if (model_->head() == HeadKind::language_model && !model_->is_encoder_decoder()) {
       const TensorView<const S> logits = decode(ids, {}, &taps);
       check_taps(name, "hidden_states.", taps);
       check(name, "logits", logits);
@@ -96,15 +110,51 @@ class Verifier {
     std::vector<std::int32_t> types;
     if (const auto given = reference_.ids(name + ".token_type_ids")) types = *given;
     const EncoderInput input{ids, types};
+    if (model_->kind() != ModelKind::decoder) check_encoder(name, input);
+    if (model_->head() == HeadKind::language_model) {
+      const auto target = reference_.ids(name + ".decoder_input_ids");
+      if (!target) return;
+      const TensorView<const S> logits = decode(*target, ids, &taps);
+      check_taps(name, "decoder_hidden_states.", taps);
+      check(name, "logits", logits);
+    } else if (model_->head() != HeadKind::none) {
+      check_head(name, input);
+    }
+  }
+
+  void check_encoder(const std::string& name, const EncoderInput& input) {
+    Taps<S> taps;
     const TensorView<const S> hidden = model_->encode({&input, 1}, workspace_, &taps);
-    const bool seq2seq = model_->is_encoder_decoder();
-    check_taps(name, seq2seq ? "encoder_hidden_states." : "hidden_states.", taps);
+    check_taps(name, model_->is_encoder_decoder() ? "encoder_hidden_states." : "hidden_states.",
+               taps);
     check(name, "last_hidden_state", hidden);
-    if (!seq2seq || !reference_.ids(name + ".decoder_input_ids")) return;
-    const std::vector<TokenId> target = needed_ids(name + ".decoder_input_ids");
-    const TensorView<const S> logits = decode(target, ids, &taps);
-    check_taps(name, "decoder_hidden_states.", taps);
-    check(name, "logits", logits);
+    if (model_->has_pooler()) {
+      check_vector(name, "pooler_output", model_->pooled({&input, 1}, workspace_));
+    }
+  }
+
+  void check_head(const std::string& name, const EncoderInput& input) {
+    Taps<S> taps;
+    const HeadOutput<S> output = model_->run_head({&input, 1}, workspace_, &taps);
+    if (model_->kind() == ModelKind::encoder_decoder) {
+      check_taps(name, "decoder_hidden_states.", taps);
+    } else if (model_->kind() == ModelKind::decoder) {
+      check_taps(name, "hidden_states.", taps);
+    }
+    if (model_->head() == HeadKind::sequence_classification) {
+      check_vector(name, "logits", output.logits);
+    } else if (model_->head() == HeadKind::question_answering) {
+      const std::int64_t tokens = output.logits.rows();
+      Tensor<S> start(Shape{1, tokens}), end(Shape{1, tokens});
+      for (std::int64_t t = 0; t < tokens; ++t) {
+        start.data()[t] = output.logits.row(t)[0];
+        end.data()[t] = output.logits.row(t)[1];
+      }
+      check_vector(name, "start_logits", start);
+      check_vector(name, "end_logits", end);
+    } else {
+      check(name, "logits", output.logits.view());
+    }
   }
 
   // Logits after each of `ids`: [ids, vocab].
@@ -121,11 +171,21 @@ class Verifier {
     }
   }
 
+  // One row, which the reference stores as a vector.
+  void check_vector(const std::string& case_name, const std::string& tap, const Tensor<S>& ours) {
+    check(case_name, tap, ours.view(), {ours.cols()});
+  }
+
   void check(const std::string& case_name, const std::string& tap, TensorView<const S> ours) {
+    check(case_name, tap, ours, {ours.rows(), ours.cols()});
+  }
+
+  void check(const std::string& case_name, const std::string& tap, TensorView<const S> ours,
+             std::vector<std::int64_t> shape) {
     const std::string name = case_name + "." + tap;
     const FileTensor* tensor = reference_.values(name);
     if (!tensor) return;
-    if (tensor->shape != std::vector<std::int64_t>{ours.rows(), ours.cols()}) {
+    if (tensor->shape != shape) {
       throw Error(ErrorCode::tensor_mismatch,
                   reference_.path().string() + ": " + name +
                       " has another shape than the model's " + "output [" +
@@ -138,7 +198,7 @@ class Verifier {
     std::vector<double> got(ours.data(), ours.data() + ours.rows() * ours.cols());
     compare(case_name, tap, expected, got, ours.cols());
     if (tap == "logits") compare_distributions(expected, got, ours.cols());
-    dump_.add(name, {ours.rows(), ours.cols()}, got);
+    dump_.add(name, std::move(shape), got);
   }
 
   void compare(const std::string& case_name, const std::string& tap,

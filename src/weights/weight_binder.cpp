@@ -87,6 +87,10 @@ const FileTensor* WeightBinder::vector(std::string_view name, std::int64_t size)
   return fetch(name, {size});
 }
 
+const FileTensor* WeightBinder::row_vector(std::string_view name, std::int64_t size) const {
+  return fetch(name, {1, size});
+}
+
 const FileTensor* WeightBinder::matrix(std::string_view name, std::int64_t rows,
                                        std::int64_t cols) const {
   return fetch(name, {rows, cols});
@@ -108,6 +112,12 @@ LinearSource WeightBinder::linear(std::string_view name, std::int64_t outputs, s
   return {{std::move(part)}};
 }
 
+LinearSource WeightBinder::linear_any(std::string_view name, std::int64_t inputs, Bias bias) const {
+  const FileTensor* tensor = account_->store->find(stored_name(std::string(name) + ".weight"));
+  const bool matrix = tensor && tensor->shape.size() == 2 && tensor->shape[0] > 0;
+  return linear(name, matrix ? tensor->shape[0] : 1, inputs, bias);
+}
+
 LinearSource WeightBinder::linear_transposed(std::string_view name, std::int64_t outputs,
                                              std::int64_t inputs, Bias bias) const {
   if (is_gguf()) return linear(name, outputs, inputs, bias);
@@ -120,7 +130,12 @@ LinearSource WeightBinder::linear_transposed(std::string_view name, std::int64_t
 }
 
 NormSource WeightBinder::norm(std::string_view name, std::int64_t size, Bias bias) const {
-  return {vector(std::string(name) + ".weight", size), bias_vector(name, size, bias)};
+  const std::string base(name);
+  if (!has(base + ".weight") && has(base + ".gamma")) {
+    return {vector(base + ".gamma", size),
+            bias == Bias::no ? nullptr : vector(base + ".beta", size)};
+  }
+  return {vector(base + ".weight", size), bias_vector(name, size, bias)};
 }
 
 const FileTensor* WeightBinder::embedding(std::string_view name, const WeightBinder& root,

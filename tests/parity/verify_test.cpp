@@ -51,6 +51,7 @@ class Parity : public testing::TestWithParam<std::string> {
     for (const llm::TextCheck& text : report.wrong_texts) {
       EXPECT_EQ(text.got, text.expected) << text.text;
     }
+    EXPECT_TRUE(report.unchecked.empty()) << report.unchecked.front();
     EXPECT_TRUE(report.ok);
   }
 };

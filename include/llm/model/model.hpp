@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "llm/core/thread_pool.hpp"
+#include "llm/model/head.hpp"
 #include "llm/model/language_model.hpp"
 #include "llm/nn/decoder.hpp"
 #include "llm/nn/encoder.hpp"
@@ -21,6 +22,8 @@ namespace llm {
 struct LoadOptions {
   /// Threads of a forward pass, the caller included; 0: one per core. Results do not depend on it.
   int threads = 0;
+  /// The head to load; default: the one that the configuration's `architectures` names.
+  std::optional<HeadKind> head = std::nullopt;
 };
 
 /// What was loaded, for people and for `info`.
@@ -30,6 +33,13 @@ struct ModelInfo {
   std::size_t weight_bytes = 0;             ///< memory the weights take
   std::vector<std::string> dtypes;          ///< of the matrices in the file, most bytes first
   std::vector<std::string> unused_tensors;  ///< in the file, but not part of the model
+};
+
+/// What a head computes for some texts: rows of logits, text after text.
+template <typename S>
+struct HeadOutput {
+  Tensor<S> logits;         ///< [rows, labels or vocabulary]
+  std::vector<Range> rows;  ///< of each text: one row, or one per token
 };
 
 /// The configuration of a folder or `.gguf` file without its weights. Throws Error.
@@ -51,8 +61,10 @@ class Model : public LanguageModel<S> {
   const TransformerConfig& config() const { return config_; }
   ModelKind kind() const { return config_.kind; }
   const ModelInfo& info() const { return info_; }
-  /// Whether the checkpoint can give logits over the vocabulary.
-  bool has_lm_head() const { return !head_.empty(); }
+  /// What the loaded checkpoint ends in.
+  HeadKind head() const { return config_.head; }
+  /// Whether pooled() works (BERT's pooler).
+  bool has_pooler() const { return !pooler_.empty(); }
 
   std::int64_t vocab_size() const override;
   bool is_encoder_decoder() const override { return config_.kind == ModelKind::encoder_decoder; }
@@ -72,8 +84,24 @@ class Model : public LanguageModel<S> {
   TensorView<const S> encode(std::span<const EncoderInput> inputs, Workspace& workspace,
                              Taps<S>* taps = nullptr) const;
 
+  /// Hidden states that heads read, text after text: an encoder's, a decoder's, or those of an
+  /// encoder-decoder whose decoder reads the same text shifted right (BART's classifiers).
+  /// [total tokens, hidden]; as encode().
+  TensorView<const S> hidden_states(std::span<const EncoderInput> inputs, Workspace& workspace,
+                                    Taps<S>* taps = nullptr) const;
+
+  /// Logits of the head over each text. Throws Error (unsupported naming the head this checkpoint
+  /// has) for a checkpoint without a masked-LM, classification or question-answering head.
+  HeadOutput<S> run_head(std::span<const EncoderInput> inputs, Workspace& workspace,
+                         Taps<S>* taps = nullptr) const;
+
+  /// The pooler's vector of each text: [texts, hidden].
+  Tensor<S> pooled(std::span<const EncoderInput> inputs, Workspace& workspace) const;
+
  private:
   Model() = default;
+  TensorView<const S> decoder_states(std::span<const EncoderInput> inputs, Workspace& workspace,
+                                     Taps<S>* taps) const;
   void check_ids(std::span<const TokenId> ids) const;
 
   TransformerConfig config_;
@@ -82,7 +110,8 @@ class Model : public LanguageModel<S> {
   std::unique_ptr<ThreadPool> pool_owner_;
   Encoder<S> encoder_;
   Decoder<S> decoder_;
-  LmHead<S> head_;
+  LmHead<S> lm_head_;
+  Head<S> head_, pooler_;
 };
 
 extern template class Model<float>;

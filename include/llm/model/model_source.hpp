@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "llm/tensor/kernels.hpp"
 #include "llm/weights/weight_binder.hpp"
 
 namespace llm {
@@ -35,10 +36,26 @@ struct StackSource {
   std::vector<BlockSource> blocks;
 };
 
+/// Rows of a text that a head reads.
+enum class HeadRows : std::uint8_t { all, first, last };
+
+/// A head: out(norm(activation(dense(x)))); dense and norm may be empty.
+struct HeadSource {
+  LinearSource dense;
+  Activation activation = Activation::tanh;  ///< after dense
+  NormSource norm;
+  LinearSource out;
+  HeadRows rows = HeadRows::all;
+
+  bool empty() const { return dense.empty() && out.empty(); }
+};
+
 struct ModelSource {
   StackSource encoder, decoder;
   /// LM head; its weight may be the token embedding itself (tied). Empty: the checkpoint has none.
   LinearSource lm_head;
+  HeadSource head;    ///< for TransformerConfig::head other than language_model
+  HeadSource pooler;  ///< what a bare encoder makes of its first token (BERT); no `out`
 };
 
 }  // namespace llm

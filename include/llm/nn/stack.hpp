@@ -18,7 +18,7 @@ namespace llm {
 template <typename S>
 struct Embeddings {
   Embedding<S> tokens;
-  Embedding<S> positions;  ///< learned positions only
+  Embedding<S> positions;  ///< learned positions, or sinusoids that the file stores
   Embedding<S> types;      ///< segment embeddings (BERT) only
   Norm<S> norm;            ///< may be empty
 };
@@ -235,13 +235,25 @@ class Stack {
     }
     const std::int64_t position = s.first_position + token;
     if (const auto* learned = std::get_if<LearnedPositions>(&c_.positions)) {
-      e.positions.read(position + learned->offset, other);
+      e.positions.read(counted_position(*learned, s, token) + learned->offset, other);
       add();
     } else if (const auto* sinusoidal = std::get_if<SinusoidalPositions>(&c_.positions)) {
-      sinusoidal_vector(position + sinusoidal->offset, c_.hidden_size, other);
+      if (e.positions.empty()) {
+        sinusoidal_vector(position + sinusoidal->offset, c_.hidden_size, other);
+      } else {  // the file stores the table
+        e.positions.read(position + sinusoidal->offset, other);
+      }
       add();
     }
     if (!e.norm.empty()) e.norm.forward(x, x);
+  }
+
+  // Position of a token of a segment when some tokens are not counted.
+  static std::int64_t counted_position(const LearnedPositions& learned, const Segment<S>& s,
+                                       std::int64_t token) {
+    if (!learned.uncounted) return s.first_position + token;
+    if (s.ids[static_cast<std::size_t>(token)] == *learned.uncounted) return -1;
+    return token - std::count(s.ids.begin(), s.ids.begin() + token, *learned.uncounted);
   }
 
   void start_taps(const Pass<S>& pass) const {

@@ -26,6 +26,8 @@ enum class NormPlacement : std::uint8_t { pre, post };
 /// A table of vectors added to the token embeddings; row = position + offset.
 struct LearnedPositions {
   std::int64_t offset = 0;
+  /// When set, this token stands at position -1 and is not counted (RoBERTa's padding).
+  std::optional<TokenId> uncounted;
 };
 /// Fixed sines and cosines added to the token embeddings ("Attention is all you need", 3.5), sines
 /// in the first half of the vector, cosines in the second; row = position + offset.
@@ -53,6 +55,18 @@ struct RelativeBias {
 struct NoPositions {};
 using Positions = std::variant<NoPositions, LearnedPositions, SinusoidalPositions, RotaryPositions,
                                AlibiPositions, RelativeBias>;
+
+/// What a checkpoint ends in.
+enum class HeadKind : std::uint8_t {
+  none,                     ///< hidden states only
+  language_model,           ///< logits over the vocabulary after each decoder token
+  masked_lm,                ///< logits over the vocabulary at each encoder token
+  sequence_classification,  ///< one row of label logits per text
+  token_classification,     ///< one row of label logits per token
+  question_answering,       ///< start and end logit per token
+};
+/// "masked-lm" and so on.
+std::string_view to_string(HeadKind kind);
 
 /// One stack of blocks: an encoder or a decoder. Names are those of config.json.
 struct StackConfig {
@@ -93,6 +107,7 @@ struct TransformerConfig {
   std::string model_type;
   std::vector<std::string> architectures;
   ModelKind kind = ModelKind::decoder;
+  HeadKind head = HeadKind::none;
   StackConfig encoder;  ///< encoder, encoder_decoder
   StackConfig decoder;  ///< decoder, encoder_decoder
   std::int64_t vocab_size = 0;
@@ -105,8 +120,10 @@ struct TransformerConfig {
   std::map<std::int64_t, std::string> id2label;
   std::string problem_type;  ///< sequence classification
 
-  /// The stack that generates: decoder, or nothing for encoder-only.
-  bool generates() const { return kind != ModelKind::encoder; }
+  /// Width of the hidden states that heads see.
+  std::int64_t hidden_size() const {
+    return (kind == ModelKind::encoder ? encoder : decoder).hidden_size;
+  }
 };
 
 }  // namespace llm

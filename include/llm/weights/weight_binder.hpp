@@ -59,14 +59,19 @@ class WeightBinder {
   bool is_gguf() const;
 
   const FileTensor* vector(std::string_view name, std::int64_t size) const;
+  /// A vector stored as a matrix of one row.
+  const FileTensor* row_vector(std::string_view name, std::int64_t size) const;
   const FileTensor* matrix(std::string_view name, std::int64_t rows, std::int64_t cols) const;
   /// `name.weight` (and `name.bias`).
   LinearSource linear(std::string_view name, std::int64_t outputs, std::int64_t inputs,
                       Bias bias = Bias::no) const;
+  /// The same with as many outputs as the file has: labels of a classifier.
+  LinearSource linear_any(std::string_view name, std::int64_t inputs, Bias bias = Bias::no) const;
   /// The same for a weight stored [inputs, outputs] (GPT-2's Conv1D; GGUF stores it [outputs,
   /// inputs]).
   LinearSource linear_transposed(std::string_view name, std::int64_t outputs, std::int64_t inputs,
                                  Bias bias = Bias::no) const;
+  /// `name.weight` and `name.bias`, or `name.gamma` and `name.beta` as old files call them.
   NormSource norm(std::string_view name, std::int64_t size, Bias bias) const;
 
   /// The token embedding `name.weight`; where only the LM head `head.weight` below `root` exists,

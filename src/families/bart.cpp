@@ -1,0 +1,139 @@
+// BART (arXiv:1910.13461), mBART (arXiv:2001.08210), Marian (arXiv:1804.00344) and Pegasus
+// (arXiv:1912.08777): encoder-decoders that differ in the placement of norms, the kind of positions
+// and the scale of embeddings. Reference: transformers modeling_{bart,mbart,marian,pegasus}.py.
+#include <cmath>
+
+#include "model/model_family.hpp"
+
+namespace llm::detail {
+namespace {
+
+// BART and mBART store learned positions behind two unused rows.
+constexpr std::int64_t learned_offset = 2;
+
+StackConfig read_stack(const ConfigReader& json, const std::string& side) {
+  StackConfig s;
+  s.num_hidden_layers = json.size(side + "_layers");
+  s.hidden_size = json.size("d_model");
+  s.intermediate_size = json.size(side + "_ffn_dim");
+  s.num_attention_heads = s.num_key_value_heads = json.size(side + "_attention_heads");
+  if (s.hidden_size % s.num_attention_heads != 0) {
+    json.reject(side + "_attention_heads", "expected a divisor of d_model");
+  }
+  s.head_dim = s.hidden_size / s.num_attention_heads;
+  s.max_position_embeddings = json.size("max_position_embeddings", 1024);
+  const bool learned = json.is_any({"bart", "mbart"}), pre = json.is_any({"mbart", "pegasus"});
+  s.norm_placement = pre ? NormPlacement::pre : NormPlacement::post;
+  s.final_norm = pre;
+  s.embedding_norm = learned;
+  if (learned) {
+    s.positions = LearnedPositions{learned_offset, std::nullopt};
+  } else {
+    s.positions = SinusoidalPositions{};
+  }
+  if (json.flag("scale_embedding", false)) {
+    s.embedding_scale = std::sqrt(static_cast<double>(s.hidden_size));
+  }
+  s.attention_scale = 1.0 / std::sqrt(static_cast<double>(s.head_dim));
+  s.hidden_act = json.activation("activation_function", "gelu");
+  return s;
+}
+
+TransformerConfig read_config(const ConfigReader& json) {
+  TransformerConfig c = json.common();
+  c.kind = ModelKind::encoder_decoder;
+  c.tie_word_embeddings = json.flag("tie_word_embeddings", true);
+  c.encoder = read_stack(json, "encoder");
+  c.decoder = read_stack(json, "decoder");
+  c.decoder.causal = c.decoder.cross_attention = true;
+  if (!c.decoder_start_token_id && !c.eos_token_id.empty()) {
+    c.decoder_start_token_id = c.eos_token_id.front();
+  }
+  return c;
+}
+
+AttentionSource bind_attention(const WeightBinder& w, std::int64_t hidden, bool cross) {
+  AttentionSource a;
+  a.in = w.linear("q_proj", hidden, hidden, Bias::yes);
+  LinearSource& keys = cross ? a.source : a.in;
+  keys.append(w.linear("k_proj", hidden, hidden, Bias::yes));
+  keys.append(w.linear("v_proj", hidden, hidden, Bias::yes));
+  a.out = w.linear("out_proj", hidden, hidden, Bias::yes);
+  return a;
+}
+
+BlockSource bind_block(const WeightBinder& w, const StackConfig& s) {
+  BlockSource b;
+  b.attention = bind_attention(w.scope("self_attn"), s.hidden_size, false);
+  b.attention_norm = w.norm("self_attn_layer_norm", s.hidden_size, Bias::yes);
+  if (s.cross_attention) {
+    b.cross_attention = bind_attention(w.scope("encoder_attn"), s.hidden_size, true);
+    b.cross_attention_norm = w.norm("encoder_attn_layer_norm", s.hidden_size, Bias::yes);
+  }
+  b.feed_forward.up = w.linear("fc1", s.intermediate_size, s.hidden_size, Bias::yes);
+  b.feed_forward.down = w.linear("fc2", s.hidden_size, s.intermediate_size, Bias::yes);
+  b.feed_forward_norm = w.norm("final_layer_norm", s.hidden_size, Bias::yes);
+  return b;
+}
+
+StackSource bind_stack(const WeightBinder& w, const StackConfig& s, const FileTensor* tokens) {
+  StackSource source;
+  source.tokens = tokens;
+  if (const auto* learned = std::get_if<LearnedPositions>(&s.positions)) {
+    source.positions = w.matrix("embed_positions.weight",
+                                s.max_position_embeddings + learned->offset, s.hidden_size);
+  } else if (w.has("embed_positions.weight")) {  // some files store the sinusoids
+    source.positions = w.matrix("embed_positions.weight", s.max_position_embeddings, s.hidden_size);
+  }
+  if (s.embedding_norm)
+    source.embedding_norm = w.norm("layernorm_embedding", s.hidden_size, Bias::yes);
+  for (std::int64_t i = 0; i < s.num_hidden_layers; ++i) {
+    source.blocks.push_back(bind_block(w.scope("layers", i), s));
+  }
+  if (s.final_norm) source.final_norm = w.norm("layer_norm", s.hidden_size, Bias::yes);
+  return source;
+}
+
+// The classifier reads the decoder's last token, which the tokenizer makes eos.
+HeadSource bind_head(const WeightBinder& root, const TransformerConfig& c) {
+  const std::int64_t hidden = c.decoder.hidden_size;
+  HeadSource head;
+  if (c.head == HeadKind::sequence_classification) {
+    head.dense = root.linear("classification_head.dense", hidden, hidden, Bias::yes);
+    head.out = root.linear_any("classification_head.out_proj", hidden, Bias::yes);
+    head.rows = HeadRows::last;
+  } else if (c.head == HeadKind::question_answering) {
+    head.out = root.linear("qa_outputs", 2, hidden, Bias::yes);
+  }
+  return head;
+}
+
+ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
+  const WeightBinder w = root.scope_with("encoder.layers.0.fc1.weight", {"model", ""});
+  const std::int64_t hidden = c.encoder.hidden_size;
+  ModelSource m;
+  const bool separate = w.has("encoder.embed_tokens.weight") && !w.has("shared.weight");
+  const FileTensor* tokens = w.embedding(separate ? "encoder.embed_tokens" : "shared", root,
+                                         "lm_head", c.vocab_size, hidden);
+  const FileTensor* target = separate && w.has("decoder.embed_tokens.weight")
+                                 ? w.matrix("decoder.embed_tokens.weight", c.vocab_size, hidden)
+                                 : tokens;
+  m.encoder = bind_stack(w.scope("encoder"), c.encoder, tokens);
+  m.decoder = bind_stack(w.scope("decoder"), c.decoder, target);
+  m.head = bind_head(root, c);
+  if (m.head.empty()) {
+    m.lm_head = root.lm_head("lm_head", target, c.tie_word_embeddings, Bias::no);
+    if (root.has("final_logits_bias")) {
+      m.lm_head.parts.front().bias = root.row_vector("final_logits_bias", c.vocab_size);
+    }
+  }
+  return m;
+}
+
+}  // namespace
+
+ModelFamily bart_family() {
+  return {{"bart", "mbart", "marian", "pegasus"}, read_config, bind_weights, {}};
+}
+
+}  // namespace llm::detail

@@ -1,0 +1,127 @@
+// BERT (arXiv:1810.04805): post-norm encoder, learned positions and segments, a norm after the
+// embeddings. Reference: transformers modeling_bert.py.
+#include <cmath>
+
+#include "families/bert_layers.hpp"
+
+namespace llm::detail {
+namespace {
+
+BlockSource bind_block(const WeightBinder& w, const StackConfig& e) {
+  const std::int64_t hidden = e.hidden_size, inner = e.intermediate_size;
+  const WeightBinder self = w.scope("attention.self");
+  BlockSource b;
+  for (const char* name : {"query", "key", "value"}) {
+    b.attention.in.append(self.linear(name, hidden, hidden, Bias::yes));
+  }
+  b.attention.out = w.linear("attention.output.dense", hidden, hidden, Bias::yes);
+  b.attention_norm = w.norm("attention.output.LayerNorm", hidden, Bias::yes);
+  b.feed_forward.up = w.linear("intermediate.dense", inner, hidden, Bias::yes);
+  b.feed_forward.down = w.linear("output.dense", hidden, inner, Bias::yes);
+  b.feed_forward_norm = w.norm("output.LayerNorm", hidden, Bias::yes);
+  return b;
+}
+
+TransformerConfig read_config(const ConfigReader& json) {
+  TransformerConfig c = read_bert_config(json);
+  c.encoder.positions = LearnedPositions{};
+  return c;
+}
+
+HeadSource bind_head(const WeightBinder& root, const WeightBinder& w, const TransformerConfig& c,
+                     const FileTensor* tokens) {
+  const std::int64_t hidden = c.encoder.hidden_size;
+  HeadSource head;
+  switch (c.head) {
+    case HeadKind::masked_lm: {
+      const WeightBinder cls = root.scope("cls.predictions");
+      head.dense = cls.linear("transform.dense", hidden, hidden, Bias::yes);
+      head.activation = c.encoder.hidden_act;
+      head.norm = cls.norm("transform.LayerNorm", hidden, Bias::yes);
+      head.out = cls.lm_head("decoder", tokens, c.tie_word_embeddings, Bias::no);
+      head.out.parts.front().bias = cls.vector("bias", c.vocab_size);
+      break;
+    }
+    case HeadKind::sequence_classification:
+      head = bind_bert_pooler(w, hidden);
+      head.out = root.linear_any("classifier", hidden, Bias::yes);
+      break;
+    case HeadKind::token_classification:
+      head.out = root.linear_any("classifier", hidden, Bias::yes);
+      break;
+    case HeadKind::question_answering:
+      head.out = root.linear("qa_outputs", 2, hidden, Bias::yes);
+      break;
+    case HeadKind::none:
+    case HeadKind::language_model:
+      break;
+  }
+  return head;
+}
+
+ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
+  const WeightBinder w = root.scope_with("embeddings.position_embeddings.weight", {"bert", ""});
+  ModelSource m;
+  m.encoder = bind_bert_encoder(w, c, c.encoder.max_position_embeddings);
+  m.head = bind_head(root, w, c, m.encoder.tokens);
+  if (w.has("pooler.dense.weight")) m.pooler = bind_bert_pooler(w, c.encoder.hidden_size);
+  return m;
+}
+
+}  // namespace
+
+TransformerConfig read_bert_config(const ConfigReader& json) {
+  TransformerConfig c = json.common();
+  c.kind = ModelKind::encoder;
+  c.tie_word_embeddings = json.flag("tie_word_embeddings", true);
+  c.type_vocab_size = json.size("type_vocab_size", 2);
+  if (json.flag("is_decoder", false)) {
+    json.unsupported("is_decoder", "used as a decoder this model is not supported");
+  }
+  if (json.text("position_embedding_type", "absolute") != "absolute") {
+    json.unsupported("position_embedding_type", "supported: absolute");
+  }
+  StackConfig& e = c.encoder;
+  e.num_hidden_layers = json.size("num_hidden_layers");
+  e.hidden_size = json.size("hidden_size");
+  e.intermediate_size = json.size("intermediate_size");
+  e.num_attention_heads = e.num_key_value_heads = json.size("num_attention_heads");
+  if (e.hidden_size % e.num_attention_heads != 0) {
+    json.reject("num_attention_heads", "expected a divisor of hidden_size");
+  }
+  e.head_dim = e.hidden_size / e.num_attention_heads;
+  e.max_position_embeddings = json.size("max_position_embeddings", 512);
+  e.norm_eps = json.number("layer_norm_eps", 1e-12);
+  e.norm_placement = NormPlacement::post;
+  e.embedding_norm = true;
+  e.final_norm = false;
+  e.attention_scale = 1.0 / std::sqrt(static_cast<double>(e.head_dim));
+  e.hidden_act = json.activation("hidden_act", "gelu");
+  return c;
+}
+
+StackSource bind_bert_encoder(const WeightBinder& w, const TransformerConfig& c,
+                              std::int64_t position_rows) {
+  const StackConfig& e = c.encoder;
+  const WeightBinder embeddings = w.scope("embeddings");
+  StackSource s;
+  s.tokens = embeddings.matrix("word_embeddings.weight", c.vocab_size, e.hidden_size);
+  s.positions = embeddings.matrix("position_embeddings.weight", position_rows, e.hidden_size);
+  s.types = embeddings.matrix("token_type_embeddings.weight", c.type_vocab_size, e.hidden_size);
+  s.embedding_norm = embeddings.norm("LayerNorm", e.hidden_size, Bias::yes);
+  for (std::int64_t i = 0; i < e.num_hidden_layers; ++i) {
+    s.blocks.push_back(bind_block(w.scope("encoder.layer", i), e));
+  }
+  return s;
+}
+
+HeadSource bind_bert_pooler(const WeightBinder& w, std::int64_t hidden) {
+  HeadSource pooler;
+  pooler.dense = w.linear("pooler.dense", hidden, hidden, Bias::yes);
+  pooler.rows = HeadRows::first;
+  return pooler;
+}
+
+ModelFamily bert_family() { return {{"bert"}, read_config, bind_weights, {}}; }
+
+}  // namespace llm::detail

@@ -1,0 +1,112 @@
+// BLOOM (arXiv:2211.05100): pre-norm decoder, norm after the embeddings, ALiBi instead of
+// positions, query_key_value fused with rows ordered [head][query|key|value][head_dim]. Reference:
+// transformers modeling_bloom.py.
+#include <cmath>
+
+#include "model/model_family.hpp"
+
+namespace llm::detail {
+namespace {
+
+// 2^(-8i/n) for n heads, n a power of two; otherwise those of the next lower power, filled up with
+// every other slope of the next higher one (arXiv:2108.12409, reference `build_alibi_tensor`).
+std::vector<double> alibi_slopes(std::int64_t heads) {
+  std::int64_t power = 1;
+  while (2 * power <= heads) power *= 2;
+  std::vector<double> slopes;
+  for (std::int64_t i = 1; i <= power; ++i) {
+    slopes.push_back(std::pow(2.0, -8.0 * static_cast<double>(i) / static_cast<double>(power)));
+  }
+  for (std::int64_t i = 1; static_cast<std::int64_t>(slopes.size()) < heads; i += 2) {
+    slopes.push_back(std::pow(2.0, -4.0 * static_cast<double>(i) / static_cast<double>(power)));
+  }
+  return slopes;
+}
+
+TransformerConfig read_config(const ConfigReader& json) {
+  TransformerConfig c = json.common();
+  c.kind = ModelKind::decoder;
+  c.tie_word_embeddings = json.flag("tie_word_embeddings", true);
+  StackConfig& d = c.decoder;
+  d.num_hidden_layers = json.size(json.has("n_layer") ? "n_layer" : "num_hidden_layers");
+  d.hidden_size = json.size(json.has("hidden_size") ? "hidden_size" : "n_embed");
+  d.intermediate_size = 4 * d.hidden_size;
+  d.num_attention_heads = json.size(json.has("n_head") ? "n_head" : "num_attention_heads");
+  d.num_key_value_heads = d.num_attention_heads;
+  if (d.hidden_size % d.num_attention_heads != 0) {
+    json.reject("n_head", "expected a divisor of hidden_size");
+  }
+  d.head_dim = d.hidden_size / d.num_attention_heads;
+  d.norm_eps = json.number("layer_norm_epsilon", 1e-5);
+  d.embedding_norm = true;
+  d.residual_from_norm = json.flag("apply_residual_connection_post_layernorm", false);
+  d.positions = AlibiPositions{alibi_slopes(d.num_attention_heads)};
+  d.attention_scale = 1.0 / std::sqrt(static_cast<double>(d.head_dim));
+  d.causal = true;
+  d.hidden_act = Activation::gelu_tanh;
+  return c;
+}
+
+// Rows [head][query|key|value][head_dim] -> all queries, all keys, all values. GGUF stores them so.
+LinearSource unfused(LinearSource source, const StackConfig& d) {
+  for (std::int64_t kind = 0; kind < 3; ++kind) {
+    for (std::int64_t head = 0; head < d.num_attention_heads; ++head) {
+      for (std::int64_t i = 0; i < d.head_dim; ++i) {
+        source.parts.front().row_order.push_back((head * 3 + kind) * d.head_dim + i);
+      }
+    }
+  }
+  return source;
+}
+
+BlockSource bind_block(const WeightBinder& w, const StackConfig& d) {
+  const std::int64_t hidden = d.hidden_size, inner = d.intermediate_size;
+  BlockSource b;
+  b.attention_norm = w.norm("input_layernorm", hidden, Bias::yes);
+  b.attention.in = w.linear("self_attention.query_key_value", 3 * hidden, hidden, Bias::yes);
+  if (!w.is_gguf()) b.attention.in = unfused(std::move(b.attention.in), d);
+  b.attention.out = w.linear("self_attention.dense", hidden, hidden, Bias::yes);
+  b.feed_forward_norm = w.norm("post_attention_layernorm", hidden, Bias::yes);
+  b.feed_forward.up = w.linear("mlp.dense_h_to_4h", inner, hidden, Bias::yes);
+  b.feed_forward.down = w.linear("mlp.dense_4h_to_h", hidden, inner, Bias::yes);
+  return b;
+}
+
+ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
+  const StackConfig& d = c.decoder;
+  const WeightBinder w = root.scope_with("ln_f.weight", {"transformer", ""});
+  ModelSource m;
+  m.decoder.tokens = w.embedding("word_embeddings", root, "lm_head", c.vocab_size, d.hidden_size);
+  m.decoder.embedding_norm = w.norm("word_embeddings_layernorm", d.hidden_size, Bias::yes);
+  for (std::int64_t i = 0; i < d.num_hidden_layers; ++i) {
+    m.decoder.blocks.push_back(bind_block(w.scope("h", i), d));
+  }
+  m.decoder.final_norm = w.norm("ln_f", d.hidden_size, Bias::yes);
+  m.lm_head = root.lm_head("lm_head", m.decoder.tokens, c.tie_word_embeddings, Bias::no);
+  return m;
+}
+
+GgufLayout gguf() {
+  return {{"bloom"},
+          "bloom",
+          {{"n_layer", "{}.block_count"},
+           {"hidden_size", "{}.embedding_length"},
+           {"n_head", "{}.attention.head_count"},
+           {"layer_norm_epsilon", "{}.attention.layer_norm_epsilon"}},
+          {{"transformer.word_embeddings", "token_embd"},
+           {"transformer.word_embeddings_layernorm", "token_embd_norm"},
+           {"transformer.ln_f", "output_norm"},
+           {"lm_head", "output"},
+           {"transformer.h.{}.input_layernorm", "blk.{}.attn_norm"},
+           {"transformer.h.{}.self_attention.query_key_value", "blk.{}.attn_qkv"},
+           {"transformer.h.{}.self_attention.dense", "blk.{}.attn_output"},
+           {"transformer.h.{}.post_attention_layernorm", "blk.{}.ffn_norm"},
+           {"transformer.h.{}.mlp.dense_h_to_4h", "blk.{}.ffn_up"},
+           {"transformer.h.{}.mlp.dense_4h_to_h", "blk.{}.ffn_down"}}};
+}
+
+}  // namespace
+
+ModelFamily bloom_family() { return {{"bloom"}, read_config, bind_weights, gguf()}; }
+
+}  // namespace llm::detail

@@ -1,0 +1,98 @@
+// DistilBERT (arXiv:1910.01108): BERT without segments and pooler, with its own names.
+// Reference: transformers modeling_distilbert.py.
+#include <cmath>
+
+#include "model/model_family.hpp"
+
+namespace llm::detail {
+namespace {
+
+TransformerConfig read_config(const ConfigReader& json) {
+  TransformerConfig c = json.common();
+  c.kind = ModelKind::encoder;
+  c.tie_word_embeddings = json.flag("tie_word_embeddings", true);
+  StackConfig& e = c.encoder;
+  e.num_hidden_layers = json.size("n_layers", 6);
+  e.hidden_size = json.size("dim", 768);
+  e.intermediate_size = json.size("hidden_dim", 4 * e.hidden_size);
+  e.num_attention_heads = e.num_key_value_heads = json.size("n_heads", 12);
+  if (e.hidden_size % e.num_attention_heads != 0)
+    json.reject("n_heads", "expected a divisor of dim");
+  e.head_dim = e.hidden_size / e.num_attention_heads;
+  e.max_position_embeddings = json.size("max_position_embeddings", 512);
+  e.norm_eps = 1e-12;
+  e.norm_placement = NormPlacement::post;
+  e.embedding_norm = true;
+  e.final_norm = false;
+  e.positions = LearnedPositions{};
+  e.attention_scale = 1.0 / std::sqrt(static_cast<double>(e.head_dim));
+  e.hidden_act = json.activation("activation", "gelu");
+  return c;
+}
+
+BlockSource bind_block(const WeightBinder& w, const StackConfig& e) {
+  const std::int64_t hidden = e.hidden_size, inner = e.intermediate_size;
+  BlockSource b;
+  for (const char* name : {"q_lin", "k_lin", "v_lin"}) {
+    b.attention.in.append(w.scope("attention").linear(name, hidden, hidden, Bias::yes));
+  }
+  b.attention.out = w.linear("attention.out_lin", hidden, hidden, Bias::yes);
+  b.attention_norm = w.norm("sa_layer_norm", hidden, Bias::yes);
+  b.feed_forward.up = w.linear("ffn.lin1", inner, hidden, Bias::yes);
+  b.feed_forward.down = w.linear("ffn.lin2", hidden, inner, Bias::yes);
+  b.feed_forward_norm = w.norm("output_layer_norm", hidden, Bias::yes);
+  return b;
+}
+
+HeadSource bind_head(const WeightBinder& root, const TransformerConfig& c,
+                     const FileTensor* tokens) {
+  const std::int64_t hidden = c.encoder.hidden_size;
+  HeadSource head;
+  switch (c.head) {
+    case HeadKind::masked_lm:
+      head.dense = root.linear("vocab_transform", hidden, hidden, Bias::yes);
+      head.activation = c.encoder.hidden_act;
+      head.norm = root.norm("vocab_layer_norm", hidden, Bias::yes);
+      head.out = root.lm_head("vocab_projector", tokens, c.tie_word_embeddings, Bias::yes);
+      break;
+    case HeadKind::sequence_classification:
+      head.dense = root.linear("pre_classifier", hidden, hidden, Bias::yes);
+      head.activation = Activation::relu;
+      head.out = root.linear_any("classifier", hidden, Bias::yes);
+      head.rows = HeadRows::first;
+      break;
+    case HeadKind::token_classification:
+      head.out = root.linear_any("classifier", hidden, Bias::yes);
+      break;
+    case HeadKind::question_answering:
+      head.out = root.linear("qa_outputs", 2, hidden, Bias::yes);
+      break;
+    case HeadKind::none:
+    case HeadKind::language_model:
+      break;
+  }
+  return head;
+}
+
+ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
+  const StackConfig& e = c.encoder;
+  const WeightBinder w =
+      root.scope_with("embeddings.position_embeddings.weight", {"distilbert", ""});
+  const WeightBinder embeddings = w.scope("embeddings");
+  ModelSource m;
+  m.encoder.tokens = embeddings.matrix("word_embeddings.weight", c.vocab_size, e.hidden_size);
+  m.encoder.positions =
+      embeddings.matrix("position_embeddings.weight", e.max_position_embeddings, e.hidden_size);
+  m.encoder.embedding_norm = embeddings.norm("LayerNorm", e.hidden_size, Bias::yes);
+  for (std::int64_t i = 0; i < e.num_hidden_layers; ++i) {
+    m.encoder.blocks.push_back(bind_block(w.scope("transformer.layer", i), e));
+  }
+  m.head = bind_head(root, c, m.encoder.tokens);
+  return m;
+}
+
+}  // namespace
+
+ModelFamily distilbert_family() { return {{"distilbert"}, read_config, bind_weights, {}}; }
+
+}  // namespace llm::detail

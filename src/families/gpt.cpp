@@ -1,0 +1,65 @@
+// GPT (Radford et al. 2018): post-norm decoder, learned positions, fused query-key-value stored
+// transposed. Reference: transformers modeling_openai.py.
+#include <cmath>
+
+#include "model/model_family.hpp"
+
+namespace llm::detail {
+namespace {
+
+TransformerConfig read_config(const ConfigReader& json) {
+  TransformerConfig c = json.common();
+  c.kind = ModelKind::decoder;
+  c.tie_word_embeddings = json.flag("tie_word_embeddings", true);
+  StackConfig& d = c.decoder;
+  d.num_hidden_layers = json.size("n_layer", 12);
+  d.hidden_size = json.size("n_embd", 768);
+  d.intermediate_size = 4 * d.hidden_size;
+  d.num_attention_heads = d.num_key_value_heads = json.size("n_head", 12);
+  if (d.hidden_size % d.num_attention_heads != 0)
+    json.reject("n_head", "expected a divisor of n_embd");
+  d.head_dim = d.hidden_size / d.num_attention_heads;
+  d.max_position_embeddings = json.size("n_positions", 512);
+  d.norm_eps = json.number("layer_norm_epsilon", 1e-5);
+  d.norm_placement = NormPlacement::post;
+  d.final_norm = false;
+  d.positions = LearnedPositions{};
+  d.attention_scale = 1.0 / std::sqrt(static_cast<double>(d.head_dim));
+  d.causal = true;
+  // Its "gelu" is the tanh form.
+  d.hidden_act = json.activation("afn", "gelu");
+  if (d.hidden_act == Activation::gelu) d.hidden_act = Activation::gelu_tanh;
+  return c;
+}
+
+BlockSource bind_block(const WeightBinder& w, const StackConfig& d) {
+  const std::int64_t hidden = d.hidden_size, inner = d.intermediate_size;
+  BlockSource b;
+  b.attention.in = w.linear_transposed("attn.c_attn", 3 * hidden, hidden, Bias::yes);
+  b.attention.out = w.linear_transposed("attn.c_proj", hidden, hidden, Bias::yes);
+  b.attention_norm = w.norm("ln_1", hidden, Bias::yes);
+  b.feed_forward.up = w.linear_transposed("mlp.c_fc", inner, hidden, Bias::yes);
+  b.feed_forward.down = w.linear_transposed("mlp.c_proj", hidden, inner, Bias::yes);
+  b.feed_forward_norm = w.norm("ln_2", hidden, Bias::yes);
+  return b;
+}
+
+ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
+  const StackConfig& d = c.decoder;
+  const WeightBinder w = root.scope_with("positions_embed.weight", {"transformer", ""});
+  ModelSource m;
+  m.decoder.tokens = w.embedding("tokens_embed", root, "lm_head", c.vocab_size, d.hidden_size);
+  m.decoder.positions =
+      w.matrix("positions_embed.weight", d.max_position_embeddings, d.hidden_size);
+  for (std::int64_t i = 0; i < d.num_hidden_layers; ++i) {
+    m.decoder.blocks.push_back(bind_block(w.scope("h", i), d));
+  }
+  m.lm_head = root.lm_head("lm_head", m.decoder.tokens, c.tie_word_embeddings, Bias::no);
+  return m;
+}
+
+}  // namespace
+
+ModelFamily gpt_family() { return {{"openai-gpt"}, read_config, bind_weights, {}}; }
+
+}  // namespace llm::detail

@@ -1,0 +1,70 @@
+// GPT-Neo (Black et al. 2021): pre-norm decoder, learned positions, no scale on the scores, layers
+// that alternate between all keys and a window. Reference: transformers modeling_gpt_neo.py.
+#include "model/model_family.hpp"
+
+namespace llm::detail {
+namespace {
+
+TransformerConfig read_config(const ConfigReader& json) {
+  TransformerConfig c = json.common();
+  c.kind = ModelKind::decoder;
+  c.tie_word_embeddings = json.flag("tie_word_embeddings", true);
+  StackConfig& d = c.decoder;
+  d.num_hidden_layers = json.size("num_layers", 24);
+  d.hidden_size = json.size("hidden_size", 2048);
+  d.intermediate_size = json.size("intermediate_size", 4 * d.hidden_size);
+  d.num_attention_heads = d.num_key_value_heads = json.size("num_heads", 16);
+  if (d.hidden_size % d.num_attention_heads != 0) {
+    json.reject("num_heads", "expected a divisor of hidden_size");
+  }
+  d.head_dim = d.hidden_size / d.num_attention_heads;
+  d.max_position_embeddings = json.size("max_position_embeddings", 2048);
+  d.norm_eps = json.number("layer_norm_epsilon", 1e-5);
+  d.positions = LearnedPositions{};
+  d.attention_scale = 1.0;
+  d.causal = true;
+  d.hidden_act = json.activation("activation_function", "gelu_new");
+  const std::int64_t window = json.size("window_size", 256);
+  for (const std::string& type : json.repeated_texts("attention_types", d.num_hidden_layers)) {
+    if (type != "global" && type != "local") {
+      json.unsupported("attention_types", "supported: global, local");
+    }
+    d.attention_window.push_back(type == "local" ? window : 0);
+  }
+  return c;
+}
+
+BlockSource bind_block(const WeightBinder& w, const StackConfig& d) {
+  const std::int64_t hidden = d.hidden_size, inner = d.intermediate_size;
+  const WeightBinder attention = w.scope("attn.attention");
+  BlockSource b;
+  b.attention_norm = w.norm("ln_1", hidden, Bias::yes);
+  for (const char* name : {"q_proj", "k_proj", "v_proj"}) {
+    b.attention.in.append(attention.linear(name, hidden, hidden));
+  }
+  b.attention.out = attention.linear("out_proj", hidden, hidden, Bias::yes);
+  b.feed_forward_norm = w.norm("ln_2", hidden, Bias::yes);
+  b.feed_forward.up = w.linear("mlp.c_fc", inner, hidden, Bias::yes);
+  b.feed_forward.down = w.linear("mlp.c_proj", hidden, inner, Bias::yes);
+  return b;
+}
+
+ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
+  const StackConfig& d = c.decoder;
+  const WeightBinder w = root.scope_with("wpe.weight", {"transformer", ""});
+  ModelSource m;
+  m.decoder.tokens = w.embedding("wte", root, "lm_head", c.vocab_size, d.hidden_size);
+  m.decoder.positions = w.matrix("wpe.weight", d.max_position_embeddings, d.hidden_size);
+  for (std::int64_t i = 0; i < d.num_hidden_layers; ++i) {
+    m.decoder.blocks.push_back(bind_block(w.scope("h", i), d));
+  }
+  m.decoder.final_norm = w.norm("ln_f", d.hidden_size, Bias::yes);
+  m.lm_head = root.lm_head("lm_head", m.decoder.tokens, c.tie_word_embeddings, Bias::no);
+  return m;
+}
+
+}  // namespace
+
+ModelFamily gpt_neo_family() { return {{"gpt_neo"}, read_config, bind_weights, {}}; }
+
+}  // namespace llm::detail

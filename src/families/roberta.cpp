@@ -1,0 +1,70 @@
+// RoBERTa (arXiv:1907.11692), XLM-RoBERTa (arXiv:1911.02116) and CamemBERT (arXiv:1911.03894):
+// BERT's blocks, positions that start behind the padding token's, other heads. Reference:
+// transformers modeling_roberta.py.
+#include "families/bert_layers.hpp"
+
+namespace llm::detail {
+namespace {
+
+TransformerConfig read_config(const ConfigReader& json) {
+  TransformerConfig c = read_bert_config(json);
+  const TokenId padding = c.pad_token_id.value_or(1);
+  c.encoder.norm_eps = json.number("layer_norm_eps", 1e-12);
+  c.encoder.positions = LearnedPositions{padding + 1, padding};
+  c.encoder.max_position_embeddings -= padding + 1;
+  if (c.encoder.max_position_embeddings < 1) {
+    json.reject("max_position_embeddings", "expected more than pad_token_id + 1");
+  }
+  return c;
+}
+
+HeadSource bind_head(const WeightBinder& root, const TransformerConfig& c,
+                     const FileTensor* tokens) {
+  const std::int64_t hidden = c.encoder.hidden_size;
+  HeadSource head;
+  switch (c.head) {
+    case HeadKind::masked_lm: {
+      const WeightBinder lm = root.scope("lm_head");
+      head.dense = lm.linear("dense", hidden, hidden, Bias::yes);
+      head.activation = Activation::gelu;
+      head.norm = lm.norm("layer_norm", hidden, Bias::yes);
+      head.out = lm.lm_head("decoder", tokens, c.tie_word_embeddings, Bias::no);
+      head.out.parts.front().bias = lm.vector("bias", c.vocab_size);
+      break;
+    }
+    case HeadKind::sequence_classification:
+      head.dense = root.linear("classifier.dense", hidden, hidden, Bias::yes);
+      head.out = root.linear_any("classifier.out_proj", hidden, Bias::yes);
+      head.rows = HeadRows::first;
+      break;
+    case HeadKind::token_classification:
+      head.out = root.linear_any("classifier", hidden, Bias::yes);
+      break;
+    case HeadKind::question_answering:
+      head.out = root.linear("qa_outputs", 2, hidden, Bias::yes);
+      break;
+    case HeadKind::none:
+    case HeadKind::language_model:
+      break;
+  }
+  return head;
+}
+
+ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
+  const WeightBinder w =
+      root.scope_with("embeddings.position_embeddings.weight", {"roberta", "camembert", ""});
+  const std::int64_t offset = std::get<LearnedPositions>(c.encoder.positions).offset;
+  ModelSource m;
+  m.encoder = bind_bert_encoder(w, c, c.encoder.max_position_embeddings + offset);
+  m.head = bind_head(root, c, m.encoder.tokens);
+  if (w.has("pooler.dense.weight")) m.pooler = bind_bert_pooler(w, c.encoder.hidden_size);
+  return m;
+}
+
+}  // namespace
+
+ModelFamily roberta_family() {
+  return {{"roberta", "xlm-roberta", "camembert"}, read_config, bind_weights, {}};
+}
+
+}  // namespace llm::detail
