@@ -3,10 +3,12 @@
 
 #include <pcre2.h>
 
+#include <algorithm>
 #include <array>
 
 #include "llm/core/error.hpp"
 #include "tokenizer/json_fields.hpp"
+#include "tokenizer/unicode_versions.hpp"
 
 namespace llm::detail {
 namespace {
@@ -16,7 +18,22 @@ constexpr std::uint32_t heap_limit_kib = 256 * 1024;
 
 // Members of a class in brackets, as Oniguruma defines them for Unicode.
 constexpr std::string_view space_members = R"(\x{9}-\x{d}\x{20}\x{85}\p{Z})";
-constexpr std::string_view word_members = R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24b6}-\x{24e9})";
+constexpr std::string_view word_members =
+    R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{b2}\x{b3}\x{b9}\x{bc}-\x{be}\x{24b6}-\x{24e9})"
+    R"(\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189})";
+
+// Length of the script's name in "p{Han}"; 0 when it is something else.
+std::size_t script_name(std::string_view text) {
+  if (!text.starts_with("p{") && !text.starts_with("P{")) return 0;
+  const std::size_t end = text.find('}');
+  constexpr std::size_t longest_category = 2;  // "Lu"; "L&" and "^L" are no names of scripts
+  if (end == std::string_view::npos || end - 2 <= longest_category) return 0;
+  const std::string_view name = text.substr(2, end - 2);
+  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+  });
+  return plain && name != "Any" ? name.size() : 0;
+}
 
 // Spells out \s \S \w \W; inside brackets a negated one stays as it is.
 std::string translate(std::string_view pattern) {
@@ -31,6 +48,12 @@ std::string translate(std::string_view pattern) {
       continue;
     }
     const char kind = pattern[++i];
+    if (const std::size_t name = script_name(pattern.substr(i)); name > 0) {
+      // \p{Han} means the script here, in PCRE2 also what is used together with it.
+      out += std::string(1, c) + kind + "{sc:" + std::string(pattern.substr(i + 2, name)) + "}";
+      i += name + 2;
+      continue;
+    }
     const bool space = kind == 's' || kind == 'S';
     const bool negated = kind == 'S' || kind == 'W';
     if ((!space && kind != 'w' && kind != 'W') || (negated && depth > 0)) {
@@ -98,6 +121,8 @@ Regex::Regex(Regex&&) noexcept = default;
 Regex::~Regex() = default;
 
 void Regex::find_all(std::string_view text, std::vector<Span>& matches) const {
+  std::string replaced;
+  if (replace_new_code_points(text, replaced)) text = replaced;
   const std::unique_ptr<pcre2_match_data, FreeMatch> data(
       pcre2_match_data_create_from_pattern(compiled_->code, nullptr));
   const auto subject = reinterpret_cast<PCRE2_SPTR>(text.data());

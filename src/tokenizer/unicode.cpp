@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <array>
 
+#include "tokenizer/unicode_versions.hpp"
+
 namespace llm::detail {
 namespace {
 
 int category(char32_t c) { return utf8proc_category(static_cast<utf8proc_int32_t>(c)); }
 int combining_class(char32_t c) {
+  if (c < 0x300 || is_after_unicode_9(c)) return 0;
   return utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->combining_class;
 }
 
@@ -63,7 +66,8 @@ std::vector<Decomposed> decompose(std::string_view text, bool compatible) {
     auto count =
         utf8proc_decompose_char(static_cast<utf8proc_int32_t>(source.value), parts.data(),
                                 static_cast<utf8proc_ssize_t>(parts.size()), options, &boundary);
-    if (count < 1 || count > static_cast<utf8proc_ssize_t>(parts.size())) {
+    if (count < 1 || count > static_cast<utf8proc_ssize_t>(parts.size()) ||
+        is_after_unicode_9(source.value)) {
       parts[0] = static_cast<utf8proc_int32_t>(source.value);
       count = 1;
     }
@@ -87,7 +91,8 @@ char32_t compose_pair(char32_t a, char32_t b) {
                                        static_cast<utf8proc_int32_t>(b)};
   const auto length = utf8proc_normalize_utf32(
       pair.data(), 2, static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE));
-  return length == 1 ? static_cast<char32_t>(pair[0]) : 0;
+  const auto composed = static_cast<char32_t>(pair[0]);
+  return length == 1 && !is_after_unicode_9(composed) ? composed : 0;
 }
 
 void recompose(const std::vector<Decomposed>& in, std::vector<Change>& out) {
@@ -190,7 +195,8 @@ bool is_whitespace(char32_t c) {
 bool is_numeric(char32_t c) {
   if (c < 0x80) return c >= '0' && c <= '9';
   const int k = category(c);
-  return k == UTF8PROC_CATEGORY_ND || k == UTF8PROC_CATEGORY_NL || k == UTF8PROC_CATEGORY_NO;
+  return k == UTF8PROC_CATEGORY_ND || k == UTF8PROC_CATEGORY_NL || k == UTF8PROC_CATEGORY_NO ||
+         is_number_of_unicode_16(c);
 }
 
 bool is_punctuation(char32_t c) {
@@ -199,19 +205,27 @@ bool is_punctuation(char32_t c) {
            (c >= '{' && c <= '~');
   }
   const int k = category(c);
-  return k >= UTF8PROC_CATEGORY_PC && k <= UTF8PROC_CATEGORY_PO;
+  // Two letters of today were punctuation in Unicode 8.
+  return (k >= UTF8PROC_CATEGORY_PC && k <= UTF8PROC_CATEGORY_PO && !is_after_unicode_8(c)) ||
+         c == 0x166D || c == 0x111C9;
 }
 
 bool is_other(char32_t c) {
   const int k = category(c);
-  return k == UTF8PROC_CATEGORY_CC || k == UTF8PROC_CATEGORY_CF || k == UTF8PROC_CATEGORY_CO;
+  return (k == UTF8PROC_CATEGORY_CC || k == UTF8PROC_CATEGORY_CF || k == UTF8PROC_CATEGORY_CO) &&
+         !is_after_unicode_8(c);
 }
 
-bool is_nonspacing_mark(char32_t c) { return c >= 0x300 && category(c) == UTF8PROC_CATEGORY_MN; }
+bool is_nonspacing_mark(char32_t c) {
+  if (c < 0x300) return false;
+  return c == 0x1734 || (category(c) == UTF8PROC_CATEGORY_MN && !is_after_unicode_8(c));
+}
 
 bool is_mark(char32_t c) {
   const int k = c < 0x300 ? 0 : category(c);
-  return k == UTF8PROC_CATEGORY_MN || k == UTF8PROC_CATEGORY_MC || k == UTF8PROC_CATEGORY_ME;
+  const bool mark =
+      k == UTF8PROC_CATEGORY_MN || k == UTF8PROC_CATEGORY_MC || k == UTF8PROC_CATEGORY_ME;
+  return (mark && !is_after_unicode_9(c)) || c == 0x1CF2 || c == 0x1CF3;
 }
 
 bool is_word(char32_t c) {
@@ -222,7 +236,7 @@ bool is_word(char32_t c) {
   const bool circled_letter = (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) ||
                               (c >= 0x1F150 && c <= 0x1F169) || (c >= 0x1F170 && c <= 0x1F189);
   return (k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_NL) || k == UTF8PROC_CATEGORY_PC ||
-         circled_letter || c == 0x200C || c == 0x200D;
+         circled_letter || c == 0x200C || c == 0x200D || is_word_of_unicode_16(c);
 }
 
 char32_t to_lower(char32_t c, char32_t& second) {
@@ -232,7 +246,8 @@ char32_t to_lower(char32_t c, char32_t& second) {
     second = 0x307;
     return 'i';
   }
-  return static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c)));
+  const auto lower = static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c)));
+  return lower == c ? lower_of_unicode_16(c) : lower;
 }
 
 void normalize(std::string_view text, NormalForm form, std::vector<Change>& out) {

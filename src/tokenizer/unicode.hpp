@@ -1,6 +1,6 @@
 // UTF-8 and Unicode properties for the tokenizers: decoding, categories, case, normalization forms.
-// The tables are utf8proc's; it is named nowhere else. Stands below every other file of the
-// tokenizer.
+// The tables are utf8proc's, which is named nowhere else, made to agree with those of the
+// reference. Stands below every other file of the tokenizer.
 #pragma once
 
 #include <cstddef>
@@ -33,10 +33,10 @@ std::string repair_utf8(std::string bytes);
 
 bool is_whitespace(char32_t c);       // White_Space
 bool is_numeric(char32_t c);          // Nd, Nl, No
-bool is_punctuation(char32_t c);      // ASCII punctuation (also $+<=>^`|~) and P*
-bool is_other(char32_t c);            // Cc, Cf, Co
-bool is_nonspacing_mark(char32_t c);  // Mn
-bool is_mark(char32_t c);             // Mn, Mc, Me
+bool is_punctuation(char32_t c);      // ASCII punctuation (also $+<=>^`|~) and P* of Unicode 8
+bool is_other(char32_t c);            // Cc, Cf, Co of Unicode 8
+bool is_nonspacing_mark(char32_t c);  // Mn of Unicode 8
+bool is_mark(char32_t c);             // Mn, Mc, Me of Unicode 9
 bool is_word(char32_t c);             // \w of a regular expression
 // Simple lower case, except U+0130, which becomes two code points; returns the second one or 0.
 char32_t to_lower(char32_t c, char32_t& second);

@@ -1,0 +1,103 @@
+// Damaged tokenizer files: opening and using them ends in success or in llm::Error.
+#include "support/tokenizer_files.hpp"
+
+#include <fstream>
+
+#include "llm/core/error.hpp"
+#include "llm/tokenizer/tokenizer.hpp"
+#include "support/mutate.hpp"
+#include "support/temp_dir.hpp"
+
+namespace {
+
+using llm::Tokenizer;
+using llm::test::Mutator;
+using llm::test::TempDir;
+
+constexpr const char* text = "Hello <s> don't 123 世界 e\u0301 😀<end>\t\n  low";
+
+// Opens `bytes` as the file `name`; true when that worked.
+bool try_to_use(const TempDir& folder, const std::string& name, const std::string& bytes) {
+  try {
+    const auto tokenizer = Tokenizer::open(folder.write(name, bytes));
+    const llm::Encoding encoding = tokenizer->encode(text);
+    EXPECT_EQ(encoding.ids.size(), encoding.offsets.size());
+    for (const llm::ByteSpan& span : encoding.offsets) {
+      EXPECT_LE(span.begin, span.end);
+      EXPECT_LE(span.end, std::string_view(text).size());
+    }
+    (void)tokenizer->decode(encoding.ids);
+    (void)tokenizer->encode_pair(text, "b");
+    return true;
+  } catch (const llm::Error& error) {
+    EXPECT_NE(error.code(), llm::ErrorCode::internal);
+    return false;
+  }
+}
+
+TEST(FuzzTokenizer, DamagedTokenizerJson) {
+  const TempDir folder;
+  Mutator mutate(5);
+  std::ifstream in(LLM_SOURCE_DIR "/tests/unit/data/tokenizers.jsonl", std::ios::binary);
+  int opened = 0;
+  for (std::string line; std::getline(in, line);) {
+    nlohmann::json json = nlohmann::json::parse(line)["json"];
+    const std::string whole = json.dump();
+    // The steps are small beside the vocabulary: damage them on their own, too.
+    nlohmann::json vocabulary = json["model"]["vocab"];
+    json["model"].erase("vocab");
+    const std::string steps = json.dump();
+    for (int i = 0; i < 40; ++i) {
+      opened += try_to_use(folder, "tokenizer.json", mutate(whole)) ? 1 : 0;
+      nlohmann::json damaged = nlohmann::json::parse(mutate(steps), nullptr, false);
+      if (!damaged.is_object() || !damaged["model"].is_object()) continue;
+      damaged["model"]["vocab"] = vocabulary;
+      std::string bytes;
+      bytes = damaged.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+      opened += try_to_use(folder, "tokenizer.json", bytes) ? 1 : 0;
+    }
+  }
+  EXPECT_GT(opened, 20);
+}
+
+TEST(FuzzTokenizer, DamagedGgufVocabulary) {
+  const TempDir folder;
+  Mutator mutate(6);
+  const std::string byte_level = llm::test::byte_level_gguf("gpt-2").bytes();
+  const std::string sentencepiece = llm::test::sentencepiece_gguf().bytes();
+  for (int i = 0; i < 300; ++i) {
+    (void)try_to_use(folder, "m.gguf", mutate(byte_level));
+    (void)try_to_use(folder, "m.gguf", mutate(sentencepiece));
+  }
+}
+
+TEST(FuzzTokenizer, DamagedSentencepieceModel) {
+  const TempDir folder;
+  Mutator mutate(7);
+  const std::vector<std::pair<std::string, int>> pieces = {
+      {"<unk>", 2}, {"<s>", 3}, {"</s>", 3}, {"▁low", 1}, {"o", 1}, {"▁", 1}, {"Hello", 4}};
+  for (const bool bpe : {false, true}) {
+    const std::string model = llm::test::sentencepiece_model(pieces, bpe);
+    for (int i = 0; i < 400; ++i) (void)try_to_use(folder, "m.model", mutate(model));
+  }
+}
+
+TEST(FuzzTokenizer, DamagedSmallFiles) {
+  const TempDir folder;
+  Mutator mutate(8);
+  folder.write("vocab.json", R"({"h":0,"e":1,"he":2,"<s>":3,"</s>":4,"Ġ":5})");
+  folder.write("merges.txt", "h e\n");
+  const std::string config =
+      R"({"tokenizer_class":"RobertaTokenizer","bos_token":"<s>","add_bos_token":true,)"
+      R"("added_tokens_decoder":{"6":{"content":"<x>","special":true}},"chat_template":"a"})";
+  for (int i = 0; i < 300; ++i) {
+    folder.write("tokenizer_config.json", mutate(config));
+    try {
+      (void)Tokenizer::open(folder.path())->encode(text);
+    } catch (const llm::Error& error) {
+      EXPECT_NE(error.code(), llm::ErrorCode::internal);
+    }
+  }
+}
+
+}  // namespace
