@@ -17,7 +17,7 @@ LLM_INLINE Vec horner(Vec p, Vec x, float c) { return add(mul(p, x), set1(c)); }
 
 // e^(x + correction) for x <= 0 and a correction small against the spacing of ln 2; 0 below
 // ln 2^-126. x = n ln 2 + r; e^r = 1 + r + r^2 P(r) on |r| <= ln 2 / 2, relative error of the
-// polynomial 2^-28.3. Largest error measured: 1.0 ulp.
+// polynomial 2^-28.3. Largest error measured: 0.95 ulp.
 LLM_INLINE Vec exp_negative(Vec x, Vec correction) {
   const Vec magic = set1(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
   const Vec rounded = add(mul(x, set1(1.44269504f)), magic);
@@ -37,7 +37,7 @@ LLM_INLINE Vec exp_negative(Vec x) { return exp_negative(x, zero()); }
 
 LLM_INLINE Vec negative_abs(Vec x) { return copy_sign(x, set1(-1.0f)); }
 
-// 1 / (1 + e^-x), from e^-|x| <= 1 so that small results keep their relative accuracy.
+// 1 / (1 + e^-x), from e^-|x| <= 1 so that small results keep their relative accuracy: 2.2 ulp.
 LLM_INLINE Vec sigmoid(Vec x) {
   const Vec e = exp_negative(negative_abs(x));
   const Vec one = set1(1.0f);
@@ -45,7 +45,7 @@ LLM_INLINE Vec sigmoid(Vec x) {
 }
 
 // |x| < 1/2: x + x^3 P(x^2), relative error of the polynomial 2^-26.0; beyond:
-// (1 - e^-2|x|) / (1 + e^-2|x|) with the sign of x.
+// (1 - e^-2|x|) / (1 + e^-2|x|) with the sign of x. Largest error measured: 2.1 ulp.
 LLM_INLINE Vec tanh(Vec x) {
   const Vec t = mul(x, x), one = set1(1.0f);
   Vec p = set1(0.017241493f);
@@ -60,7 +60,8 @@ LLM_INLINE Vec tanh(Vec x) {
 
 // x Phi(x), Phi the normal distribution function: Phi(-a) = e^(-a^2/2) G(a) for a = |x|, with
 // G(a) = erfcx(a / sqrt 2) / 2 as a polynomial in u = (a - 3) / (a + 3), relative error 2^-27.2.
-// a^2 is taken in two parts, because an error in the exponent is multiplied by its size.
+// a^2 is taken in two parts, because an error in the exponent is multiplied by its size. Largest
+// error measured: 5.5 ulp for x > -3, 7.2 ulp everywhere.
 LLM_INLINE Vec gelu(Vec x) {
   const Vec a = min(abs(x), set1(14.0f));
   const Vec u = div(sub(a, set1(3.0f)), add(a, set1(3.0f)));
@@ -81,6 +82,8 @@ LLM_INLINE Vec gelu(Vec x) {
 }
 
 // x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) = x sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)).
+// Largest error measured: 2.9 ulp for x > -1; further down the rounding of the argument is
+// multiplied by its size (32 ulp at -5, where the result is 1e-6).
 LLM_INLINE Vec gelu_tanh(Vec x) {
   const Vec inner = horner(mul(x, x), set1(0.071354814f), 1.59576917f);
   return mul(x, sigmoid(mul(x, inner)));
