@@ -47,15 +47,6 @@ struct AttendPass {
   const std::int32_t* lo;
   const std::int32_t* hi;
   const float* const* bias;
-  bool prefetch;  // few rows
-};
-
-// One page, and the one after it when it is to be fetched meanwhile, else null.
-struct PageStep {
-  Index number;
-  const float* keys;
-  const float* values;
-  const float* next_keys;
 };
 
 // The keys of one page a row sees, as positions in the page; empty when end <= begin.
@@ -67,25 +58,9 @@ LLM_INLINE KeyRange keys_of(const AttendPass& a, Index row, Index page) {
   return {begin > 0 ? begin : 0, end < page_keys ? end : page_keys};
 }
 
-// multiply_add that meanwhile fetches `count` * V cache lines of what is read after it. With
-// few rows every page comes from memory, and the dependent steps between scores and values leave
-// too few loads under way otherwise.
-template <int R, int V>
-LLM_INLINE void multiply_add_ahead(Vec (&sum)[R][V], const float* x, Index x_row, const float* w,
-                                   Index w_row, Index count, const float* ahead) {
-  for (Index k = 0; k < count; ++k) {
-    Vec wk[V];
-    LLM_UNROLL for (int v = 0; v < V; ++v) wk[v] = load(w + k * w_row + 16 * v);
-    LLM_UNROLL for (int v = 0; v < V; ++v) __builtin_prefetch(ahead + (k * V + v) * 16);
-    add_products<R, V>(sum, x + k, x_row, wk);
-  }
-}
-
-// p[r][key] = bias + q[r] . k[key] for all keys of a page. `values` is the page of values when it
-// is to be fetched meanwhile, else null.
+// p[r][key] = bias + q[r] . k[key] for all keys of a page.
 template <int R>
-void score_rows(const AttendPass& a, Index row, Index page, const float* keys,
-                const float* values) {
+void score_rows(const AttendPass& a, Index row, Index page, const float* keys) {
   constexpr int V = row_vectors<R>;
   for (Index n = 0; n < page_keys; n += 16 * V) {
     Vec sum[R][V];
@@ -99,13 +74,7 @@ void score_rows(const AttendPass& a, Index row, Index page, const float* keys,
         }
       }
     }
-    const float* q = a.q + row * a.padded;
-    if (values != nullptr) {
-      multiply_add_ahead<R, V>(sum, q, a.padded, keys + n, page_keys, a.head_dim,
-                               values + n * a.head_dim);
-    } else {
-      multiply_add<R, V>(sum, q, a.padded, keys + n, page_keys, a.head_dim);
-    }
+    multiply_add<R, V>(sum, a.q + row * a.padded, a.padded, keys + n, page_keys, a.head_dim);
     store_sums<R, V>(sum, a.p + n, page_keys, 16 * V);
   }
 }
@@ -139,18 +108,13 @@ void update_row(const AttendPass& a, Index row, float* p, KeyRange range) {
 
 // out[r] += sum over the first `count` keys of p[r][key] * values[key], from dimension d on.
 template <int R, int V>
-LLM_INLINE Index add_values(const AttendPass& a, Index row, const PageStep& page, Index count,
+LLM_INLINE Index add_values(const AttendPass& a, Index row, const float* values, Index count,
                             Index d) {
   for (; d + 16 * V <= a.padded; d += 16 * V) {
     Vec sum[R][V];
     float* out = a.out + row * a.padded + d;
     load_sums<R, V>(sum, out, a.padded, 16 * V);
-    if (page.next_keys != nullptr && d < a.head_dim) {
-      multiply_add_ahead<R, V>(sum, a.p, page_keys, page.values + d, a.padded, count,
-                               page.next_keys + d * page_keys);
-    } else {
-      multiply_add<R, V>(sum, a.p, page_keys, page.values + d, a.padded, count);
-    }
+    multiply_add<R, V>(sum, a.p, page_keys, values + d, a.padded, count);
     store_sums<R, V>(sum, out, a.padded, 16 * V);
   }
   return d;
@@ -158,15 +122,15 @@ LLM_INLINE Index add_values(const AttendPass& a, Index row, const PageStep& page
 
 // One block of R rows with one page.
 template <int R>
-void attend_block(const AttendPass& a, Index row, const PageStep& step) {
-  const Index page = step.number;
+void attend_block(const AttendPass& a, Index row, Index page, const float* keys,
+                  const float* values) {
   Index last = 0;  // keys after it are seen by no row
   for (int r = 0; r < R; ++r) {
     const KeyRange range = keys_of(a, row + r, page);
     if (range.begin < range.end && range.end > last) last = range.end;
   }
   if (last == 0) return;
-  score_rows<R>(a, row, page, step.keys, a.prefetch ? step.values : nullptr);
+  score_rows<R>(a, row, page, keys);
   for (int r = 0; r < R; ++r) {
     float* p = a.p + r * page_keys;
     const KeyRange range = keys_of(a, row + r, page);
@@ -177,9 +141,9 @@ void attend_block(const AttendPass& a, Index row, const PageStep& step) {
     }
   }
   constexpr int V = row_vectors<R>;
-  Index d = add_values<R, V>(a, row, step, last, 0);
-  if constexpr (V > 2) d = add_values<R, 2>(a, row, step, last, d);
-  if constexpr (V > 1) add_values<R, 1>(a, row, step, last, d);
+  Index d = add_values<R, V>(a, row, values, last, 0);
+  if constexpr (V > 2) d = add_values<R, 2>(a, row, values, last, d);
+  if constexpr (V > 1) add_values<R, 1>(a, row, values, last, d);
 }
 
 void begin_pass(const AttendPass& a, const AttendArgs& args, Index first) {
@@ -210,12 +174,11 @@ void run_pass(const AttendPass& a, const AttendArgs& args) {
     if (a.hi[r] > hi) hi = a.hi[r];
   }
   for (Index page = lo / page_keys; page * page_keys < hi; ++page) {
-    const bool ahead = a.prefetch && (page + 1) * page_keys < hi;
-    const PageStep step = {page, args.k_pages[page], args.v_pages[page],
-                           ahead ? args.k_pages[page + 1] : nullptr};
     for (Index row = 0; row < a.rows;) {
       const Index rows = next_tile(a.rows - row);
-      with_rows(rows, [&](auto r) { attend_block<decltype(r)::value>(a, row, step); });
+      with_rows(rows, [&](auto r) {
+        attend_block<decltype(r)::value>(a, row, page, args.k_pages[page], args.v_pages[page]);
+      });
       row += rows;
     }
   }
@@ -230,7 +193,6 @@ void attend(const AttendArgs& args) {
   a.lane_sums = a.out + pass_rows * a.padded;
   a.maximum = a.lane_sums + pass_rows * 16;
   a.p = a.maximum + pass_rows;
-  a.prefetch = args.rows <= tile_rows;
   for (Index first = 0; first < args.rows; first += pass_rows) {
     a.rows = args.rows - first < pass_rows ? args.rows - first : pass_rows;
     a.lo = args.lo + first;

@@ -253,8 +253,10 @@ void few_rows(const MatmulArgs& a) {
 
 // ------------------------------------------------------------------ many rows
 
-constexpr Index block_columns = 256;
-constexpr Index block_rows = 192;
+// A block of x and one of weights fit the second-level cache together; a narrow slice of the
+// weights fits the first.
+constexpr Index block_columns = tile_vectors == 4 ? 512 : 256;
+constexpr Index block_rows = 96;
 // A row of the copy of x: not a power of two, else the rows of a tile would share cache sets.
 constexpr Index x_stride = block_columns + 16;
 constexpr Index slice_width = 16 * tile_vectors;
