@@ -204,6 +204,24 @@ struct Q4Source {
   }
 };
 
+constexpr Index slice_width = 16 * tile_vectors;
+
+// Columns [k0, k1) of a panel as float: [64 / slice_width][k1 - k0][slice_width].
+template <typename Source>
+void expand(const std::byte* panel, Index k0, Index k1, float* out) {
+  constexpr int V = tile_vectors;
+  for (Index k = k0; k < k1; k += Source::unit) {
+    for (Index n = 0; n < panel_width; n += slice_width) {
+      float* to = out + n * (k1 - k0) + (k - k0) * slice_width;
+      Source::template columns<V>(
+          panel + k / Source::unit * Source::unit_bytes, static_cast<int>(n / 16),
+          k1 - k, [&](Index i, const Vec(&w)[V]) __attribute__((always_inline)) {
+            LLM_UNROLL for (int v = 0; v < V; ++v) store(to + i * slice_width + 16 * v, w[v]);
+          });
+    }
+  }
+}
+
 // ------------------------------------------------------------------ few rows
 
 // The panel whose first output is n0, times R rows of x.
@@ -211,15 +229,19 @@ template <typename Source, int R>
 void few_rows_panel(const MatmulArgs& a, const std::byte* panel, Index n0) {
   constexpr int V = row_vectors<R>;
   constexpr Index slice = 16 * V;
-  // A slice narrower than the panel takes turns with the others in short blocks, so that the panel
-  // is read from memory in order.
-  constexpr Index units_at_once = 64 / Source::unit;
+  // Slices narrower than the panel take turns in short blocks. Each block is fetched ahead, in
+  // order: the hardware does not see through their strides.
+  constexpr Index units_at_once = 32 / Source::unit;
   const Index units = (a.w.cols + Source::unit - 1) / Source::unit;
   const Index block = V == 4 ? units : units_at_once;
   const Index width = a.w.rows - n0 < panel_width ? a.w.rows - n0 : panel_width;
   alignas(64) float waiting[R * panel_width];
   for (Index u0 = 0; u0 < units; u0 += block) {
     const Index u1 = u0 + block < units ? u0 + block : units;
+    const Index u2 = u1 + block < units ? u1 + block : units;
+    for (Index at = u1 * Source::unit_bytes; at < u2 * Source::unit_bytes; at += 64) {
+      __builtin_prefetch(panel + at);
+    }
     for (Index n = 0; n < width; n += slice) {
       Vec sum[R][V];
       clear<R, V>(sum);
@@ -241,12 +263,46 @@ void few_rows_panel(const MatmulArgs& a, const std::byte* panel, Index n0) {
   }
 }
 
+// The same for a plain type where a tile is narrower than the panel: reading a panel from memory in
+// strides is slow, so a few columns at a time are laid out for the tile first.
+template <typename Source, int R>
+void few_rows_copied_panel(const MatmulArgs& a, const std::byte* panel, Index n0) {
+  constexpr int V = tile_vectors;
+  constexpr Index block = 32;
+  const Index width = a.w.rows - n0 < panel_width ? a.w.rows - n0 : panel_width;
+  alignas(64) float copy[block * panel_width];
+  alignas(64) float waiting[R * panel_width];
+  for (Index k0 = 0; k0 < a.w.cols; k0 += block) {
+    const Index k1 = k0 + block < a.w.cols ? k0 + block : a.w.cols;
+    expand<Source>(panel, k0, k1, copy);
+    for (Index n = 0; n < width; n += slice_width) {
+      Vec sum[R][V];
+      clear<R, V>(sum);
+      if (k0 > 0) load_sums<R, V>(sum, waiting + n, panel_width, slice_width);
+      multiply_add<R, V>(sum, a.x + k0, a.ldx, copy + n * (k1 - k0), slice_width, k1 - k0);
+      if (k1 < a.w.cols) {
+        store_sums<R, V>(sum, waiting + n, panel_width, slice_width);
+      } else {
+        if (a.bias) add_bias<R, V>(sum, a.bias + n0 + n, width - n);
+        store_sums<R, V>(sum, a.y + n0 + n, a.ldy, width - n);
+      }
+    }
+  }
+}
+
 template <typename Source>
 void few_rows(const MatmulArgs& a) {
   const Index stride = (a.w.cols + Source::unit - 1) / Source::unit * Source::unit_bytes;
   with_rows(a.m, [&](auto rows) {
+    constexpr int R = decltype(rows)::value;
+    constexpr bool copied = row_vectors<R> < 4 && R > 1 && Source::unit <= 2;
     for (Index p = a.panel_begin; p < a.panel_end; ++p) {
-      few_rows_panel<Source, decltype(rows)::value>(a, a.w.data + p * stride, p * panel_width);
+      const std::byte* panel = a.w.data + p * stride;
+      if constexpr (copied) {
+        few_rows_copied_panel<Source, R>(a, panel, p * panel_width);
+      } else {
+        few_rows_panel<Source, R>(a, panel, p * panel_width);
+      }
     }
   });
 }
@@ -259,25 +315,7 @@ constexpr Index block_columns = tile_vectors == 4 ? 512 : 256;
 constexpr Index block_rows = 96;
 // A row of the copy of x: not a power of two, else the rows of a tile would share cache sets.
 constexpr Index x_stride = block_columns + 16;
-constexpr Index slice_width = 16 * tile_vectors;
 constexpr Index many_rows_scratch = block_rows * x_stride + block_columns * panel_width;
-
-// Columns [k0, k1) of a panel as float: [64 / slice_width][k1 - k0][slice_width].
-template <typename Source>
-void expand(const std::byte* panel, Index k0, Index k1, float* out) {
-  constexpr int V = tile_vectors;
-  for (Index n = 0; n < panel_width; n += slice_width) {
-    float* slice = out + n * (k1 - k0);
-    for (Index k = k0; k < k1; k += Source::unit) {
-      float* to = slice + (k - k0) * slice_width;
-      Source::template columns<V>(
-          panel + k / Source::unit * Source::unit_bytes, static_cast<int>(n / 16),
-          k1 - k, [&](Index i, const Vec(&w)[V]) __attribute__((always_inline)) {
-            LLM_UNROLL for (int v = 0; v < V; ++v) store(to + i * slice_width + 16 * v, w[v]);
-          });
-    }
-  }
-}
 
 // One step of one tile: rows of packed x, a slice of the weights, sums in y.
 struct TileStep {
