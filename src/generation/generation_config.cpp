@@ -128,6 +128,11 @@ Json write(const std::optional<T>& value) {
   return value ? Json(*value) : Json();
 }
 
+// As text for people; also of strings that are no UTF-8.
+std::string spell(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 // --- the table of options ---
 
 struct Field {
@@ -292,7 +297,7 @@ void assign(GenerationConfig& config, std::string_view name, const Json& json,
   if (!field->set(config, json)) {
     throw Error(ErrorCode::invalid_option,
                 std::string(source) + ": the generation option " + quote(name) + " expects " +
-                    std::string(field->expected) + ", got " + quote(json.dump()),
+                    std::string(field->expected) + ", got " + quote(spell(json)),
                 std::string(name));
   }
   config.sources[std::string(name)] = source;
@@ -307,7 +312,7 @@ void assign_from_file(GenerationConfig& config, const std::string& name, const J
     const Json neutral = Json::parse(key->neutral);
     if (!json.is_null() && std::ranges::count(neutral, json) == 0) {
       refuse_unsupported(name, source,
-                         "is set to " + quote(json.dump()) +
+                         "is set to " + quote(spell(json)) +
                              " and is not supported; remove it from the file to go on without it");
     }
   } else if (strict && !is_harmless(name)) {
@@ -353,8 +358,11 @@ Json parse_text(const Field& field, std::string_view text) {
   std::string spelled(text);
   if (is_list && !is_json && text.find(',') != std::string_view::npos)
     spelled = "[" + spelled + "]";
-  const Json json = Json::parse(spelled, nullptr, false);
-  return json.is_discarded() ? Json(text) : json;
+  try {
+    return detail::parse_json(spelled, std::string(field.name));
+  } catch (const Error&) {
+    return Json(text);  // a bare word; refused by the field if it wants none
+  }
 }
 
 // --- checks ---
@@ -476,7 +484,7 @@ void GenerationConfig::set(std::string_view name, std::string_view value, std::s
 std::string GenerationConfig::value(std::string_view name) const {
   const Field* field = find_field(name);
   if (!field) refuse_unknown(name, "generation configuration");
-  return field->get(*this).dump(-1, ' ', false, Json::error_handler_t::replace);
+  return spell(field->get(*this));
 }
 
 std::string_view GenerationConfig::source(std::string_view name) const {

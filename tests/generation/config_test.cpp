@@ -1,29 +1,14 @@
 // GenerationConfig: names, defaults, layers, refusals.
 #include <filesystem>
-#include <fstream>
+#include <functional>
 
 #include "llm/core/error.hpp"
 #include "llm/generation/generation_config.hpp"
+#include "support/mutate.hpp"
+#include "support/temp_dir.hpp"
 
 namespace llm {
 namespace {
-
-class Folder {
- public:
-  Folder()
-      : path_(std::filesystem::temp_directory_path() /
-              ("llm_config_" + std::to_string(reinterpret_cast<std::uintptr_t>(this)))) {
-    std::filesystem::create_directories(path_);
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  void write(const std::string& name, const std::string& text) const {
-    std::ofstream(path_ / name) << text;
-  }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 Error error_of(const std::function<void()>& call) {
   try {
@@ -47,7 +32,7 @@ TEST(GenerationConfig, DefaultsOfTheReference) {
 }
 
 TEST(GenerationConfig, LayersAndTheirSources) {
-  const Folder folder;
+  const test::TempDir folder;
   folder.write("config.json", R"({"max_length": 7})");
   folder.write("generation_config.json",
                R"({"_from_model_config": true, "transformers_version": "4.40.0", "use_cache": false,
@@ -67,7 +52,7 @@ TEST(GenerationConfig, LayersAndTheirSources) {
 }
 
 TEST(GenerationConfig, ModelConfigOfOldFolders) {
-  const Folder folder;
+  const test::TempDir folder;
   folder.write("config.json",
                R"({"model_type": "bart", "num_beams": 4, "hidden_size": 3, "max_length": null,
                    "bos_token_id": 0, "force_bos_token_to_be_generated": true,
@@ -122,7 +107,7 @@ TEST(GenerationConfig, RefusalsNameTheOption) {
 }
 
 TEST(GenerationConfig, FilesAreChecked) {
-  const Folder folder;
+  const test::TempDir folder;
   const auto read = [&](const char* text) {
     folder.write("generation_config.json", text);
     return error_of([&] { GenerationConfig::from_folder(folder.path()); });
@@ -134,6 +119,36 @@ TEST(GenerationConfig, FilesAreChecked) {
   EXPECT_EQ(read(R"({"max_new_token": 5})").code(), ErrorCode::invalid_option);
   EXPECT_EQ(read(R"({"top_p": "high"})").code(), ErrorCode::invalid_option);
   EXPECT_EQ(read(R"({"bad_words_ids": [1]})").code(), ErrorCode::invalid_option);
+}
+
+// Damaged files and values are read or refused, never more than that.
+TEST(GenerationConfig, DamagedInputDoesNoHarm) {
+  const std::string sound =
+      R"({"eos_token_id": [1, 2], "temperature": 0.6, "bad_words_ids": [[1], [2, 3]], "top_k": 5,
+          "early_stopping": "never", "stop_strings": ["a", "b"], "guidance_scale": 1})";
+  test::Mutator mutate(5);
+  const test::TempDir folder;
+  std::size_t read = 0;
+  for (int i = 0; i < 3000; ++i) {
+    folder.write("generation_config.json", mutate(sound));
+    try {
+      GenerationConfig::from_folder(folder.path()).validate();
+      ++read;
+    } catch (const Error&) {
+    }
+  }
+  EXPECT_GT(read, 10u);
+  const auto names = GenerationConfig::names();
+  GenerationConfig c;
+  for (int i = 0; i < 3000; ++i) {
+    try {
+      c.set(names[mutate.below(names.size())], mutate("[[1, 2], 3.5]"), "flag");
+      c.validate();
+    } catch (const Error&) {
+    }
+  }
+  const std::string deep(1000000, '[');
+  EXPECT_THROW(c.set("bad_words_ids", deep, "flag"), Error);
 }
 
 TEST(GenerationConfig, ValidateRefusesWhatMakesNoSense) {

@@ -154,6 +154,21 @@ TEST(Processors, TokensOutsideTheVocabularyAreIgnored) {
   EXPECT_EQ(scores, (std::vector<float>{1, -INFINITY, 1}));
 }
 
+TEST(Processors, InfiniteScoresDoNoHarm) {
+  GenerationConfig config;
+  config.do_sample = true;
+  config.temperature = 0.5;
+  config.top_p = 0.9;
+  config.min_p = 0.1;
+  config.typical_p = 0.5;
+  config.remove_invalid_values = true;  // leaves the largest number, which temperature doubles
+  std::vector<double> scores(1000, INFINITY);
+  scores[7] = NAN;
+  scores[8] = 1;
+  for (const auto& processor : make_processors<double>(config)) processor->apply({}, scores);
+  EXPECT_EQ(scores[8], -INFINITY);
+}
+
 TEST(Processors, InvalidValuesAreReplaced) {
   std::vector<double> scores{NAN, INFINITY, -INFINITY, 2};
   RemoveInvalidValues<double>().apply({}, scores);

@@ -144,7 +144,7 @@ TEST(Observer, TopCandidates) {
   double sum = 0.0;
   for (const Candidate& candidate : top_probabilities(std::span(scores), 10))
     sum += candidate.value;
-  EXPECT_NEAR(sum, 1.0, 1e-12);
+  EXPECT_NEAR(sum, 1.0, 1e-6);  // the sum is that of the float kernels
 }
 
 }  // namespace

@@ -312,32 +312,37 @@ class TopP final : public LogitsProcessor<S> {
 
 template <typename S>
 void TopP<S>::apply(const SequenceView&, std::span<S> scores) const {
-  std::vector<std::size_t> tokens = detail::candidates(std::span<const S>(scores));
-  const auto weight = detail::weights(std::span<const S>(scores), std::span(std::as_const(tokens)));
-  std::vector<double> probability(scores.size());
+  const std::span<const S> all(scores);
+  const std::vector<std::size_t> tokens = detail::candidates(all);
+  const std::vector<double> weight = detail::weights(all, std::span(tokens));
   const double total = std::accumulate(weight.begin(), weight.end(), 0.0);
-  for (std::size_t i = 0; i < tokens.size(); ++i) probability[tokens[i]] = weight[i] / total;
+  const double light = (1.0 - p_) * total;        // what may go
+  std::vector<std::size_t> order(tokens.size());  // places in `tokens`, the best come first
+  std::iota(order.begin(), order.end(), std::size_t{0});
   const auto before = [&](std::size_t a, std::size_t b) {
-    return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
+    return weight[a] != weight[b] ? weight[a] > weight[b] : a < b;
   };
   // The cut is usually near the top: sort only a head, made longer until the tail behind it is
   // light enough to go as a whole.
-  std::size_t head = std::min<std::size_t>(tokens.size(), 64);
-  double tail = 0.0;
-  for (;; head = std::min(tokens.size(), head * 8)) {
-    const auto middle = tokens.begin() + static_cast<std::ptrdiff_t>(head);
-    std::nth_element(tokens.begin(), middle, tokens.end(), before);
-    std::sort(middle, tokens.end());  // index order, so that the sum is defined
+  std::size_t head = 0;
+  double tail = 1.0;
+  while (head < order.size() && !(head > 0 && tail <= light)) {
+    head = std::min(order.size(), std::max<std::size_t>(64, head * 8));
+    const auto middle = order.begin() + static_cast<std::ptrdiff_t>(head);
     tail = 0.0;
-    for (auto at = middle; at != tokens.end(); ++at) tail += probability[*at];
-    if (head == tokens.size() || tail <= 1.0 - p_) break;
+    if (head == order.size()) break;
+    std::nth_element(order.begin(), middle, order.end(), before);
+    const std::size_t border = *middle;
+    for (std::size_t i = 0; i < weight.size(); ++i) {
+      if (!before(i, border)) tail += weight[i];
+    }
   }
-  std::sort(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(head), before);
+  std::sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(head), before);
   std::size_t keep = head;
-  while (keep > min_keep_ && (tail += probability[tokens[keep - 1]]) <= 1.0 - p_) --keep;
-  keep = std::max(keep, std::min(min_keep_, tokens.size()));
-  for (std::size_t i = keep; i < tokens.size(); ++i) {
-    scores[tokens[i]] = detail::minus_infinity<S>;
+  while (keep > min_keep_ && (tail += weight[order[keep - 1]]) <= light) --keep;
+  keep = std::max(keep, std::min(min_keep_, order.size()));
+  for (std::size_t i = keep; i < order.size(); ++i) {
+    scores[tokens[order[i]]] = detail::minus_infinity<S>;
   }
 }
 
@@ -383,6 +388,7 @@ void TypicalP<S>::apply(const SequenceView&, std::span<S> scores) const {
   const std::span<const S> all(scores);
   std::vector<std::size_t> tokens = detail::candidates(all);
   const double norm = detail::log_sum_exp(all);
+  if (!std::isfinite(norm)) return;  // nothing can be said of infinite scores
   const auto log_p = [&](std::size_t i) { return static_cast<double>(scores[i]) - norm; };
   double entropy = 0.0;
   for (const std::size_t i : tokens) entropy -= log_p(i) * std::exp(log_p(i));

@@ -1,14 +1,19 @@
 /// \file
-/// Arithmetic on one row of scores that processors, sampler and beam search share. Sums are
-/// accumulated in double in index order, so they do not depend on the instruction set.
+/// Arithmetic on one row of scores that processors, sampler and beam search share. The order of
+/// every sum is defined (index order in double, or that of the float kernels), so results do not
+/// depend on the instruction set.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <span>
+#include <type_traits>
 #include <vector>
+
+#include "llm/tensor/kernels.hpp"
 
 namespace llm::detail {
 
@@ -25,6 +30,7 @@ bool is_candidate(S score) {
 template <typename S>
 std::vector<std::size_t> candidates(std::span<const S> scores) {
   std::vector<std::size_t> found;
+  found.reserve(scores.size());
   for (std::size_t i = 0; i < scores.size(); ++i) {
     if (is_candidate(scores[i])) found.push_back(i);
   }
@@ -53,9 +59,13 @@ std::size_t argmax(std::span<const S> scores) {
   return best;
 }
 
-/// log(sum(exp(scores))); -inf without candidates, NaN or inf when a score is.
+/// log(sum(exp(scores))); not finite when no score is, or one is NaN or inf.
 template <typename S>
 double log_sum_exp(std::span<const S> scores) {
+  if constexpr (std::is_same_v<S, float>) {
+    const auto size = static_cast<std::int64_t>(scores.size());
+    return static_cast<double>(float_kernels().log_sum_exp(scores.data(), size));
+  }
   const double max = static_cast<double>(max_score(scores));
   if (!std::isfinite(max)) return max;
   double sum = 0.0;
@@ -69,7 +79,8 @@ std::vector<double> weights(std::span<const S> scores, std::span<const std::size
   const double max = static_cast<double>(max_score(scores));
   std::vector<double> result(tokens.size());
   for (std::size_t i = 0; i < tokens.size(); ++i) {
-    result[i] = std::exp(static_cast<double>(scores[tokens[i]]) - max);
+    const double below = static_cast<double>(scores[tokens[i]]) - max;
+    result[i] = std::isnan(below) ? 1.0 : std::exp(below);  // NaN: both are infinite
   }
   return result;
 }
