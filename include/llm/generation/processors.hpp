@@ -314,9 +314,10 @@ template <typename S>
 void TopP<S>::apply(const SequenceView&, std::span<S> scores) const {
   const std::span<const S> all(scores);
   const std::vector<std::size_t> tokens = detail::candidates(all);
-  const std::vector<double> weight = detail::weights(all, std::span(tokens));
+  std::vector<double> weight = detail::weights(all, std::span(tokens));
   const double total = std::accumulate(weight.begin(), weight.end(), 0.0);
-  const double light = (1.0 - p_) * total;        // what may go
+  for (double& w : weight) w /= total;
+  const double light = 1.0 - p_;                  // what may go
   std::vector<std::size_t> order(tokens.size());  // places in `tokens`, the best come first
   std::iota(order.begin(), order.end(), std::size_t{0});
   const auto before = [&](std::size_t a, std::size_t b) {
