@@ -1,5 +1,5 @@
-// The two 16-bit float formats of weight files, widened exactly. Plain integer code without
-// branches, so that the compiler vectorizes a loop over it for any machine.
+// The two 16-bit float formats of weight files: widened exactly, in plain integer code without
+// branches, so that the compiler vectorizes a loop over it for any machine; and rounded to.
 #pragma once
 
 #include <bit>
@@ -29,5 +29,28 @@ inline float f16_to_float(std::uint16_t bits) {
                                                   std::bit_cast<float>(smallest_normal));
   return std::bit_cast<float>(sign | (small & if_zero) | (normal & ~if_zero));
 }
+
+// The nearest value with that many bits of exponent and fraction, ties to even; infinity beyond the
+// largest one.
+template <int exponent_bits, int fraction_bits>
+std::uint16_t narrow_double(double value) {
+  constexpr int bias = (1 << (exponent_bits - 1)) - 1;
+  constexpr int infinity = ((1 << exponent_bits) - 1) << fraction_bits;
+  const auto bits = std::bit_cast<std::uint64_t>(value);
+  const auto sign = static_cast<int>(bits >> 63 << 15);
+  int exponent = static_cast<int>(bits >> 52 & 0x7ff) - 1023;
+  if (value != value) return static_cast<std::uint16_t>(sign | infinity | 1 << (fraction_bits - 1));
+  if (exponent > bias) return static_cast<std::uint16_t>(sign | infinity);
+  if (exponent < 1 - bias) exponent = 1 - bias;  // subnormal: the unit does not shrink further
+  const double units_per_one =
+      std::bit_cast<double>(static_cast<std::uint64_t>(1023 - exponent + fraction_bits) << 52);
+  constexpr double rounder = 0x1p52;  // at this size the unit of a double is 1
+  const double magnitude = value < 0 ? -value : value;
+  const auto units = static_cast<int>(magnitude * units_per_one + rounder - rounder);
+  // A carry out of the fraction raises the exponent, up to infinity.
+  return static_cast<std::uint16_t>(sign | (((exponent + bias - 1) << fraction_bits) + units));
+}
+inline std::uint16_t double_to_f16(double value) { return narrow_double<5, 10>(value); }
+inline std::uint16_t double_to_bf16(double value) { return narrow_double<8, 7>(value); }
 
 }  // namespace llm::detail

@@ -55,6 +55,14 @@ std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
   model->pool_ = model->pool_owner_.get();
 
   const TransformerConfig& c = model->config_;
+  if (!options.adapters.empty() && checkpoint.rename) {
+    throw Error(ErrorCode::unsupported,
+                path.string() +
+                    ": adapters cannot be merged into a GGUF file; give the model they were "
+                    "trained on as a folder with safetensors",
+                path.string());
+  }
+  checkpoint.store = merge_adapters(std::move(checkpoint.store), options.adapters);
   const WeightBinder binder(checkpoint.store, checkpoint.rename);
   const ModelSource source = checkpoint.family->bind_weights(binder, c);
   binder.finish();

@@ -23,6 +23,10 @@ struct WeightFile {
 
 WeightFile open_safetensors(const std::filesystem::path& path);
 WeightFile open_gguf(const std::filesystem::path& path);
+// What torch.save wrote. Reads the pickle inside without running anything of it.
+WeightFile open_pytorch_bin(const std::filesystem::path& path);
+// Whether a file begins as such a one does.
+bool is_pytorch_bin(std::span<const std::byte> bytes);
 
 // Bytes of a row-major tensor; nothing when a dimension is negative, the size overflows, or a row
 // is no whole number of blocks.

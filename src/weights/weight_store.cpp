@@ -27,9 +27,19 @@ namespace {
 namespace fs = std::filesystem;
 using detail::WeightFile;
 
-constexpr const char* single_name = "model.safetensors";
-constexpr const char* index_name = "model.safetensors.index.json";
-constexpr std::string_view index_suffix = ".safetensors.index.json";
+// How one kind of weight files is named in a folder, and read. Suffix: of indexes by any name.
+struct Kind {
+  const char* single_name;
+  const char* index_name;
+  std::string_view index_suffix;
+  WeightFile (*open)(const fs::path&);
+};
+
+// In order of preference: safetensors is checked more easily and never needs a copy.
+constexpr Kind kinds[] = {{"model.safetensors", "model.safetensors.index.json",
+                           ".safetensors.index.json", detail::open_safetensors},
+                          {"pytorch_model.bin", "pytorch_model.bin.index.json", ".bin.index.json",
+                           detail::open_pytorch_bin}};
 
 class FileWeightStore : public WeightStore {
  public:
@@ -101,7 +111,7 @@ Shards read_index(const fs::path& index) {
   return shards;
 }
 
-WeightFile open_shard(const fs::path& index, const std::string& shard,
+WeightFile open_shard(const Kind& kind, const fs::path& index, const std::string& shard,
                       const std::vector<std::string>& listed) {
   const fs::path path = index.parent_path() / shard;
   std::error_code ignored;
@@ -111,7 +121,7 @@ WeightFile open_shard(const fs::path& index, const std::string& shard,
                     " lists " + std::to_string(listed.size()) + " tensors in it",
                 path.string());
   }
-  WeightFile file = detail::open_safetensors(path);
+  WeightFile file = kind.open(path);
   std::set<std::string_view> names;
   for (const FileTensor& tensor : file.tensors) names.insert(tensor.name);
   for (const std::string& tensor : listed) {
@@ -124,10 +134,10 @@ WeightFile open_shard(const fs::path& index, const std::string& shard,
   return file;
 }
 
-std::vector<WeightFile> open_shards(const fs::path& index) {
+std::vector<WeightFile> open_shards(const Kind& kind, const fs::path& index) {
   std::vector<WeightFile> files;
   for (const auto& [shard, listed] : read_index(index)) {
-    files.push_back(open_shard(index, shard, listed));
+    files.push_back(open_shard(kind, index, shard, listed));
   }
   return files;
 }
@@ -162,8 +172,10 @@ std::vector<fs::path> files_ending_in(const fs::path& folder,
   }
   if (others.size() > max_named) found += ", ...";
   throw Error(ErrorCode::file_not_found,
-              folder.string() + ": no weights found; expected " + single_name + ", " + index_name +
-                  " with its shards, or one .gguf file; found " +
+              folder.string() +
+                  ": no weights found; expected model.safetensors, model.safetensors.index.json "
+                  "with its shards, pytorch_model.bin, pytorch_model.bin.index.json with its "
+                  "shards, or one .gguf file; found " +
                   (found.empty() ? "no other weight files" : "instead: " + found),
               folder.string());
 }
@@ -171,11 +183,15 @@ std::vector<fs::path> files_ending_in(const fs::path& folder,
 std::vector<WeightFile> open_folder(const fs::path& folder) {
   std::vector<WeightFile> files;
   std::error_code ignored;
-  if (fs::exists(folder / single_name, ignored)) {
-    files.push_back(detail::open_safetensors(folder / single_name));
-    return files;
+  for (const Kind& kind : kinds) {
+    if (fs::exists(folder / kind.single_name, ignored)) {
+      files.push_back(kind.open(folder / kind.single_name));
+      return files;
+    }
+    if (fs::exists(folder / kind.index_name, ignored)) {
+      return open_shards(kind, folder / kind.index_name);
+    }
   }
-  if (fs::exists(folder / index_name, ignored)) return open_shards(folder / index_name);
   const auto gguf = files_ending_in(folder, {".gguf"});
   if (gguf.size() != 1) fail_no_weights(folder);
   files.push_back(detail::open_gguf(gguf.front()));
@@ -183,23 +199,26 @@ std::vector<WeightFile> open_folder(const fs::path& folder) {
 }
 
 // Files in a cache may have lost their extension, so the first bytes count as well.
-bool is_gguf(const fs::path& path) {
-  if (path.extension() == ".gguf") return true;
-  const detail::MappedFile file(path);
-  return file.bytes().size() >= 4 && std::memcmp(file.bytes().data(), "GGUF", 4) == 0;
-}
-
 std::vector<WeightFile> open_file(const fs::path& path) {
-  if (path.filename().string().ends_with(index_suffix)) return open_shards(path);
+  const std::string name = path.filename().string();
+  for (const Kind& kind : kinds) {
+    if (name.ends_with(kind.index_suffix)) return open_shards(kind, path);
+  }
+  const std::string extension = path.extension().string();
+  const detail::MappedFile file(path);
+  const bool gguf = file.bytes().size() >= 4 && std::memcmp(file.bytes().data(), "GGUF", 4) == 0;
   std::vector<WeightFile> files;
-  if (path.extension() == ".safetensors") {
+  if (extension == ".safetensors") {
     files.push_back(detail::open_safetensors(path));
-  } else if (is_gguf(path)) {
+  } else if (extension == ".gguf" || gguf) {
     files.push_back(detail::open_gguf(path));
+  } else if (extension == ".bin" || detail::is_pytorch_bin(file.bytes())) {
+    files.push_back(detail::open_pytorch_bin(path));
   } else {
-    throw Error(ErrorCode::unsupported,
-                path.string() + ": expected a folder, a .safetensors file or a .gguf file",
-                path.string());
+    throw Error(
+        ErrorCode::unsupported,
+        path.string() + ": expected a folder, or a file of weights: .safetensors, .bin or .gguf",
+        path.string());
   }
   return files;
 }

@@ -41,4 +41,12 @@ TEST(Checkpoint, LlamaStories260K) {
   check_golden<float>(folder, 1e-4);
 }
 
+// Weights in pytorch_model.bin, with masks of bytes among them.
+TEST(Checkpoint, Gpt2Tarot) {
+  const auto folder = llm::test::shared_files() / "checkpoints" / "gpt2-tarot-aitextgen";
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "no " << folder;
+  check_golden<double>(folder, 0.6e-5);
+  check_golden<float>(folder, 1e-4);
+}
+
 }  // namespace

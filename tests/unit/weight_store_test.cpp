@@ -53,15 +53,15 @@ TEST(WeightStore, SaysWhatItLookedForAndFound) {
   expect_error(ErrorCode::file_not_found,
                "expected model.safetensors, model.safetensors.index.json",
                [&] { WeightStore::open(dir.path()); });
-  dir.write("pytorch_model.bin", "x");
-  expect_error(ErrorCode::file_not_found, "found instead: pytorch_model.bin",
+  dir.write("tf_model.h5", "x");
+  expect_error(ErrorCode::file_not_found, "found instead: tf_model.h5",
                [&] { WeightStore::open(dir.path()); });
   dir.write("a.gguf", "x");
   dir.write("b.gguf", "x");
-  expect_error(ErrorCode::file_not_found, "a.gguf, b.gguf, pytorch_model.bin",
+  expect_error(ErrorCode::file_not_found, "a.gguf, b.gguf, tf_model.h5",
                [&] { WeightStore::open(dir.path()); });
   expect_error(ErrorCode::unsupported, "expected a folder",
-               [&] { WeightStore::open(dir.path() / "pytorch_model.bin"); });
+               [&] { WeightStore::open(dir.path() / "tf_model.h5"); });
 }
 
 TEST(WeightStore, NamesTheUnsupportedGgufType) {

@@ -16,6 +16,7 @@
 #include "llm/nn/decoder.hpp"
 #include "llm/nn/encoder.hpp"
 #include "llm/nn/transformer_config.hpp"
+#include "llm/weights/adapter.hpp"
 
 namespace llm {
 
@@ -24,6 +25,8 @@ struct LoadOptions {
   int threads = 0;
   /// The head to load; default: the one that the configuration's `architectures` names.
   std::optional<HeadKind> head = std::nullopt;
+  /// LoRA adapters to merge into the weights while they are loaded; see merge_adapters().
+  std::vector<Adapter> adapters = {};
 };
 
 /// What was loaded, for people and for `info`.

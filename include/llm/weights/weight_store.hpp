@@ -40,9 +40,11 @@ class WeightStore {
  public:
   virtual ~WeightStore() = default;
 
-  /// Opens a folder (`model.safetensors`, or `model.safetensors.index.json` with its shards), one
-  /// `.safetensors` file, or one `.gguf` file. Throws Error: file_not_found, bad_format (what,
-  /// where, expected, got), unsupported (a tensor type we cannot read, named).
+  /// Opens a folder (the first of `model.safetensors`, `model.safetensors.index.json` with its
+  /// shards, `pytorch_model.bin`, `pytorch_model.bin.index.json` with its shards, one `.gguf` file)
+  /// or one such file. Nothing inside a `.bin` file is run. Throws Error: file_not_found,
+  /// bad_format (what, where, expected, got), unsupported (a tensor type we cannot read, or
+  /// something a pickle would run, named).
   static std::shared_ptr<const WeightStore> open(const std::filesystem::path& path);
 
   /// nullptr when there is no tensor of that name.
