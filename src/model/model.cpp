@@ -43,6 +43,16 @@ void check_length(std::int64_t length, const StackConfig& c, const char* what) {
                   "; shorten it, or choose how to cut it with the overflow option");
 }
 
+void refuse_adapters_to_gguf(const detail::Checkpoint& checkpoint,
+                             const std::filesystem::path& path) {
+  if (!checkpoint.rename) return;
+  throw Error(ErrorCode::unsupported,
+              path.string() +
+                  ": adapters cannot be merged into a GGUF file; give the model they were trained "
+                  "on as a folder with safetensors",
+              path.string());
+}
+
 }  // namespace
 
 template <typename S>
@@ -55,13 +65,7 @@ std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
   model->pool_ = model->pool_owner_.get();
 
   const TransformerConfig& c = model->config_;
-  if (!options.adapters.empty() && checkpoint.rename) {
-    throw Error(ErrorCode::unsupported,
-                path.string() +
-                    ": adapters cannot be merged into a GGUF file; give the model they were "
-                    "trained on as a folder with safetensors",
-                path.string());
-  }
+  if (!options.adapters.empty()) refuse_adapters_to_gguf(checkpoint, path);
   checkpoint.store = merge_adapters(std::move(checkpoint.store), options.adapters);
   const WeightBinder binder(checkpoint.store, checkpoint.rename);
   const ModelSource source = checkpoint.family->bind_weights(binder, c);

@@ -91,14 +91,19 @@ class LoraConfig {
 
   // What B A is multiplied by for a module, by its name.
   double scale(std::string_view module, std::int64_t rank) const {
-    double alpha = alpha_;
+    std::optional<double> alpha;
     for (const auto& [pattern, value] : alphas_) {
-      const bool whole = module == pattern;
-      if (!whole && !module.ends_with("." + pattern)) continue;
+      if (module != pattern && !module.ends_with("." + pattern)) continue;
+      if (alpha && *alpha != value) {
+        fail(where_,
+             "several entries of alpha_pattern apply to " + quote(module) +
+                 "; name each module by one only",
+             ErrorCode::unsupported);
+      }
       alpha = value;
-      break;
     }
-    return alpha / (rslora_ ? std::sqrt(static_cast<double>(rank)) : static_cast<double>(rank));
+    return alpha.value_or(alpha_) /
+           (rslora_ ? std::sqrt(static_cast<double>(rank)) : static_cast<double>(rank));
   }
   // Whether weights are stored [inputs, outputs], where their shape does not tell.
   bool transposed() const { return transposed_; }
@@ -183,11 +188,10 @@ struct LoadedAdapter {
   std::map<std::string, const FileTensor*> replaced;  // by the name of the tensor
 };
 
-// The part of `name` before `.mark`, when that is how it goes on.
+// The part of `name` before `mark`, when that is how it ends.
 std::optional<std::string> before(const std::string& name, std::string_view mark) {
-  const std::size_t at = name.find(mark);
-  if (at == std::string::npos) return std::nullopt;
-  return name.substr(0, at);
+  if (!name.ends_with(mark)) return std::nullopt;
+  return name.substr(0, name.size() - mark.size());
 }
 
 void sort_in(LoadedAdapter& adapter, const std::string& stored) {

@@ -167,6 +167,8 @@ TEST(Adapter, NamesWhatIsNotPlainLora) {
   }
   refused("init_lora_weights is \"pissa\"", R"({"peft_type":"LORA","init_lora_weights":"pissa"})");
   refused("is a regular expression", R"({"peft_type":"LORA","alpha_pattern":{".*q":1}})");
+  refused("several entries of alpha_pattern apply to \"m.w\"",
+          R"({"peft_type":"LORA","alpha_pattern":{"w":1,"m.w":2}})");
   expect_refused(ErrorCode::unsupported, "no part of a plain LoRA adapter", plain,
                  matrices({{"base_model.model.m.w.lora_magnitude_vector.weight", 1, 1}}));
 }
