@@ -66,18 +66,22 @@ inline std::string pickle_int(std::int64_t value) {
   return ByteWriter().raw("\x8a\x08").number(value).bytes();
 }
 inline std::string pickle_tuple(const std::vector<std::int64_t>& values) {
-  std::string bytes = "(";
-  for (const std::int64_t value : values) bytes += pickle_int(value);
-  return bytes + "t";
+  ByteWriter bytes;
+  bytes.raw("(");
+  for (const std::int64_t value : values) bytes.raw(pickle_int(value));
+  return bytes.raw("t").bytes();
 }
 inline std::string pickle_call(std::string_view module, std::string_view name,
                                std::string_view arguments) {
-  return "c" + std::string(module) + "\n" + std::string(name) + "\n(" + std::string(arguments) +
-         "tR";
+  ByteWriter bytes;
+  bytes.raw("c").raw(module).raw("\n").raw(name).raw("\n(").raw(arguments);
+  return bytes.raw("tR").bytes();
 }
 inline std::string pickle_storage(std::string_view type, std::string_view key, std::int64_t count) {
-  return "(" + pickle_text("storage") + "ctorch\n" + std::string(type) + "\n" + pickle_text(key) +
-         pickle_text("cpu") + pickle_int(count) + "tQ";
+  ByteWriter bytes;
+  bytes.raw("(").raw(pickle_text("storage")).raw("ctorch\n").raw(type).raw("\n");
+  bytes.raw(pickle_text(key)).raw(pickle_text("cpu")).raw(pickle_int(count));
+  return bytes.raw("tQ").bytes();
 }
 
 // A tensor of f32 in storage "0" of `count` values.
@@ -93,7 +97,7 @@ struct PickledTensor {
 };
 
 inline std::string pickle_dict(std::string_view items) {
-  return "\x80\x02}(" + std::string(items) + "u.";
+  return ByteWriter().raw("\x80\x02}(").raw(items).raw("u.").bytes();
 }
 
 // An archive around a pickle, with a storage "0" of eight floats.

@@ -198,8 +198,9 @@ TEST(Adapter, RefusesWhatDoesNotFit) {
                  matrices({{"base_model.model.m.w.weight", 2, 3}}), 0.5);
   const TempDir empty;
   const Adapter missing{empty.path()};
+  const auto base = WeightStore::open(models_dir() / "llama-tied");
   expect_error(ErrorCode::file_not_found, "adapter_config.json", [&] {
-    llm::merge_adapters(nullptr, {&missing, 1});
+    llm::merge_adapters(base, {&missing, 1});
   });
 }
 

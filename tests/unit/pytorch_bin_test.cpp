@@ -98,37 +98,28 @@ TEST(PytorchBin, JoinsShards) {
 
 // --- pickles that want more than tensors ---
 
+const std::string protocol = "\x80\x02";
+
 TEST(PytorchBin, RunsNothing) {
-  const std::string run = "(" + pickle_text("touch /tmp/x") + "tR.";
+  const auto run = [](const std::string& module, const std::string& name) {
+    return pickle_call(module, name, pickle_text("touch /tmp/x"));
+  };
   const auto refused = [](const std::string& name, const std::string& pickle) {
     expect_refused_pickle(ErrorCode::unsupported, "would run " + name + ",", pickle);
     expect_open_error(ErrorCode::unsupported, "would run " + name + ",", pickle);  // without zip
   };
-  refused("posix.system",
-          "\x80\x02"
-          "cposix\nsystem\n" +
-              run);
-  refused("builtins.eval",
-          "\x80\x02"
-          "cbuiltins\neval\n" +
-              run);
+  refused("posix.system", protocol + run("posix", "system") + ".");
+  refused("builtins.eval", protocol + run("builtins", "eval") + ".");
   refused("torch.storage._load_from_bytes",
-          "\x80\x02"
-          "ctorch.storage\n_load_from_bytes\n" +
-              run);
-  refused("os.system", "\x80\x04" + pickle_text("os") + pickle_text("system") + "\x93" + run);
-  refused("posix.system", "\x80\x02(" + pickle_text("ls") + "iposix\nsystem\n.");
-  refused("torch._utils.../x",
-          "\x80\x02"
-          "ctorch._utils\n../x\n" +
-              run);
+          protocol + run("torch.storage", "_load_from_bytes") + ".");
+  refused("torch._utils.../x", protocol + run("torch._utils", "../x") + ".");
+  refused("os.system", protocol + pickle_text("os") + pickle_text("system") + "\x93" +
+                           pickle_text("x") + "\x85R.");
+  refused("posix.system", protocol + "(" + pickle_text("ls") + "iposix\nsystem\n.");
   // Hidden in the attributes, in the name and in the storage of a tensor.
-  refused("nt.system",
-          "\x80\x02}}"
-          "cnt\nsystem\n" +
-              run.substr(0, run.size() - 1) + "sb.");
-  refused("nt.system", pickle_dict("cnt\nsystem\n" + run.substr(0, run.size() - 1) + "N"));
-  refused("nt.system", "\x80\x02(" + pickle_text("storage") + "cnt\nsystem\ntQ.");
+  refused("nt.system", protocol + "}}" + run("nt", "system") + "Nsb.");
+  refused("nt.system", pickle_dict(run("nt", "system") + "N"));
+  refused("nt.system", protocol + "(" + pickle_text("storage") + "cnt\nsystem\ntQ.");
 }
 
 TEST(PytorchBin, NamesTheOpcodeItDoesNotFollow) {
@@ -169,7 +160,7 @@ TEST(PytorchBin, RefusesDamagedPickles) {
           "\x80\x02"
           "ctorch");
   refused("needs 1 bytes, only 0", "\x80\x02NN");
-  refused("takes more than", "\x80\x02" + std::string(7'000'000, '('));
+  refused("takes more than", protocol + std::string(7'000'000, '('));
   refused("holds no tensors by name", "\x80\x02N.");
   refused("holds no tensors by name", pickle_dict(pickle_text("a") + "N"));
 }
