@@ -13,7 +13,16 @@ namespace {
 using detail::Json;
 
 [[noreturn]] void bad_template(const std::string& where, const std::string& what) {
-  throw Error(ErrorCode::bad_format, where + ": " + what, where);
+  throw Error(ErrorCode::invalid_input, where + ": " + what, where);
+}
+
+// What is wrong with it is the user's input, not a model's file.
+Json parse_user_json(std::string_view text, const std::string& where) {
+  try {
+    return detail::parse_json(text, where);
+  } catch (const Error& error) {
+    throw Error(ErrorCode::invalid_input, error.what(), where);
+  }
 }
 
 constexpr std::array<std::string_view, 5> template_keys = {"header", "example", "separator",
@@ -55,12 +64,7 @@ FieldRow parse_row(std::string_view line, const std::string& where) {
   const auto fail = [&where](const std::string& what) {
     throw Error(ErrorCode::invalid_input, where + ": " + what, where);
   };
-  Json json;
-  try {
-    json = detail::parse_json(line, where);
-  } catch (const Error& error) {
-    throw Error(ErrorCode::invalid_input, error.what(), where);  // the user's data, not a model
-  }
+  const Json json = parse_user_json(line, where);
   if (!json.is_object()) fail("expected a JSON object with the row's fields");
   FieldRow row{{}, where};
   for (const auto& [key, value] : json.items()) {
@@ -92,7 +96,7 @@ FewShotTemplate FewShotTemplate::read(const std::filesystem::path& file) {
 }
 
 FewShotTemplate FewShotTemplate::parse(std::string_view text, const std::string& where) {
-  const Json json = detail::parse_json(text, where);
+  const Json json = parse_user_json(text, where);
   check_keys(json, where);
   if (!json.contains("query"))
     bad_template(where, "\"query\" is missing: the text that the model goes on from");

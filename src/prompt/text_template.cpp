@@ -35,14 +35,14 @@ struct Cursor {
 
 Error not_closed(const std::string& where, const Cursor& cursor) {
   return Error(
-      ErrorCode::bad_format,
+      ErrorCode::invalid_input,
       where + ": the \"{{\" at " + at(cursor.line, cursor.column) +
           " is never closed; end the field's name with \"}}\", or write \\{{ for two braces",
       where);
 }
 
 Error bad_name(const std::string& where, const Cursor& cursor, std::string_view name) {
-  return Error(ErrorCode::bad_format,
+  return Error(ErrorCode::invalid_input,
                where + ": the placeholder at " + at(cursor.line, cursor.column) + " has the name " +
                    quote(name) + "; expected a field's name, as in {{text}}",
                where);

@@ -25,11 +25,11 @@ TEST(TextTemplate, ReplacesFieldsAndNothingElse) {
 }
 
 TEST(TextTemplate, SaysWhereItIsWrong) {
-  expect_error(ErrorCode::bad_format, "t: the \"{{\" at line 2, column 3 is never closed",
+  expect_error(ErrorCode::invalid_input, "t: the \"{{\" at line 2, column 3 is never closed",
                [] { TextTemplate("a\né {{b} c", "t"); });
-  expect_error(ErrorCode::bad_format, "line 1, column 2 has the name \"\"",
+  expect_error(ErrorCode::invalid_input, "line 1, column 2 has the name \"\"",
                [] { TextTemplate("x{{ }}", "t"); });
-  expect_error(ErrorCode::bad_format, "the name \"a{{b\"", [] { TextTemplate("{{a{{b}}", "t"); });
+  expect_error(ErrorCode::invalid_input, "the name \"a{{b\"", [] { TextTemplate("{{a{{b}}", "t"); });
   const TextTemplate text("one\n two {{txet}}", "t.json");
   expect_error(ErrorCode::invalid_input,
                "t.json, line 2, column 6: the field \"txet\" is not in f.jsonl, line 3; did you "
@@ -61,15 +61,15 @@ TEST(FewShot, RefusesTemplatesThatAreWrong) {
   const auto parse = [](const char* text) {
     return [text] { FewShotTemplate::parse(text, "t.json"); };
   };
-  expect_error(ErrorCode::bad_format, "unknown key \"qeury\"; did you mean \"query\"?",
+  expect_error(ErrorCode::invalid_input, "unknown key \"qeury\"; did you mean \"query\"?",
                parse(R"({"qeury":"x"})"));
-  expect_error(ErrorCode::bad_format, "\"query\" is missing", parse(R"({"header":"x"})"));
-  expect_error(ErrorCode::bad_format, "\"header\" must be a string, got number",
+  expect_error(ErrorCode::invalid_input, "\"query\" is missing", parse(R"({"header":"x"})"));
+  expect_error(ErrorCode::invalid_input, "\"header\" must be a string, got number",
                parse(R"({"query":"x","header":1})"));
-  expect_error(ErrorCode::bad_format, "\"stop\" must be", parse(R"({"query":"x","stop":[""]})"));
-  expect_error(ErrorCode::bad_format, "t.json, \"example\": the \"{{\" at line 1, column 1",
+  expect_error(ErrorCode::invalid_input, "\"stop\" must be", parse(R"({"query":"x","stop":[""]})"));
+  expect_error(ErrorCode::invalid_input, "t.json, \"example\": the \"{{\" at line 1, column 1",
                parse(R"({"query":"x","example":"{{a"})"));
-  expect_error(ErrorCode::bad_format, "expected a JSON object", parse("[]"));
+  expect_error(ErrorCode::invalid_input, "expected a JSON object", parse("[]"));
   expect_error(ErrorCode::file_not_found, "missing.json",
                [] { FewShotTemplate::read("/missing.json"); });
 }

@@ -28,8 +28,8 @@ std::vector<FieldRow> parse_field_rows(std::string_view text, const std::string&
 class FewShotTemplate {
  public:
   /// Reads `{"header", "example", "separator", "query", "stop"}`; all but `query` may be missing,
-  /// `stop` is a string or a list. Throws Error: file_not_found, or bad_format for anything unknown
-  /// or of the wrong type.
+  /// `stop` is a string or a list. Throws Error: file_not_found, or invalid_input for anything
+  /// unknown or of the wrong type.
   static FewShotTemplate read(const std::filesystem::path& file);
   /// The same from text; `where` names it in errors.
   static FewShotTemplate parse(std::string_view json, const std::string& where);

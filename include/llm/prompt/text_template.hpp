@@ -18,8 +18,9 @@ using Fields = std::map<std::string, std::string, std::less<>>;
 class TextTemplate {
  public:
   TextTemplate() = default;
-  /// `where` names the text in errors ("tweets.json, \"example\""). Throws Error (bad_format) with
-  /// line and column for braces that are not closed and for names that are empty or hold braces.
+  /// `where` names the text in errors ("tweets.json, \"example\""). Throws Error (invalid_input)
+  /// with line and column for braces that are not closed and for names that are empty or hold
+  /// braces.
   TextTemplate(std::string_view source, std::string where);
 
   /// The text with all placeholders replaced. Throws Error (invalid_input) when `fields` lacks one:

@@ -1,0 +1,33 @@
+// Runs llm-generate as a shell would and catches what it prints and how it ends.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace llm::test {
+
+// The source folder's fixture of that name.
+std::string fixture(const std::string& name);
+
+struct Command {
+  std::vector<std::string> arguments;
+  std::string input;                               // what is piped in; nothing: an empty pipe
+  bool terminal_input = false;                     // standard input is a terminal instead
+  std::map<std::string, std::string> environment;  // on top of a bare one
+  std::string output_file;                         // where standard output goes instead
+  bool closed_output = false;                      // nobody reads standard output
+  int signal_after_output = 0;                     // sent when the first output came
+};
+
+struct Outcome {
+  int exit_code = -1;  // 128 + signal when a signal ended it
+  std::string out, err;
+};
+
+// Fails the test when the program takes more than a minute.
+Outcome run(const Command& command);
+Outcome run(const std::vector<std::string>& arguments, const std::string& input = {});
+
+}  // namespace llm::test

@@ -1,0 +1,38 @@
+// The commands of llm-generate. Each has a file of its own; only those files see CLI11.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace llm::shell {
+
+using Arguments = std::vector<std::string>;  // what follows the command's name
+
+// Each returns the exit code and throws Error or ClosedPipe.
+int run_generate(const Arguments& arguments);
+int run_few_shot(const Arguments& arguments);
+int run_tokenize(const Arguments& arguments);
+int run_detokenize(const Arguments& arguments);
+int run_info(const Arguments& arguments);
+int run_verify(const Arguments& arguments);
+int run_version(const Arguments& arguments);
+
+struct Command {
+  std::string_view name;
+  std::string_view summary;
+  int (*run)(const Arguments&);
+};
+
+inline constexpr Command commands[] = {
+    {"generate", "complete or transform a prompt (the default command)", run_generate},
+    {"few-shot", "build prompts from a template and examples, and complete them", run_few_shot},
+    {"tokenize", "text to token ids", run_tokenize},
+    {"detokenize", "token ids to text", run_detokenize},
+    {"info", "what a model is and what it needs", run_info},
+    {"verify", "compare a model's results with those of the reference implementation", run_verify},
+    {"version", "the version of this program", run_version},
+};
+
+}  // namespace llm::shell

@@ -1,0 +1,177 @@
+#include "commands/options.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <vector>
+
+#include "llm/core/error.hpp"
+#include "shell/console.hpp"
+#include "shell/exit_code.hpp"
+
+namespace llm::shell {
+namespace {
+
+Error usage_error(const std::string& sentence, const std::string& command) {
+  return Error(ErrorCode::invalid_option, sentence + "; see llm-generate " + command + " --help",
+               command);
+}
+
+std::vector<std::string> flag_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  return names;
+}
+
+std::string suggestion(std::string_view name, const std::vector<std::string>& candidates) {
+  const std::vector<std::string_view> views(candidates.begin(), candidates.end());
+  const std::string_view nearest = nearest_name(name, views.data(), views.size());
+  return nearest.empty() ? "" : "; did you mean " + std::string(nearest) + "?";
+}
+
+}  // namespace
+
+std::string spellings(const std::string& names) {
+  std::string all = names;
+  for (std::size_t begin = 0; begin < names.size();) {
+    const std::size_t end = std::min(names.find(',', begin), names.size());
+    std::string name = names.substr(begin, end - begin);
+    const std::size_t word =
+        name.find("--") == std::string::npos ? name.size() : name.find("--") + 2;
+    if (name.find('-', word) != std::string::npos) {
+      std::replace(name.begin() + static_cast<std::ptrdiff_t>(word), name.end(), '-', '_');
+      all += ',' + name;
+    }
+    begin = end + 1;
+  }
+  return all;
+}
+
+CommandLine::CommandLine(const std::string& command, const std::string& description)
+    : command_(command), app_(description, "llm-generate " + command) {
+  app_.get_formatter()->column_width(40);
+  app_.option_defaults()->always_capture_default(false);
+  app_.allow_extras();
+  flag("-q,--quiet", quiet_, "Print only errors on standard error");
+  flag("-v,--verbose", verbose_, "Print timings and the effective configuration");
+  option("--color", color_, "Color on standard error: auto, always, never")
+      ->check(CLI::IsMember({"auto", "always", "never"}));
+}
+
+CLI::Option* CommandLine::switch_option(const std::string& names, std::string& value,
+                                        const std::string& help) {
+  CLI::Option* const option = app_.add_flag(names, value, help);
+  for (const std::string& name : option->get_lnames()) switches_.push_back("--" + name);
+  return option;
+}
+
+// "--do-sample true" -> "--do-sample=true"
+Arguments CommandLine::join_switches(const Arguments& arguments) const {
+  Arguments joined;
+  for (const std::string& argument : arguments) {
+    const bool is_value = argument == "true" || argument == "false";
+    if (is_value && !joined.empty() &&
+        std::find(switches_.begin(), switches_.end(), joined.back()) != switches_.end()) {
+      joined.back() += "=" + argument;
+    } else {
+      joined.push_back(argument);
+    }
+  }
+  return joined;
+}
+
+void CommandLine::model_option(bool positional) {
+  option(positional ? "-m,--model,MODEL" : "-m,--model", model_,
+         "Folder, .gguf file, or repository name in the local Hugging Face cache "
+         "(default: $LLM_GENERATE_MODEL)");
+}
+
+void CommandLine::output_options() {
+  option("-o,--output", output_path_, "Write to this file instead of standard output");
+  flag("--force", force_, "Replace the output file when it exists");
+}
+
+std::optional<int> CommandLine::parse(const Arguments& arguments) {
+  try {
+    const Arguments joined = join_switches(arguments);
+    app_.parse(Arguments(joined.rbegin(), joined.rend()));  // CLI11 takes them from the back
+  } catch (const CLI::CallForHelp&) {
+    Output out;
+    out.write(app_.help());
+    out.finish();
+    return exit_ok;
+  } catch (const CLI::ParseError& error) {
+    throw usage_error(error.what(), command_);
+  }
+  console().set_verbosity(quiet_     ? Verbosity::quiet
+                          : verbose_ ? Verbosity::verbose
+                                     : Verbosity::normal);
+  console().set_color(color_ == "always"  ? ColorMode::always
+                      : color_ == "never" ? ColorMode::never
+                                          : ColorMode::automatic);
+  check_remaining(arguments);
+  return std::nullopt;
+}
+
+void CommandLine::check_remaining(const Arguments& arguments) const {
+  const std::vector<std::string> extra = app_.remaining();
+  if (extra.empty()) return;
+  const auto flag = std::find_if(extra.begin(), extra.end(), [](const std::string& argument) {
+    return argument.size() > 1 && argument[0] == '-';
+  });
+  if (flag != extra.end()) {
+    const std::string name = flag->substr(0, flag->find('='));
+    throw usage_error("unknown option " + name + suggestion(name, flag_names(app_)), command_);
+  }
+  std::vector<std::string> names;
+  for (const Command& command : commands) names.emplace_back(command.name);
+  const std::string& first = arguments.front();
+  const std::string near = first.starts_with('-') ? "" : suggestion(first, names);
+  if (!near.empty()) throw usage_error("there is no command " + quote(first) + near, command_);
+  throw usage_error(
+      "unexpected argument " + quote(extra.front()) + " (a prompt of several words needs quotes)",
+      command_);
+}
+
+std::string CommandLine::model_name() const {
+  if (!model_.empty()) return model_;
+  const char* const named = std::getenv("LLM_GENERATE_MODEL");
+  if (named == nullptr || *named == '\0')
+    throw usage_error("no model is given: name one with --model, or set LLM_GENERATE_MODEL",
+                      command_);
+  model_source_ = "LLM_GENERATE_MODEL";
+  return named;
+}
+
+std::string unescape(const std::string& text, const std::string& flag) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\\') {
+      out += text[i];
+      continue;
+    }
+    const char next = i + 1 < text.size() ? text[++i] : '\0';
+    switch (next) {
+      case 'n':
+        out += '\n';
+        break;
+      case 't':
+        out += '\t';
+        break;
+      case 'r':
+        out += '\r';
+        break;
+      case '\\':
+        out += '\\';
+        break;
+      default:
+        throw Error(ErrorCode::invalid_option,
+                    flag + " " + quote(text) +
+                        ": after a backslash n, t, r or another backslash is expected",
+                    flag);
+    }
+  }
+  return out;
+}
+
+}  // namespace llm::shell

@@ -1,0 +1,96 @@
+#include "shell/output.hpp"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "llm/core/error.hpp"
+
+namespace llm::shell {
+namespace {
+
+constexpr std::size_t buffer_bytes = 1 << 16;
+
+}  // namespace
+
+Output::Output(const std::string& path, bool force) {
+  if (path.empty() || path == "-") return;
+  path_ = path;
+  open_file(force);
+}
+
+void Output::open_file(bool force) {
+  struct stat status = {};
+  const bool exists = ::stat(path_.c_str(), &status) == 0;
+  if (exists && S_ISDIR(status.st_mode))
+    throw Error(ErrorCode::invalid_option, "the output " + quote(path_) + " is a folder", path_);
+  if (exists && !S_ISREG(status.st_mode)) {  // a device or pipe: nothing to rename
+    file_ = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC);
+    if (file_ < 0) fail(errno);
+    return;
+  }
+  if (exists && !force)
+    throw Error(ErrorCode::invalid_option,
+                "the output file " + quote(path_) + " exists; give --force to replace it", path_);
+  temporary_ = path_ + ".XXXXXX";
+  file_ = ::mkostemp(temporary_.data(), O_CLOEXEC);
+  if (file_ < 0) {
+    const int reason = errno;
+    temporary_.clear();
+    fail(reason);
+  }
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  ::fchmod(file_, exists ? status.st_mode & 07777 : 0666 & ~mask);
+}
+
+Output::~Output() {
+  if (!path_.empty() && file_ >= 0) ::close(file_);
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+void Output::fail(int error_number) const {
+  if (error_number == EPIPE) throw ClosedPipe();
+  throw Error(ErrorCode::io,
+              "cannot write to " + (path_.empty() ? "standard output" : quote(path_)) + ": " +
+                  std::strerror(error_number),
+              path_);
+}
+
+void Output::write(std::string_view bytes) {
+  buffer_ += bytes;
+  if (buffer_.size() >= buffer_bytes) flush();
+}
+
+void Output::flush() {
+  std::size_t done = 0;
+  while (done < buffer_.size()) {
+    const ssize_t count = ::write(file_, buffer_.data() + done, buffer_.size() - done);
+    if (count >= 0) {
+      done += static_cast<std::size_t>(count);
+    } else if (errno != EINTR) {
+      const int reason = errno;
+      buffer_.clear();
+      fail(reason);
+    }
+  }
+  buffer_.clear();
+}
+
+void Output::finish() {
+  flush();
+  if (path_.empty()) return;
+  // Some file systems tell only now that there was no room.
+  const int closed = ::close(std::exchange(file_, -1));
+  if (closed != 0) fail(errno);
+  if (temporary_.empty()) return;
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail(errno);
+  temporary_.clear();
+}
+
+}  // namespace llm::shell
