@@ -117,7 +117,7 @@ TEST(Tokenize, TextAndRows) {
     EXPECT_EQ(row["ids"].size(), row["tokens"].size());
     EXPECT_EQ(row["ids"].size(), row["offsets"].size());
     std::string joined;
-    for (const Json& id : row["ids"]) joined += (joined.empty() ? "" : " ") + id.dump();
+    for (const Json& id : row["ids"]) joined.append(joined.empty() ? "" : " ").append(id.dump());
     EXPECT_EQ(ids.out, joined + "\n");
     EXPECT_EQ(run({"tokenize", "-m", model}, text + "\n").out, ids.out);
 
