@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 #include "commands/generation_flags.hpp"
 #include "core/json.hpp"

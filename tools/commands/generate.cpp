@@ -1,5 +1,6 @@
 // llm-generate generate: prompts in, texts out. A decoder completes, an encoder-decoder transforms.
 #include <memory>
+#include <utility>
 
 #include "commands/generation_flags.hpp"
 #include "llm/core/error.hpp"
