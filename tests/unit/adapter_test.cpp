@@ -114,6 +114,14 @@ TEST(Adapter, ReachesTheModel) {
                [&] { logits(models_dir() / "gguf-llama-f32", adapters); });
 }
 
+TEST(Adapter, ChangesTheLogitsAsPeftDoes) {
+  // First logits after the same ids of the model that PEFT merges, in float32.
+  const double expected[] = {7.898899555206299, -9.10666561126709, -0.9505516290664673,
+                             -0.7564307451248169, -9.08011245727539};
+  const auto got = logits(models_dir() / "gpt2-inner", {{data_dir() / "conv1d"}});
+  for (std::size_t i = 0; i < std::size(expected); ++i) EXPECT_NEAR(got[i], expected[i], 2e-5) << i;
+}
+
 // --- what is refused ---
 
 // A base of one matrix "m.w.weight" [2, 3], and an adapter with the given files.
@@ -217,6 +225,25 @@ TEST(Adapter, FindsModulesUnderOtherPrefixes) {
     const auto merged = llm::merge_adapters(base, {&adapter, 1});
     EXPECT_EQ(values(*merged->find(name))[3], 1.0) << name;
   }
+}
+
+// A new head comes whole and is not in the model's files; two adapters cannot both bring it.
+TEST(Adapter, AddsModulesTheModelLacks) {
+  const TempDir dir;
+  dir.write("adapter_config.json", plain);
+  dir.write("adapter_model.safetensors",
+            safetensors_bytes(matrices({{"base_model.model.score.modules_to_save.weight", 2, 3}}),
+                              std::string(24, 'x')));
+  const auto base = WeightStore::open(
+      dir.write("base.safetensors",
+                safetensors_bytes(matrices({{"w.weight", 2, 3}}), std::string(24, '\0'))));
+  const std::vector<Adapter> one{{dir.path()}}, both{{dir.path()}, {dir.path()}};
+  const auto merged = llm::merge_adapters(base, one);
+  EXPECT_EQ(merged->names(), (std::vector<std::string>{"score.weight", "w.weight"}));
+  ASSERT_NE(merged->find("score.weight"), nullptr);
+  EXPECT_EQ(merged->find("score.weight")->bytes[0], std::byte{'x'});
+  expect_error(ErrorCode::invalid_option, "which another adapter does as well",
+               [&] { llm::merge_adapters(base, both); });
 }
 
 TEST(Float16, RoundsToTheNearest) {
