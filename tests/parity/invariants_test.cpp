@@ -166,7 +166,51 @@ TEST_P(Invariants, TruncationForgets) {
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, Invariants,
                          testing::Values("llama-gqa", "llama-head-dim", "gguf-llama-q4_1",
-                                         "gguf-llama-q8_0", "gpt2-scaled", "t5-v1_1", "t5-depths"),
+                                         "gguf-llama-q8_0", "gpt2-scaled", "t5-v1_1", "t5-depths",
+                                         "gpt_neo-windows", "bloom-residual", "mistral-window",
+                                         "qwen2-windows", "qwen3-lm", "openai-gpt-lm"),
+                         [](const auto& fixture) {
+                           std::string name = fixture.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+// The same for encoders: a text's hidden states do not depend on its neighbours or on threads.
+class EncoderInvariants : public testing::TestWithParam<std::string> {};
+
+TEST_P(EncoderInvariants, BatchAndThreads) {
+  const auto folder = llm::test::models_dir() / GetParam();
+  const auto model = llm::Model<float>::load(folder, {1});
+  llm::Workspace workspace;
+  std::mt19937 random(11);
+  std::vector<Ids> texts(7);
+  std::vector<Logits> alone;
+  for (Ids& text : texts) {
+    text.resize(1 + random() % 30);
+    for (TokenId& id : text) {
+      id = static_cast<TokenId>(random() % static_cast<unsigned>(model->config().vocab_size));
+    }
+    const llm::EncoderInput input{text, {}};
+    const auto hidden = model->hidden_states({&input, 1}, workspace);
+    alone.emplace_back(hidden.data(), hidden.data() + hidden.rows() * hidden.cols());
+  }
+  for (const int threads : {1, 2, 3}) {
+    const auto other = llm::Model<float>::load(folder, {threads});
+    std::vector<llm::EncoderInput> batch;
+    Logits expected;
+    for (std::size_t i = texts.size(); i-- > 0;) {
+      batch.push_back({texts[i], {}});
+      expected.insert(expected.end(), alone[i].begin(), alone[i].end());
+    }
+    const auto hidden = other->hidden_states(batch, workspace);
+    EXPECT_EQ(0, std::memcmp(hidden.data(), expected.data(), expected.size() * sizeof(float)))
+        << threads << " threads";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Fixtures, EncoderInvariants,
+                         testing::Values("bert-model", "roberta-tagger", "distilbert-qa",
+                                         "xlm-roberta-model", "t5-v1_0", "bart-qa"),
                          [](const auto& fixture) {
                            std::string name = fixture.param;
                            std::replace(name.begin(), name.end(), '-', '_');
