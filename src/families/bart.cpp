@@ -16,11 +16,7 @@ StackConfig read_stack(const ConfigReader& json, const std::string& side) {
   s.num_hidden_layers = json.size(side + "_layers");
   s.hidden_size = json.size("d_model");
   s.intermediate_size = json.size(side + "_ffn_dim");
-  s.num_attention_heads = s.num_key_value_heads = json.size(side + "_attention_heads");
-  if (s.hidden_size % s.num_attention_heads != 0) {
-    json.reject(side + "_attention_heads", "expected a divisor of d_model");
-  }
-  s.head_dim = s.hidden_size / s.num_attention_heads;
+  json.read_heads(side + "_attention_heads", s);
   s.max_position_embeddings = json.size("max_position_embeddings", 1024);
   const bool learned = json.is_any({"bart", "mbart"}), pre = json.is_any({"mbart", "pegasus"});
   s.norm_placement = pre ? NormPlacement::pre : NormPlacement::post;

@@ -46,15 +46,8 @@ HeadSource bind_head(const WeightBinder& root, const WeightBinder& w, const Tran
       head = bind_bert_pooler(w, hidden);
       head.out = root.linear_any("classifier", hidden, Bias::yes);
       break;
-    case HeadKind::token_classification:
-      head.out = root.linear_any("classifier", hidden, Bias::yes);
-      break;
-    case HeadKind::question_answering:
-      head.out = root.linear("qa_outputs", 2, hidden, Bias::yes);
-      break;
-    case HeadKind::none:
-    case HeadKind::language_model:
-      break;
+    default:
+      head = bind_token_head(root, c);
   }
   return head;
 }
@@ -85,11 +78,7 @@ TransformerConfig read_bert_config(const ConfigReader& json) {
   e.num_hidden_layers = json.size("num_hidden_layers");
   e.hidden_size = json.size("hidden_size");
   e.intermediate_size = json.size("intermediate_size");
-  e.num_attention_heads = e.num_key_value_heads = json.size("num_attention_heads");
-  if (e.hidden_size % e.num_attention_heads != 0) {
-    json.reject("num_attention_heads", "expected a divisor of hidden_size");
-  }
-  e.head_dim = e.hidden_size / e.num_attention_heads;
+  json.read_heads("num_attention_heads", e);
   e.max_position_embeddings = json.size("max_position_embeddings", 512);
   e.norm_eps = json.number("layer_norm_eps", 1e-12);
   e.norm_placement = NormPlacement::post;
@@ -120,6 +109,16 @@ HeadSource bind_bert_pooler(const WeightBinder& w, std::int64_t hidden) {
   pooler.dense = w.linear("pooler.dense", hidden, hidden, Bias::yes);
   pooler.rows = HeadRows::first;
   return pooler;
+}
+
+HeadSource bind_token_head(const WeightBinder& root, const TransformerConfig& c) {
+  HeadSource head;
+  if (c.head == HeadKind::token_classification) {
+    head.out = root.linear_any("classifier", c.encoder.hidden_size, Bias::yes);
+  } else if (c.head == HeadKind::question_answering) {
+    head.out = root.linear("qa_outputs", 2, c.encoder.hidden_size, Bias::yes);
+  }
+  return head;
 }
 
 ModelFamily bert_family() { return {{"bert"}, read_config, bind_weights, {}}; }

@@ -1,4 +1,4 @@
-// What BERT and RoBERTa have in common: the same blocks under the same names.
+// What BERT and its descendants have in common.
 #pragma once
 
 #include "model/model_family.hpp"
@@ -14,5 +14,9 @@ StackSource bind_bert_encoder(const WeightBinder& w, const TransformerConfig& c,
 
 // tanh(dense(first token)); empty when the file has none.
 HeadSource bind_bert_pooler(const WeightBinder& w, std::int64_t hidden);
+
+// Heads that are one matrix over every token: labels per token, start and end of an answer. Empty
+// for other heads.
+HeadSource bind_token_head(const WeightBinder& root, const TransformerConfig& c);
 
 }  // namespace llm::detail

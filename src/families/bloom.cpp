@@ -31,12 +31,7 @@ TransformerConfig read_config(const ConfigReader& json) {
   d.num_hidden_layers = json.size(json.has("n_layer") ? "n_layer" : "num_hidden_layers");
   d.hidden_size = json.size(json.has("hidden_size") ? "hidden_size" : "n_embed");
   d.intermediate_size = 4 * d.hidden_size;
-  d.num_attention_heads = json.size(json.has("n_head") ? "n_head" : "num_attention_heads");
-  d.num_key_value_heads = d.num_attention_heads;
-  if (d.hidden_size % d.num_attention_heads != 0) {
-    json.reject("n_head", "expected a divisor of hidden_size");
-  }
-  d.head_dim = d.hidden_size / d.num_attention_heads;
+  json.read_heads(json.has("n_head") ? "n_head" : "num_attention_heads", d);
   d.norm_eps = json.number("layer_norm_epsilon", 1e-5);
   d.embedding_norm = true;
   d.residual_from_norm = json.flag("apply_residual_connection_post_layernorm", false);

@@ -2,7 +2,7 @@
 // Reference: transformers modeling_distilbert.py.
 #include <cmath>
 
-#include "model/model_family.hpp"
+#include "families/bert_layers.hpp"
 
 namespace llm::detail {
 namespace {
@@ -15,10 +15,7 @@ TransformerConfig read_config(const ConfigReader& json) {
   e.num_hidden_layers = json.size("n_layers", 6);
   e.hidden_size = json.size("dim", 768);
   e.intermediate_size = json.size("hidden_dim", 4 * e.hidden_size);
-  e.num_attention_heads = e.num_key_value_heads = json.size("n_heads", 12);
-  if (e.hidden_size % e.num_attention_heads != 0)
-    json.reject("n_heads", "expected a divisor of dim");
-  e.head_dim = e.hidden_size / e.num_attention_heads;
+  json.read_heads("n_heads", e);
   e.max_position_embeddings = json.size("max_position_embeddings", 512);
   e.norm_eps = 1e-12;
   e.norm_placement = NormPlacement::post;
@@ -61,15 +58,8 @@ HeadSource bind_head(const WeightBinder& root, const TransformerConfig& c,
       head.out = root.linear_any("classifier", hidden, Bias::yes);
       head.rows = HeadRows::first;
       break;
-    case HeadKind::token_classification:
-      head.out = root.linear_any("classifier", hidden, Bias::yes);
-      break;
-    case HeadKind::question_answering:
-      head.out = root.linear("qa_outputs", 2, hidden, Bias::yes);
-      break;
-    case HeadKind::none:
-    case HeadKind::language_model:
-      break;
+    default:
+      head = bind_token_head(root, c);
   }
   return head;
 }

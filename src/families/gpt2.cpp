@@ -18,10 +18,7 @@ TransformerConfig read_config(const ConfigReader& json) {
   d.num_hidden_layers = json.size("n_layer");
   d.hidden_size = json.size("n_embd");
   d.intermediate_size = json.size("n_inner", 4 * d.hidden_size);
-  d.num_attention_heads = d.num_key_value_heads = json.size("n_head");
-  if (d.hidden_size % d.num_attention_heads != 0)
-    json.reject("n_head", "expected a divisor of n_embd");
-  d.head_dim = d.hidden_size / d.num_attention_heads;
+  json.read_heads("n_head", d);
   d.max_position_embeddings = json.size("n_positions", 1024);
   d.norm_eps = json.number("layer_norm_epsilon", 1e-5);
   d.positions = LearnedPositions{};

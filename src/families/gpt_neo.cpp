@@ -13,11 +13,7 @@ TransformerConfig read_config(const ConfigReader& json) {
   d.num_hidden_layers = json.size("num_layers", 24);
   d.hidden_size = json.size("hidden_size", 2048);
   d.intermediate_size = json.size("intermediate_size", 4 * d.hidden_size);
-  d.num_attention_heads = d.num_key_value_heads = json.size("num_heads", 16);
-  if (d.hidden_size % d.num_attention_heads != 0) {
-    json.reject("num_heads", "expected a divisor of hidden_size");
-  }
-  d.head_dim = d.hidden_size / d.num_attention_heads;
+  json.read_heads("num_heads", d);
   d.max_position_embeddings = json.size("max_position_embeddings", 2048);
   d.norm_eps = json.number("layer_norm_epsilon", 1e-5);
   d.positions = LearnedPositions{};

@@ -37,15 +37,8 @@ HeadSource bind_head(const WeightBinder& root, const TransformerConfig& c,
       head.out = root.linear_any("classifier.out_proj", hidden, Bias::yes);
       head.rows = HeadRows::first;
       break;
-    case HeadKind::token_classification:
-      head.out = root.linear_any("classifier", hidden, Bias::yes);
-      break;
-    case HeadKind::question_answering:
-      head.out = root.linear("qa_outputs", 2, hidden, Bias::yes);
-      break;
-    case HeadKind::none:
-    case HeadKind::language_model:
-      break;
+    default:
+      head = bind_token_head(root, c);
   }
   return head;
 }

@@ -121,6 +121,14 @@ std::int64_t ConfigReader::size(std::string_view name, std::int64_t otherwise) c
   return has(name) ? size(name) : otherwise;
 }
 
+void ConfigReader::read_heads(std::string_view name, StackConfig& stack) const {
+  stack.num_attention_heads = stack.num_key_value_heads = size(name);
+  if (stack.hidden_size % stack.num_attention_heads != 0) {
+    reject(name, "expected a divisor of the hidden size " + std::to_string(stack.hidden_size));
+  }
+  stack.head_dim = stack.hidden_size / stack.num_attention_heads;
+}
+
 std::int64_t ConfigReader::count(std::string_view name, std::int64_t otherwise) const {
   const Json* value = find(name);
   if (value && value->is_number_integer() && value->get<std::int64_t>() == 0) return 0;
