@@ -55,7 +55,9 @@ void check_stream(const Tokenizer& tokenizer, const std::vector<TokenId>& ids, s
   EXPECT_EQ(pieces, streamer.text());
   const std::string before = tokenizer.decode(all.first(given), {});
   const std::string whole = tokenizer.decode(all, {});
-  if (whole.starts_with(before)) EXPECT_EQ(pieces, whole.substr(before.size()));
+  if (whole.starts_with(before)) {
+    EXPECT_EQ(pieces, whole.substr(before.size()));
+  }
 }
 
 TEST(TextStreamer, RealTokenizers) {
