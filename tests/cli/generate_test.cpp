@@ -77,7 +77,7 @@ TEST(Generate, FileAndLinesAndRowsGiveTheSame) {
   EXPECT_EQ(from_lines[0]["id"], "1");
   EXPECT_EQ(from_rows[0]["id"], 7);
   EXPECT_EQ(from_rows[1]["id"], "3");  // the line's number
-  for (int i = 0; i < 2; ++i) EXPECT_EQ(from_lines[i]["new_ids"], from_rows[i]["new_ids"]);
+  for (std::size_t i = 0; i < 2; ++i) EXPECT_EQ(from_lines[i]["new_ids"], from_rows[i]["new_ids"]);
   EXPECT_EQ(from_lines[0]["text"].get<std::string>() + "\n", one.out);
 }
 
@@ -135,7 +135,7 @@ TEST(Generate, SeveralSequencesAreSeveralRows) {
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const auto rows = rows_of(result.out);
   ASSERT_EQ(rows.size(), 3u);
-  for (int i = 0; i < 3; ++i) {
+  for (std::size_t i = 0; i < 3; ++i) {
     EXPECT_EQ(rows[i]["sample"], i);
     EXPECT_EQ(rows[i]["seed"], 4);
   }

@@ -76,7 +76,7 @@ TEST_P(Invariants, ChunksAndThreads) {
   const auto whole = start(source);
   const Logits expected = run(*whole, prompt, prompt_length);
   for (const int threads : {1, 2, 3}) {
-    for (const std::size_t chunk : {1, 7, 33, 64, 100, 150}) {
+    for (const std::size_t chunk : {1u, 7u, 33u, 64u, 100u, 150u}) {
       const auto state = start(source, threads);
       EXPECT_TRUE(same_bits(run(*state, prompt, chunk, threads), expected))
           << "chunk " << chunk << ", threads " << threads;
