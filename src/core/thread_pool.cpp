@@ -66,7 +66,7 @@ struct ThreadPool::State {
 
   const int count;
   Barrier barrier;
-  std::mutex busy;  // held by the caller whose region is running
+  std::atomic_flag busy;  // set while some caller's region is running
   Function function = nullptr;
   void* context = nullptr;
   bool stop = false;
@@ -132,14 +132,12 @@ ThreadPool::~ThreadPool() { state_->join(); }
 int ThreadPool::size() const { return state_->count; }
 
 void ThreadPool::run_erased(Function function, void* context) {
-  std::unique_lock lock(state_->busy, std::try_to_lock);
-  if (state_->count == 1 || !lock.owns_lock()) {
+  if (state_->count == 1 || state_->busy.test_and_set(std::memory_order_acquire)) {
     function(context, Worker(0, 1, nullptr));
     return;
   }
   state_->function = function;
   state_->context = context;
-  state_->error = nullptr;
   state_->running.store(state_->count - 1, std::memory_order_relaxed);
   state_->start();
   state_->work(0);
@@ -147,7 +145,9 @@ void ThreadPool::run_erased(Function function, void* context) {
        left = state_->running.load(std::memory_order_acquire)) {
     wait_for_change(state_->running, left);
   }
-  if (state_->error) std::rethrow_exception(std::exchange(state_->error, nullptr));
+  const std::exception_ptr error = std::exchange(state_->error, nullptr);
+  state_->busy.clear(std::memory_order_release);
+  if (error) std::rethrow_exception(error);
 }
 
 }  // namespace llm
