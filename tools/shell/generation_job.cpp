@@ -132,6 +132,14 @@ void show_configuration(const GenerationJob& job, const std::filesystem::path& p
   }
 }
 
+void show_weights(const ModelInfo& info) {
+  std::string dtypes;
+  for (const std::string& dtype : info.dtypes) dtypes += (dtypes.empty() ? "" : ", ") + dtype;
+  console().detail("weights = " + std::to_string(info.parameters) + " values (" + dtypes + "), " +
+                   std::to_string(info.weight_bytes) + " bytes in memory");
+  for (const std::string& name : info.unused_tensors) console().detail("unused tensor: " + name);
+}
+
 // Figures of a run, for -v.
 struct Figures {
   std::int64_t prompt_tokens = 0, new_tokens = 0, sequences = 0;
@@ -167,6 +175,7 @@ class Run {
       : job_(job), rows_(rows), path_(find_model(job.model)), start_(Clock::now()) {
     tokenizer_ = open_tokenizer(path_);
     model_ = Model<S>::load(path_, LoadOptions{.threads = job.threads});
+    show_weights(model_->info());
     config_ = configure(job, path_, model_->config(), tokenizer_.get());
     load_seconds_ = seconds_since(start_);
     show_configuration(job, path_, config_, tokenizer_.get());
