@@ -61,8 +61,7 @@ std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
   detail::Checkpoint checkpoint = detail::open_checkpoint(path, true, options.head);
   std::unique_ptr<Model> model(new Model);
   model->config_ = std::move(checkpoint.config);
-  model->pool_owner_ = std::make_unique<ThreadPool>(options.threads);
-  model->pool_ = model->pool_owner_.get();
+  model->pool_ = std::make_unique<ThreadPool>(options.threads);
 
   const TransformerConfig& c = model->config_;
   if (!options.adapters.empty()) refuse_adapters_to_gguf(checkpoint, path);

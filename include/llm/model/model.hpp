@@ -109,8 +109,7 @@ class Model : public LanguageModel<S> {
 
   TransformerConfig config_;
   ModelInfo info_;
-  mutable ThreadPool* pool_ = nullptr;  // owned by pool_owner_; running a region is not a change
-  std::unique_ptr<ThreadPool> pool_owner_;
+  std::unique_ptr<ThreadPool> pool_;
   Encoder<S> encoder_;
   Decoder<S> decoder_;
   LmHead<S> lm_head_;

@@ -35,7 +35,6 @@ class Linear {
   std::int64_t outputs() const { return outputs_; }
   /// Panels of 64 outputs: the unit in which workers share the outputs.
   std::int64_t panels() const { return panels_; }
-  const std::vector<std::shared_ptr<const Weight>>& parts() const { return parts_; }
 
   /// The outputs of a range of panels, as columns.
   Range columns(Range panels) const { return {column(panels.begin), column(panels.end)}; }
@@ -125,10 +124,7 @@ class Embedding {
   explicit Embedding(std::shared_ptr<const Weight> weight) : weight_(std::move(weight)) {}
 
   bool empty() const { return !weight_; }
-  std::int64_t count() const { return weight_->rows(); }
-  std::int64_t size() const { return weight_->cols(); }
-  const std::shared_ptr<const Weight>& weight() const { return weight_; }
-  /// out[size()] = row `index`; 0 <= index < count().
+  /// out[columns] = row `index` of the matrix; 0 <= index < its rows.
   void read(std::int64_t index, S* out) const { weight_->read_row(index, out); }
 
  private:

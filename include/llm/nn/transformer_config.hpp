@@ -119,11 +119,6 @@ struct TransformerConfig {
   std::vector<TokenId> eos_token_id;
   std::map<std::int64_t, std::string> id2label;
   std::string problem_type;  ///< sequence classification
-
-  /// Width of the hidden states that heads see.
-  std::int64_t hidden_size() const {
-    return (kind == ModelKind::encoder ? encoder : decoder).hidden_size;
-  }
 };
 
 }  // namespace llm
