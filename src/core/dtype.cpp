@@ -31,6 +31,26 @@ std::string_view to_string(DType dtype) {
       return "q4_1";
     case DType::q8_0:
       return "q8_0";
+    case DType::q5_0:
+      return "q5_0";
+    case DType::q5_1:
+      return "q5_1";
+    case DType::iq4_nl:
+      return "iq4_nl";
+    case DType::mxfp4:
+      return "mxfp4";
+    case DType::q2_k:
+      return "q2_k";
+    case DType::q3_k:
+      return "q3_k";
+    case DType::q4_k:
+      return "q4_k";
+    case DType::q5_k:
+      return "q5_k";
+    case DType::q6_k:
+      return "q6_k";
+    case DType::iq4_xs:
+      return "iq4_xs";
   }
   return "unknown";
 }

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "kernels/quant_format.hpp"
 #include "kernels/tables.hpp"
 #include "llm/core/error.hpp"
 #include "llm/tensor/kernels.hpp"
@@ -63,7 +64,6 @@ const FloatKernels& float_kernels() {
 }
 
 std::int64_t panel_bytes(DType dtype, std::int64_t cols) {
-  const std::int64_t blocks = (cols + block_values(dtype) - 1) / block_values(dtype);
   switch (dtype) {
     case DType::f32:
       return cols * panel_rows * 4;
@@ -71,7 +71,7 @@ std::int64_t panel_bytes(DType dtype, std::int64_t cols) {
     case DType::bf16:
       return (cols + 1) / 2 * panel_rows * 4;
     default:
-      return blocks * panel_rows * block_bytes(dtype);
+      return cols / block_values(dtype) * quant_format(dtype).block_bytes();
   }
 }
 

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/quant_format.hpp"
 #include "llm/tensor/kernels.hpp"
 
 #if defined(__clang__)
@@ -100,31 +101,34 @@ LLM_INLINE void add_bias(Vec (&sum)[R][V], const float* bias, Index columns) {
 
 // ------------------------------------------------------------------ sources: one per weight type
 
-// A source reads `unit` columns at a time: columns<V>(block, vector, count, use) calls
-// use(column, w) for the columns 0 .. count-1 of a unit, ascending, with the weights of V vectors
-// of outputs from `vector` on.
+// A source reads `unit` columns at a time: columns<V>(panel, u, vector, count, use) calls
+// use(column, w) for the columns 0 .. count-1 of unit u, ascending, with the weights of V vectors
+// of outputs from `vector` on. offset(u) is where unit u begins.
 struct F32Source {
+  template <int R>
+  static constexpr bool expanded = row_vectors<R> < 4;
   static constexpr Index unit = 1;
-  static constexpr Index unit_bytes = panel_width * 4;
+  LLM_INLINE constexpr Index offset(Index u) { return u * panel_width * 4; }
   template <int V, typename Use>
-  LLM_INLINE void columns(const std::byte* block, int vector, Index, Use use) {
+  LLM_INLINE void columns(const std::byte* panel, Index u, int vector, Index, Use use) {
+    const float* row = reinterpret_cast<const float*>(panel + offset(u));
     Vec w[V];
-    LLM_UNROLL for (int v = 0; v < V; ++v) {
-      w[v] = load(reinterpret_cast<const float*>(block) + 16 * (vector + v));
-    }
+    LLM_UNROLL for (int v = 0; v < V; ++v) w[v] = load(row + 16 * (vector + v));
     use(0, w);
   }
 };
 
 template <bool is_bf16>
 struct HalfSource {
+  template <int R>
+  static constexpr bool expanded = row_vectors<R> < 4;
   static constexpr Index unit = 2;
-  static constexpr Index unit_bytes = panel_width * 4;
+  LLM_INLINE constexpr Index offset(Index u) { return u * panel_width * 4; }
   template <int V, typename Use>
-  LLM_INLINE void columns(const std::byte* block, int vector, Index count, Use use) {
+  LLM_INLINE void columns(const std::byte* panel, Index u, int vector, Index count, Use use) {
     Vec even[V], odd[V];
     LLM_UNROLL for (int v = 0; v < V; ++v) {
-      const IntVec pairs = load_int(block + 64 * (vector + v));
+      const IntVec pairs = load_int(panel + offset(u) + 64 * (vector + v));
       even[v] = is_bf16 ? bf16_even(pairs) : f16_even(pairs);
       odd[v] = is_bf16 ? bf16_odd(pairs) : f16_odd(pairs);
     }
@@ -134,77 +138,92 @@ struct HalfSource {
 };
 
 template <int V>
-LLM_INLINE void load_scales(Vec (&scale)[V], const std::byte* halves, int vector) {
-  LLM_UNROLL for (int v = 0; v < V; ++v) scale[v] = load_f16(halves + 32 * (vector + v));
-}
-template <int V>
 LLM_INLINE void load_ints(IntVec (&ints)[V], const std::byte* bytes, int vector) {
   LLM_UNROLL for (int v = 0; v < V; ++v) ints[v] = load_int(bytes + 64 * (vector + v));
 }
 
-struct Q8Source {
+// w = d q + m or d q. The product has at most 24 significant bits in every format, so both ways to
+// compute d q + m round once.
+template <QuantFormat F>
+struct QuantSource {
+  template <int R>
+  static constexpr bool expanded = F.nested;
   static constexpr Index unit = 32;
-  static constexpr Index unit_bytes = panel_width * (32 + 2);
-  template <int byte, int V, typename Use>
-  LLM_INLINE void column(Index k, const IntVec (&ints)[V], const Vec (&d)[V], Use use) {
-    Vec w[V];
-    LLM_UNROLL for (int v = 0; v < V; ++v) w[v] = mul(d[v], int8_at<byte>(ints[v]));
-    use(k + byte, w);
+
+  // Unit u: its codes, then (nested) its groups' bytes or (not nested) its scales.
+  LLM_INLINE constexpr Index offset(Index u) {
+    if (!F.nested) return u * F.block_bytes();
+    return u / 8 * F.block_bytes() + F.head_bytes() + u % 8 * (F.code_bytes() + F.group_bytes());
   }
-  template <int V, typename Use>
-  LLM_INLINE void columns(const std::byte* block, int vector, Index, Use use) {
-    Vec d[V];
-    load_scales<V>(d, block + panel_width * 32, vector);
-    for (Index k = 0; k < 32; k += 4) {
-      IntVec ints[V];
-      load_ints<V>(ints, block + k * panel_width, vector);
-      column<0, V>(k, ints, d, use);
-      column<1, V>(k, ints, d, use);
-      column<2, V>(k, ints, d, use);
-      column<3, V>(k, ints, d, use);
+
+  // The scales of a group of the unit, and its minimums if the format has some.
+  template <int V>
+  LLM_INLINE void scales(const std::byte* panel, Index u, int vector, int group, Vec (&d)[V],
+                         Vec (&m)[V]) {
+    const std::byte* bytes = panel + offset(u) + F.code_bytes() + panel_width * group;
+    const std::byte* halves = F.nested ? panel + u / 8 * F.block_bytes() : bytes;
+    LLM_UNROLL for (int v = 0; v < V; ++v) {
+      const std::byte* at = halves + 32 * (vector + v);
+      d[v] = F.bf16_scales ? load_bf16(at) : load_f16(at);
+      if constexpr (F.minimum) m[v] = load_f16(at + 2 * panel_width);
+      if constexpr (F.nested) {
+        const std::byte* factor = bytes + 16 * (vector + v);
+        d[v] = mul(d[v], load_int8(factor));
+        if constexpr (F.minimum) m[v] = mul(m[v], load_int8(factor + panel_width * (32 / F.group)));
+      }
     }
   }
-};
 
-// with_minimum: w = d q + m, else w = d (q - 8). d q has at most 15 significant bits, so both ways
-// to compute d q + m round once.
-template <bool with_minimum>
-struct Q4Source {
-  static constexpr Index unit = 32;
-  static constexpr Index unit_bytes = panel_width * (16 + 2 + (with_minimum ? 2 : 0));
-  static constexpr int zero_point = with_minimum ? 0 : 8;
+  // Column k + i; i is its place among those that one load of codes holds.
   template <int i, int V, typename Use>
   LLM_INLINE void column(Index k, const IntVec (&ints)[V], const NibbleTable& table,
                          const Vec (&d)[V], const Vec (&m)[V], Use use) {
     Vec w[V];
     LLM_UNROLL for (int v = 0; v < V; ++v) {
-      const Vec q = nibble_at<8 * (i % 4) + 4 * (i / 4), zero_point>(ints[v], table);
-      w[v] = with_minimum ? fma(d[v], q, m[v]) : mul(d[v], q);
+      Vec q;
+      if constexpr (F.nibbles) {
+        q = nibble_at<8 * (i % 4) + 4 * (i / 4), F.values>(ints[v], table);
+      } else {
+        q = int8_at<i % 4>(ints[v]);
+      }
+      if constexpr (F.minimum) {
+        w[v] = fma(d[v], q, m[v]);
+      } else {
+        w[v] = mul(d[v], q);
+      }
     }
     use(k + i, w);
   }
+
   template <int V, typename Use>
-  LLM_INLINE void columns(const std::byte* block, int vector, Index, Use use) {
-    const NibbleTable table = nibble_table<zero_point>();
-    Vec d[V], m[V];
-    load_scales<V>(d, block + panel_width * 16, vector);
-    if (with_minimum) load_scales<V>(m, block + panel_width * 18, vector);
-    for (Index k = 0; k < 32; k += 8) {
-      IntVec ints[V];
-      load_ints<V>(ints, block + k * (panel_width / 2), vector);
-      column<0, V>(k, ints, table, d, m, use);
-      column<1, V>(k, ints, table, d, m, use);
-      column<2, V>(k, ints, table, d, m, use);
-      column<3, V>(k, ints, table, d, m, use);
-      column<4, V>(k, ints, table, d, m, use);
-      column<5, V>(k, ints, table, d, m, use);
-      column<6, V>(k, ints, table, d, m, use);
-      column<7, V>(k, ints, table, d, m, use);
+  LLM_INLINE void columns(const std::byte* panel, Index u, int vector, Index, Use use) {
+    constexpr Index at_once = F.nibbles ? 8 : 4;
+    const NibbleTable table = nibble_table<F.values>();
+    const std::byte* codes = panel + offset(u);
+    for (int group = 0; group < 32 / F.group; ++group) {
+      Vec d[V], m[V];
+      scales<V>(panel, u, vector, group, d, m);
+      for (Index k = group * F.group; k < (group + 1) * F.group; k += at_once) {
+        IntVec ints[V];
+        load_ints<V>(ints, codes + k / at_once * (panel_width * 4), vector);
+        column<0, V>(k, ints, table, d, m, use);
+        column<1, V>(k, ints, table, d, m, use);
+        column<2, V>(k, ints, table, d, m, use);
+        column<3, V>(k, ints, table, d, m, use);
+        if constexpr (F.nibbles) {
+          column<4, V>(k, ints, table, d, m, use);
+          column<5, V>(k, ints, table, d, m, use);
+          column<6, V>(k, ints, table, d, m, use);
+          column<7, V>(k, ints, table, d, m, use);
+        }
+      }
     }
   }
 };
 
 constexpr Index slice_width = 16 * tile_vectors;
+
+using Expand = void (*)(const std::byte* panel, Index k0, Index k1, float* out);
 
 // Columns [k0, k1) of a panel as float: [64 / slice_width][k1 - k0][slice_width].
 template <typename Source>
@@ -214,7 +233,7 @@ void expand(const std::byte* panel, Index k0, Index k1, float* out) {
     for (Index n = 0; n < panel_width; n += slice_width) {
       float* to = out + n * (k1 - k0) + (k - k0) * slice_width;
       Source::template columns<V>(
-          panel + k / Source::unit * Source::unit_bytes, static_cast<int>(n / 16),
+          panel, k / Source::unit, static_cast<int>(n / 16),
           k1 - k, [&](Index i, const Vec(&w)[V]) __attribute__((always_inline)) {
             LLM_UNROLL for (int v = 0; v < V; ++v) store(to + i * slice_width + 16 * v, w[v]);
           });
@@ -239,7 +258,7 @@ void few_rows_panel(const MatmulArgs& a, const std::byte* panel, Index n0) {
   for (Index u0 = 0; u0 < units; u0 += block) {
     const Index u1 = u0 + block < units ? u0 + block : units;
     const Index u2 = u1 + block < units ? u1 + block : units;
-    for (Index at = u1 * Source::unit_bytes; at < u2 * Source::unit_bytes; at += 64) {
+    for (Index at = Source::offset(u1); at < Source::offset(u2); at += 64) {
       __builtin_prefetch(panel + at);
     }
     for (Index n = 0; n < width; n += slice) {
@@ -249,7 +268,7 @@ void few_rows_panel(const MatmulArgs& a, const std::byte* panel, Index n0) {
       for (Index u = u0; u < u1; ++u) {
         const float* xu = a.x + u * Source::unit;
         Source::template columns<V>(
-            panel + u * Source::unit_bytes, static_cast<int>(n / 16), a.w.cols - u * Source::unit,
+            panel, u, static_cast<int>(n / 16), a.w.cols - u * Source::unit,
             [&](Index k, const Vec(&w)[V])
                 __attribute__((always_inline)) { add_products<R, V>(sum, xu + k, a.ldx, w); });
       }
@@ -263,10 +282,10 @@ void few_rows_panel(const MatmulArgs& a, const std::byte* panel, Index n0) {
   }
 }
 
-// The same for a plain type where a tile is narrower than the panel: reading a panel from memory in
-// strides is slow, so a few columns at a time are laid out for the tile first.
-template <typename Source, int R>
-void few_rows_copied_panel(const MatmulArgs& a, const std::byte* panel, Index n0) {
+// The same where tiles read what was laid out for them first, a few columns at a time: plain types
+// whose panel is wider than a tile (reading it from memory in strides is slow) and nested formats.
+template <int R>
+void few_rows_expanded_panel(const MatmulArgs& a, const std::byte* panel, Index n0, Expand expand) {
   constexpr int V = tile_vectors;
   constexpr Index block = 32;
   const Index width = a.w.rows - n0 < panel_width ? a.w.rows - n0 : panel_width;
@@ -274,7 +293,7 @@ void few_rows_copied_panel(const MatmulArgs& a, const std::byte* panel, Index n0
   alignas(64) float waiting[R * panel_width];
   for (Index k0 = 0; k0 < a.w.cols; k0 += block) {
     const Index k1 = k0 + block < a.w.cols ? k0 + block : a.w.cols;
-    expand<Source>(panel, k0, k1, copy);
+    expand(panel, k0, k1, copy);
     for (Index n = 0; n < width; n += slice_width) {
       Vec sum[R][V];
       clear<R, V>(sum);
@@ -291,15 +310,13 @@ void few_rows_copied_panel(const MatmulArgs& a, const std::byte* panel, Index n0
 }
 
 template <typename Source>
-void few_rows(const MatmulArgs& a) {
-  const Index stride = (a.w.cols + Source::unit - 1) / Source::unit * Source::unit_bytes;
+void few_rows(const MatmulArgs& a, Index stride) {
   with_rows(a.m, [&](auto rows) {
     constexpr int R = decltype(rows)::value;
-    constexpr bool copied = row_vectors<R> < 4 && R > 1 && Source::unit <= 2;
     for (Index p = a.panel_begin; p < a.panel_end; ++p) {
       const std::byte* panel = a.w.data + p * stride;
-      if constexpr (copied) {
-        few_rows_copied_panel<Source, R>(a, panel, p * panel_width);
+      if constexpr (R > 1 && Source::template expanded<R>) {
+        few_rows_expanded_panel<R>(a, panel, p * panel_width, expand<Source>);
       } else {
         few_rows_panel<Source, R>(a, panel, p * panel_width);
       }
@@ -372,10 +389,8 @@ void block_panel(const MatmulArgs& a, Index panel, Index m0, Index m1, Index k0,
   }
 }
 
-template <typename Source>
-void many_rows(const MatmulArgs& a) {
-  constexpr bool in_place = Source::unit == 1 && slice_width == panel_width;  // nothing to expand
-  const Index stride = (a.w.cols + Source::unit - 1) / Source::unit * Source::unit_bytes;
+// `expand`: null when the panel lies as the tiles read it, k by k.
+void many_rows(const MatmulArgs& a, Index stride, Expand expand) {
   float* x = a.scratch;
   float* expanded = a.scratch + block_rows * x_stride;
   for (Index m0 = 0; m0 < a.m; m0 += block_rows) {
@@ -388,13 +403,9 @@ void many_rows(const MatmulArgs& a) {
       }
       for (Index p = a.panel_begin; p < a.panel_end; ++p) {
         const std::byte* panel = a.w.data + p * stride;
-        const float* w = expanded;
-        if constexpr (in_place) {
-          w = reinterpret_cast<const float*>(panel + k0 * Source::unit_bytes);
-        } else {
-          expand<Source>(panel, k0, k1, expanded);
-        }
-        block_panel(a, p, m0, m1, k0, k1, x, w);
+        if (expand) expand(panel, k0, k1, expanded);
+        const float* in_place = reinterpret_cast<const float*>(panel) + k0 * panel_width;
+        block_panel(a, p, m0, m1, k0, k1, x, expand ? expanded : in_place);
       }
     }
   }
@@ -402,11 +413,18 @@ void many_rows(const MatmulArgs& a) {
 
 template <typename Source>
 void matmul_of(const MatmulArgs& a) {
+  constexpr bool in_place = Source::unit == 1 && slice_width == panel_width;
+  const Index stride = panel_bytes(a.w.dtype, a.w.cols);
   if (a.m > tile_rows) {
-    many_rows<Source>(a);
+    many_rows(a, stride, in_place ? nullptr : expand<Source>);
   } else {
-    few_rows<Source>(a);
+    few_rows<Source>(a, stride);
   }
+}
+
+template <DType dtype>
+void matmul_quantized(const MatmulArgs& a) {
+  matmul_of<QuantSource<quant_format(dtype)>>(a);
 }
 
 void matmul(const MatmulArgs& a) {
@@ -419,11 +437,31 @@ void matmul(const MatmulArgs& a) {
     case DType::bf16:
       return matmul_of<HalfSource<true>>(a);
     case DType::q8_0:
-      return matmul_of<Q8Source>(a);
+      return matmul_quantized<DType::q8_0>(a);
     case DType::q4_0:
-      return matmul_of<Q4Source<false>>(a);
+      return matmul_quantized<DType::q4_0>(a);
     case DType::q4_1:
-      return matmul_of<Q4Source<true>>(a);
+      return matmul_quantized<DType::q4_1>(a);
+    case DType::q5_0:
+      return matmul_quantized<DType::q5_0>(a);
+    case DType::q5_1:
+      return matmul_quantized<DType::q5_1>(a);
+    case DType::iq4_nl:
+      return matmul_quantized<DType::iq4_nl>(a);
+    case DType::mxfp4:
+      return matmul_quantized<DType::mxfp4>(a);
+    case DType::q2_k:
+      return matmul_quantized<DType::q2_k>(a);
+    case DType::q3_k:
+      return matmul_quantized<DType::q3_k>(a);
+    case DType::q4_k:
+      return matmul_quantized<DType::q4_k>(a);
+    case DType::q5_k:
+      return matmul_quantized<DType::q5_k>(a);
+    case DType::q6_k:
+      return matmul_quantized<DType::q6_k>(a);
+    case DType::iq4_xs:
+      return matmul_quantized<DType::iq4_xs>(a);
     default:
       return;  // no Weight has another type in panels
   }

@@ -7,6 +7,8 @@
 
 #include <cstdint>
 
+#include "kernels/quant_format.hpp"
+
 #define LLM_INLINE static inline __attribute__((always_inline))
 
 namespace llm::detail {
@@ -123,6 +125,18 @@ LLM_INLINE Vec load_f16(const void* p) {
   const __m128i* q = static_cast<const __m128i*>(p);
   return {_mm256_cvtph_ps(_mm_loadu_si128(q)), _mm256_cvtph_ps(_mm_loadu_si128(q + 1))};
 }
+LLM_INLINE Vec load_bf16(const void* p) {
+  const __m128i* q = static_cast<const __m128i*>(p);
+  const auto widen = [](__m128i half) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
+  };
+  return {widen(_mm_loadu_si128(q)), widen(_mm_loadu_si128(q + 1))};
+}
+LLM_INLINE Vec load_int8(const void* p) {
+  const __m128i bytes = _mm_loadu_si128(static_cast<const __m128i*>(p));
+  return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)),
+          _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8)))};
+}
 // The low 16 bits of every 32-bit lane as fp16. The pack works within 128-bit halves; the
 // permutation puts its quarters back in order.
 LLM_INLINE Vec low_f16(__m256i lo, __m256i hi) {
@@ -145,21 +159,36 @@ template <int byte>
 LLM_INLINE Vec int8_at(IntVec bytes) {
   return {int8_half<byte>(bytes.lo), int8_half<byte>(bytes.hi)};
 }
-struct NibbleTable {};
-template <int zero_point>
+// Values 0 .. 7 and 8 .. 15 of a table; codes that count need none.
+struct NibbleTable {
+  __m256 low, high;
+};
+constexpr bool counts(NibbleValues values) {
+  return values != NibbleValues::non_linear && values != NibbleValues::fp4_doubled;
+}
+template <NibbleValues values>
 LLM_INLINE NibbleTable nibble_table() {
-  return {};
+  if constexpr (counts(values)) return {_mm256_setzero_ps(), _mm256_setzero_ps()};
+  alignas(64) static constexpr auto table = nibble_values(values);
+  return {_mm256_load_ps(table.value), _mm256_load_ps(table.value + 8)};
 }
-// The nibble becomes the low mantissa bits of 2^23; the subtraction is exact.
-template <int shift, int zero_point>
-LLM_INLINE __m256 nibble_half(__m256i bytes) {
-  const __m256i low = _mm256_and_si256(_mm256_srli_epi32(bytes, shift), _mm256_set1_epi32(15));
-  const __m256 shifted = _mm256_castsi256_ps(_mm256_or_si256(low, _mm256_set1_epi32(0x4b000000)));
-  return _mm256_sub_ps(shifted, _mm256_set1_ps(8388608.0f + float(zero_point)));
+template <int shift, NibbleValues values>
+LLM_INLINE __m256 nibble_half(__m256i bytes, const NibbleTable& table) {
+  if constexpr (counts(values)) {
+    // The nibble becomes the low mantissa bits of 2^23; the subtraction is exact.
+    const __m256i low = _mm256_and_si256(_mm256_srli_epi32(bytes, shift), _mm256_set1_epi32(15));
+    const __m256 shifted = _mm256_castsi256_ps(_mm256_or_si256(low, _mm256_set1_epi32(0x4b000000)));
+    return _mm256_sub_ps(shifted, _mm256_set1_ps(8388608.0f - nibble_value(values, 0)));
+  }
+  // A look-up sees three bits of its index; the fourth, moved to the sign, chooses the table.
+  const __m256i index = _mm256_srli_epi32(bytes, shift);
+  const __m256 fourth = _mm256_castsi256_ps(_mm256_slli_epi32(index, 28));
+  return _mm256_blendv_ps(_mm256_permutevar8x32_ps(table.low, index),
+                          _mm256_permutevar8x32_ps(table.high, index), fourth);
 }
-template <int shift, int zero_point>
-LLM_INLINE Vec nibble_at(IntVec bytes, const NibbleTable&) {
-  return {nibble_half<shift, zero_point>(bytes.lo), nibble_half<shift, zero_point>(bytes.hi)};
+template <int shift, NibbleValues values>
+LLM_INLINE Vec nibble_at(IntVec bytes, const NibbleTable& table) {
+  return {nibble_half<shift, values>(bytes.lo, table), nibble_half<shift, values>(bytes.hi, table)};
 }
 
 }  // namespace

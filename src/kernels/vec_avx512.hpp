@@ -7,6 +7,8 @@
 
 #include <cstdint>
 
+#include "kernels/quant_format.hpp"
+
 #define LLM_INLINE static inline __attribute__((always_inline))
 
 namespace llm::detail {
@@ -93,6 +95,13 @@ LLM_INLINE Vec f16_odd(IntVec pairs) { return f16_even(_mm512_srli_epi32(pairs, 
 LLM_INLINE Vec load_f16(const void* p) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(static_cast<const __m256i*>(p)));
 }
+LLM_INLINE Vec load_bf16(const void* p) {
+  const __m256i half = _mm256_loadu_si256(static_cast<const __m256i*>(p));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+}
+LLM_INLINE Vec load_int8(const void* p) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p))));
+}
 template <int byte>
 LLM_INLINE Vec int8_at(IntVec bytes) {
   return _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(bytes, 24 - 8 * byte), 24));
@@ -101,13 +110,12 @@ LLM_INLINE Vec int8_at(IntVec bytes) {
 struct NibbleTable {
   Vec values;
 };
-template <int zero_point>
+template <NibbleValues values>
 LLM_INLINE NibbleTable nibble_table() {
-  constexpr float z = zero_point;
-  return {_mm512_setr_ps(0 - z, 1 - z, 2 - z, 3 - z, 4 - z, 5 - z, 6 - z, 7 - z, 8 - z, 9 - z,
-                         10 - z, 11 - z, 12 - z, 13 - z, 14 - z, 15 - z)};
+  alignas(64) static constexpr auto table = nibble_values(values);
+  return {_mm512_load_ps(table.value)};
 }
-template <int shift, int zero_point>
+template <int shift, NibbleValues values>
 LLM_INLINE Vec nibble_at(IntVec bytes, const NibbleTable& table) {
   return _mm512_permutexvar_ps(_mm512_srli_epi32(bytes, shift), table.values);
 }

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "kernels/quant_format.hpp"
+
 #define LLM_INLINE static inline __attribute__((always_inline))
 
 namespace llm::detail {
@@ -170,6 +172,24 @@ LLM_INLINE Vec load_f16(const void* p) {
     return f16_bits(Uint4{h[0], h[1], h[2], h[3]});
   });
 }
+// 16 consecutive bf16 values.
+LLM_INLINE Vec load_bf16(const void* p) {
+  std::uint16_t half[16];
+  __builtin_memcpy(half, p, sizeof half);
+  return by_quarter([&](int i) {
+    const std::uint16_t* h = half + 4 * i;
+    return as_float(Uint4{h[0], h[1], h[2], h[3]} << 16);
+  });
+}
+// 16 consecutive signed bytes.
+LLM_INLINE Vec load_int8(const void* p) {
+  std::int8_t byte[16];
+  __builtin_memcpy(byte, p, sizeof byte);
+  return by_quarter([&](int i) {
+    const std::int8_t* b = byte + 4 * i;
+    return __builtin_convertvector((Int4{b[0], b[1], b[2], b[3]}), Float4);
+  });
+}
 // Byte number `byte` of every lane as a signed value.
 template <int byte>
 LLM_INLINE Vec int8_at(IntVec bytes) {
@@ -177,17 +197,27 @@ LLM_INLINE Vec int8_at(IntVec bytes) {
     return __builtin_convertvector((Int4)(bytes.q[i] << (24 - 8 * byte)) >> 24, Float4);
   });
 }
-// The 4 bits from bit `shift` on of every lane, minus the zero point.
+// What the 4 bits from bit `shift` on of every lane stand for.
 struct NibbleTable {};
-template <int zero_point>
+template <NibbleValues values>
 LLM_INLINE NibbleTable nibble_table() {
   return {};
 }
-template <int shift, int zero_point>
+template <int shift, NibbleValues values>
 LLM_INLINE Vec nibble_at(IntVec bytes, const NibbleTable&) {
-  return by_quarter([&](int i) {
-    return __builtin_convertvector((Int4)((bytes.q[i] >> shift) & 15u) - zero_point, Float4);
-  });
+  if constexpr (values == NibbleValues::non_linear || values == NibbleValues::fp4_doubled) {
+    constexpr NibbleTableValues table = nibble_values(values);
+    return by_quarter([&](int i) {
+      const Uint4 code = (bytes.q[i] >> shift) & 15u;
+      return Float4{table.value[code[0]], table.value[code[1]], table.value[code[2]],
+                    table.value[code[3]]};
+    });
+  } else {
+    constexpr int zero_point = -static_cast<int>(nibble_value(values, 0));
+    return by_quarter([&](int i) {
+      return __builtin_convertvector((Int4)((bytes.q[i] >> shift) & 15u) - zero_point, Float4);
+    });
+  }
 }
 
 }  // namespace

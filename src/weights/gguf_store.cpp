@@ -10,19 +10,23 @@ namespace llm::detail {
 
 namespace {
 
+// Numbers of the format; those that weights may have first.
+constexpr std::pair<std::uint32_t, DType> known_types[] = {
+    {28, DType::f64},   {0, DType::f32},   {1, DType::f16},     {30, DType::bf16},
+    {2, DType::q4_0},   {3, DType::q4_1},  {6, DType::q5_0},    {7, DType::q5_1},
+    {8, DType::q8_0},   {10, DType::q2_k}, {11, DType::q3_k},   {12, DType::q4_k},
+    {13, DType::q5_k},  {14, DType::q6_k}, {20, DType::iq4_nl}, {23, DType::iq4_xs},
+    {39, DType::mxfp4}, {24, DType::i8},   {25, DType::i16},    {26, DType::i32},
+    {27, DType::i64}};
+
 DType dtype_of(const GgufTensor& tensor, const std::string& file) {
-  constexpr std::pair<std::uint32_t, DType> known[] = {
-      {0, DType::f32},  {1, DType::f16},  {2, DType::q4_0}, {3, DType::q4_1},
-      {8, DType::q8_0}, {24, DType::i8},  {25, DType::i16}, {26, DType::i32},
-      {27, DType::i64}, {28, DType::f64}, {30, DType::bf16}};
-  for (const auto& [number, dtype] : known) {
+  for (const auto& [number, dtype] : known_types) {
     if (number == tensor.type) return dtype;
   }
   throw Error(ErrorCode::unsupported,
               file + ": tensor " + quote(tensor.name) + " is of type " +
-                  ggml_type_name(tensor.type) +
-                  ", which is not supported; expected F64, F32, F16, BF16, Q8_0, Q4_1, Q4_0 or an "
-                  "integer type",
+                  ggml_type_name(tensor.type) + ", which is not supported; expected " +
+                  supported_gguf_types() + " or an integer type",
               tensor.name);
 }
 
@@ -52,3 +56,16 @@ WeightFile open_gguf(const std::filesystem::path& path) {
 }
 
 }  // namespace llm::detail
+
+namespace llm {
+
+std::string supported_gguf_types() {
+  std::string names;
+  for (const auto& [number, dtype] : detail::known_types) {
+    if (!is_floating(dtype) && !is_quantized(dtype)) continue;
+    names += (names.empty() ? "" : ", ") + detail::ggml_type_name(number);
+  }
+  return names;
+}
+
+}  // namespace llm

@@ -6,6 +6,7 @@
 
 #include "core/float16.hpp"
 #include "llm/core/error.hpp"
+#include "weights/quant_block.hpp"
 
 namespace llm::detail {
 namespace {
@@ -137,40 +138,13 @@ void pack_plain(const PanelSource& source, std::byte* out) {
   }
 }
 
-// A block of q8_0: scale, 32 bytes.
-void pack_q8_0(const std::byte* in, std::int64_t j, std::byte* out) {
-  for (std::int64_t c = 0; c < 8; ++c) {
-    std::memcpy(out + (c * panel_rows + j) * 4, in + 2 + 4 * c, 4);
-  }
-  std::memcpy(out + 32 * panel_rows + 2 * j, in, 2);
-}
-
-// A block of q4_0 (scale) or q4_1 (scale, minimum): then 16 bytes, the low halves are the values
-// 0..15, the high halves 16..31.
-void pack_q4(const std::byte* in, bool with_minimum, std::int64_t j, std::byte* out) {
-  const std::byte* nibbles = in + (with_minimum ? 4 : 2);
-  for (std::int64_t c = 0; c < 4; ++c) {
-    const int shift = c < 2 ? 0 : 4;
-    const std::byte* eight = nibbles + 8 * (c % 2);
-    const std::uint32_t first = (load<std::uint32_t>(eight) >> shift) & 0x0f0f0f0fu;
-    const std::uint32_t second = (load<std::uint32_t>(eight + 4) >> shift) & 0x0f0f0f0fu;
-    store<std::uint32_t>(out + (c * panel_rows + j) * 4, first | second << 4);
-  }
-  std::memcpy(out + 16 * panel_rows + 2 * j, in, 2);
-  if (with_minimum) std::memcpy(out + 18 * panel_rows + 2 * j, in + 2, 2);
-}
-
 void pack_quantized(const PanelSource& source, DType dtype, std::byte* out) {
-  const std::int64_t bytes = block_bytes(dtype);
+  const std::int64_t panel_block = panel_bytes(dtype, block_values(dtype));
+  QuantBlock block;
   for (std::int64_t b = 0; b < source.cols / block_values(dtype); ++b) {
     for (std::int64_t j = 0; j < source.count; ++j) {
-      const std::byte* in = source.rows[j].first + b * bytes;
-      std::byte* block = out + b * bytes * panel_rows;
-      if (dtype == DType::q8_0) {
-        pack_q8_0(in, j, block);
-      } else {
-        pack_q4(in, dtype == DType::q4_1, j, block);
-      }
+      decode_block(dtype, source.rows[j].first + b * block_bytes(dtype), block);
+      pack_block(dtype, block, j, out + b * panel_block);
     }
   }
 }
@@ -224,25 +198,13 @@ void read_plain(const std::byte* panel, std::int64_t j, std::int64_t cols, S* ou
 template <typename S>
 void read_quantized(const std::byte* panel, DType dtype, std::int64_t j, std::int64_t cols,
                     S* out) {
-  const bool bytes = dtype == DType::q8_0;
-  const std::int64_t values = bytes ? 32 : 16;  // bytes of values per output in a block
-  for (std::int64_t b = 0; b < cols / 32; ++b) {
-    const std::byte* block = panel + b * panel_rows * block_bytes(dtype);
-    const std::byte* scales = block + values * panel_rows + 2 * j;
-    const float d = f16_to_float(load<std::uint16_t>(scales));
-    const float m =
-        dtype == DType::q4_1 ? f16_to_float(load<std::uint16_t>(scales + 2 * panel_rows)) : 0.0f;
-    for (std::int64_t i = 0; i < 32; ++i) {
-      float w;
-      if (bytes) {
-        w = d * static_cast<float>(load<std::int8_t>(block + (i / 4 * panel_rows + j) * 4 + i % 4));
-      } else {
-        const auto pair = load<std::uint8_t>(block + (i / 8 * panel_rows + j) * 4 + i % 4);
-        const int q = i % 8 < 4 ? pair & 15 : pair >> 4;
-        w = dtype == DType::q4_1 ? d * static_cast<float>(q) + m : d * static_cast<float>(q - 8);
-      }
-      out[32 * b + i] = static_cast<S>(w);
-    }
+  const std::int64_t count = block_values(dtype), panel_block = panel_bytes(dtype, count);
+  QuantBlock block;
+  float values[256];
+  for (std::int64_t b = 0; b < cols / count; ++b) {
+    unpack_block(dtype, panel + b * panel_block, j, block);
+    block_values_of(dtype, block, values);
+    std::copy(values, values + count, out + b * count);
   }
 }
 

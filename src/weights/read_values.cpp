@@ -1,5 +1,4 @@
-// Widens the values of a file's tensor to the scalar that is computed with, exactly. The quantized
-// blocks are decoded as the GGUF format defines them: in float32, one rounding per operation.
+// Widens the values of a file's tensor to the scalar that is computed with, exactly.
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -7,12 +6,11 @@
 #include "core/float16.hpp"
 #include "llm/core/error.hpp"
 #include "llm/weights/weight_store.hpp"
+#include "weights/quant_block.hpp"
 
 namespace llm {
 
 namespace {
-
-constexpr std::int64_t block = 32;  // values in a block of every q-type
 
 // File data may begin at any address.
 template <typename T>
@@ -30,42 +28,16 @@ void widen(const std::byte* in, std::int64_t count, S* out, Widen to_scalar) {
   }
 }
 
-// Calls decode(bytes, float values[32]) for every block.
-template <typename S, typename Decode>
-void decode_blocks(const std::byte* in, std::int64_t count, S* out, DType dtype, Decode decode) {
-  for (std::int64_t first = 0; first < count; first += block) {
-    float values[block];
-    decode(in, values);
+template <typename S>
+void read_blocks(const std::byte* in, std::int64_t count, S* out, DType dtype) {
+  detail::QuantBlock block;
+  float values[256];
+  for (std::int64_t first = 0; first < count; first += block_values(dtype)) {
+    detail::decode_block(dtype, in, block);
+    detail::block_values_of(dtype, block, values);
+    std::copy(values, values + block_values(dtype), out + first);
     in += block_bytes(dtype);
-    std::copy(values, values + block, out + first);
   }
-}
-
-// scale d (f16), 16 bytes: the low halves are values 0..15, the high halves 16..31; d * (q - 8).
-void decode_q4_0(const std::byte* in, float* out) {
-  const float d = detail::f16_to_float(load<std::uint16_t>(in));
-  for (int i = 0; i < 16; ++i) {
-    const int pair = std::to_integer<int>(in[2 + i]);
-    out[i] = d * static_cast<float>((pair & 15) - 8);
-    out[i + 16] = d * static_cast<float>((pair >> 4) - 8);
-  }
-}
-
-// scale d and minimum m (f16), then as q4_0; d * q + m.
-void decode_q4_1(const std::byte* in, float* out) {
-  const float d = detail::f16_to_float(load<std::uint16_t>(in));
-  const float m = detail::f16_to_float(load<std::uint16_t>(in + 2));
-  for (int i = 0; i < 16; ++i) {
-    const int pair = std::to_integer<int>(in[4 + i]);
-    out[i] = d * static_cast<float>(pair & 15) + m;
-    out[i + 16] = d * static_cast<float>(pair >> 4) + m;
-  }
-}
-
-// scale d (f16), 32 signed bytes; d * q.
-void decode_q8_0(const std::byte* in, float* out) {
-  const float d = detail::f16_to_float(load<std::uint16_t>(in));
-  for (int i = 0; i < 32; ++i) out[i] = d * static_cast<float>(load<std::int8_t>(in + 2 + i));
 }
 
 // That the range lies inside the tensor and the tensor has the bytes its shape needs.
@@ -103,12 +75,6 @@ void read_values(const FileTensor& tensor, std::int64_t first, std::int64_t coun
       return widen<std::uint16_t>(in, count, out, detail::f16_to_float);
     case DType::bf16:
       return widen<std::uint16_t>(in, count, out, detail::bf16_to_float);
-    case DType::q4_0:
-      return decode_blocks(in, count, out, dtype, decode_q4_0);
-    case DType::q4_1:
-      return decode_blocks(in, count, out, dtype, decode_q4_1);
-    case DType::q8_0:
-      return decode_blocks(in, count, out, dtype, decode_q8_0);
     case DType::i64:
     case DType::i32:
     case DType::i16:
@@ -116,6 +82,8 @@ void read_values(const FileTensor& tensor, std::int64_t first, std::int64_t coun
     case DType::u8:
     case DType::boolean:
       break;
+    default:
+      return read_blocks(in, count, out, dtype);
   }
   throw Error(ErrorCode::unsupported,
               "tensor " + quote(tensor.name) + " is of type " + std::string(to_string(dtype)) +

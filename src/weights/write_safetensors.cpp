@@ -111,9 +111,7 @@ const char* format_name(const TensorToWrite& tensor) {
       return "U8";
     case DType::boolean:
       return "BOOL";
-    case DType::q4_0:
-    case DType::q4_1:
-    case DType::q8_0:
+    default:  // quantized
       break;
   }
   throw Error(ErrorCode::unsupported,

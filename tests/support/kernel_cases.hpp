@@ -30,8 +30,32 @@ inline std::vector<const detail::FloatKernels*> fma_kernels() {
   return found;
 }
 
-inline constexpr DType weight_types[] = {DType::f32,  DType::f16,  DType::bf16,
-                                         DType::q8_0, DType::q4_0, DType::q4_1};
+inline constexpr DType weight_types[] = {DType::f32,    DType::f16,   DType::bf16, DType::q8_0,
+                                         DType::q4_0,   DType::q4_1,  DType::q5_0, DType::q5_1,
+                                         DType::iq4_nl, DType::mxfp4, DType::q2_k, DType::q3_k,
+                                         DType::q4_k,   DType::q5_k,  DType::q6_k, DType::iq4_xs};
+
+/// Bytes of a block at which its fp16 scale lies, and its minimum (-1: none).
+struct ScalePlaces {
+  int scale, minimum;
+};
+inline ScalePlaces scale_places(DType dtype) {
+  switch (dtype) {
+    case DType::q4_1:
+    case DType::q5_1:
+    case DType::q4_k:
+    case DType::q5_k:
+      return {0, 2};
+    case DType::q2_k:
+      return {80, 82};
+    case DType::q3_k:
+      return {108, -1};
+    case DType::q6_k:
+      return {208, -1};
+    default:
+      return {0, -1};
+  }
+}
 
 inline std::vector<float> random_floats(std::int64_t count, unsigned seed, float scale = 1.0f) {
   std::mt19937 engine(seed);
@@ -93,10 +117,17 @@ class RandomTensor {
       std::memcpy(out, &half, 2);
     } else {
       for (std::int64_t i = 0; i < block_bytes(dtype); ++i) out[i] = std::byte(engine() % 256);
+      if (dtype == DType::mxfp4) {
+        out[0] = std::byte(118 + engine() % 8);  // an exponent
+        return;
+      }
+      const auto [scale_at, minimum_at] = scale_places(dtype);
       const std::uint16_t scale = random_scale(engine);
-      std::memcpy(out, &scale, 2);
-      const std::uint16_t minimum = random_scale(engine) | 0x8000u;
-      if (dtype == DType::q4_1) std::memcpy(out + 2, &minimum, 2);
+      std::memcpy(out + scale_at, &scale, 2);
+      // q4_1 and q5_1 add the minimum, the others subtract it.
+      const std::uint16_t sign = block_values(dtype) == 32 ? 0x8000 : 0;
+      const std::uint16_t minimum = static_cast<std::uint16_t>(random_scale(engine) | sign);
+      if (minimum_at >= 0) std::memcpy(out + minimum_at, &minimum, 2);
     }
   }
   std::vector<std::byte> storage_;

@@ -10,22 +10,38 @@ import numpy as np
 from safetensors.numpy import save_file
 
 DATA = pathlib.Path(__file__).parent.parent / "unit" / "data"
-ROWS, COLUMNS = 6, 96
+ROWS, COLUMNS, WIDE_COLUMNS = 6, 96, 512
 # Scales worth a look: ordinary, negative, zero, subnormal, largest finite, infinite, NaN.
 SCALES = np.array([0.0137, -1.5, 0.0, -0.0, 6e-8, -3.1e-5, 65504.0, np.inf, np.nan], np.float16)
 HALVES = ["F16", "BF16"]
-QUANTIZED = {"Q4_0": 1, "Q4_1": 2, "Q8_0": 1}  # halves at the head of a block
+# Where the fp16 scales of a block lie.
+QUANTIZED = {
+    "Q4_0": [0],
+    "Q4_1": [0, 2],
+    "Q5_0": [0],
+    "Q5_1": [0, 2],
+    "Q8_0": [0],
+    "IQ4_NL": [0],
+    "MXFP4": [],
+    "Q2_K": [80, 82],
+    "Q3_K": [108],
+    "Q4_K": [0, 2],
+    "Q5_K": [0, 2],
+    "Q6_K": [208],
+    "IQ4_XS": [0],
+}
 
 
 def random_blocks(rng, kind):
     """Blocks of random bits under scales that are partly special, partly ordinary."""
     values, size = gguf.GGML_QUANT_SIZES[kind]
-    blocks = rng.integers(0, 256, (ROWS * COLUMNS // values, size), dtype=np.uint8)
-    for half in range(QUANTIZED[kind.name]):
+    columns = COLUMNS if values == 32 else WIDE_COLUMNS
+    blocks = rng.integers(0, 256, (ROWS * columns // values, size), dtype=np.uint8)
+    for half, place in enumerate(QUANTIZED[kind.name]):
         scales = rng.normal(0, 0.02, len(blocks)).astype(np.float16)
         special = np.roll(SCALES, half)[: len(blocks)]
         scales[: len(special)] = special
-        blocks[:, 2 * half : 2 * half + 2] = scales.view(np.uint8).reshape(-1, 2)
+        blocks[:, place : place + 2] = scales.view(np.uint8).reshape(-1, 2)
     return blocks.reshape(ROWS, -1)
 
 

@@ -19,9 +19,12 @@ TEST(DType, NamesAndKinds) {
 
 TEST(DType, AgreesWithTheTableOfGguf) {
   const std::pair<std::uint32_t, DType> same[] = {
-      {0, DType::f32},  {1, DType::f16},  {2, DType::q4_0}, {3, DType::q4_1},
-      {8, DType::q8_0}, {24, DType::i8},  {25, DType::i16}, {26, DType::i32},
-      {27, DType::i64}, {28, DType::f64}, {30, DType::bf16}};
+      {0, DType::f32},    {1, DType::f16},     {2, DType::q4_0},   {3, DType::q4_1},
+      {8, DType::q8_0},   {24, DType::i8},     {25, DType::i16},   {26, DType::i32},
+      {27, DType::i64},   {28, DType::f64},    {30, DType::bf16},  {6, DType::q5_0},
+      {7, DType::q5_1},   {20, DType::iq4_nl}, {39, DType::mxfp4}, {10, DType::q2_k},
+      {11, DType::q3_k},  {12, DType::q4_k},   {13, DType::q5_k},  {14, DType::q6_k},
+      {23, DType::iq4_xs}};
   for (const auto& [number, dtype] : same) {
     const auto* const type = llm::detail::find_ggml_type(number);
     ASSERT_NE(type, nullptr);

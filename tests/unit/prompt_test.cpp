@@ -29,7 +29,8 @@ TEST(TextTemplate, SaysWhereItIsWrong) {
                [] { TextTemplate("a\né {{b} c", "t"); });
   expect_error(ErrorCode::invalid_input, "line 1, column 2 has the name \"\"",
                [] { TextTemplate("x{{ }}", "t"); });
-  expect_error(ErrorCode::invalid_input, "the name \"a{{b\"", [] { TextTemplate("{{a{{b}}", "t"); });
+  expect_error(ErrorCode::invalid_input, "the name \"a{{b\"",
+               [] { TextTemplate("{{a{{b}}", "t"); });
   const TextTemplate text("one\n two {{txet}}", "t.json");
   expect_error(ErrorCode::invalid_input,
                "t.json, line 2, column 6: the field \"txet\" is not in f.jsonl, line 3; did you "

@@ -61,13 +61,18 @@ void expect_rows(const MatrixSource& source) {
   }
 }
 
-constexpr DType all_types[] = {DType::f64,  DType::f32,  DType::f16, DType::bf16,
-                               DType::q8_0, DType::q4_0, DType::q4_1};
+std::vector<DType> all_types() {
+  std::vector<DType> types = {DType::f64};
+  types.insert(types.end(), std::begin(test::weight_types), std::end(test::weight_types));
+  return types;
+}
+// Columns that every type can have.
+constexpr std::int64_t any_cols = 256;
 
 TEST(Weight, GivesBackEveryRow) {
-  for (const DType dtype : all_types) {
+  for (const DType dtype : all_types()) {
     for (const std::int64_t rows : {1, 63, 64, 65, 130}) {
-      for (const std::int64_t cols : {32, 96, 33, 1}) {
+      for (const std::int64_t cols : {32, 96, 33, 1, 256, 768}) {
         if (cols % block_values(dtype) != 0) continue;
         const RandomTensor tensor(dtype, rows, cols, unsigned(rows + cols));
         MatrixSource source;
@@ -79,8 +84,9 @@ TEST(Weight, GivesBackEveryRow) {
 }
 
 TEST(Weight, StacksPartsAndPermutesRows) {
-  for (const DType dtype : all_types) {
-    const RandomTensor a(dtype, 40, 64, 1), b(dtype, 5, 64, 2), c(dtype, 70, 64, 3);
+  for (const DType dtype : all_types()) {
+    const RandomTensor a(dtype, 40, any_cols, 1), b(dtype, 5, any_cols, 2),
+        c(dtype, 70, any_cols, 3);
     MatrixSource source;
     source.parts = {{&a.get(), false}, {&b.get(), false}, {&c.get(), false}};
     expect_rows(source);
@@ -103,8 +109,8 @@ TEST(Weight, TransposesPlainTypes) {
 }
 
 TEST(Weight, RowsAreTheBytesOfTheFile) {
-  for (const DType dtype : all_types) {
-    const RandomTensor tensor(dtype, 3, 64, 6);
+  for (const DType dtype : all_types()) {
+    const RandomTensor tensor(dtype, 3, any_cols, 6);
     const Weight w = test::packed(tensor.get(), WeightLayout::rows);
     const FileTensor& copy = w.file_rows();
     EXPECT_EQ(copy.shape, tensor.get().shape);
@@ -126,12 +132,14 @@ TEST(Weight, StaysValidWhenMoved) {
 
 TEST(Weight, PanelBytesAreWholeCacheLines) {
   for (const DType dtype : test::weight_types) {
-    for (const std::int64_t cols : {32, 64, 576}) {
-      EXPECT_EQ(detail::panel_bytes(dtype, cols) % 64, 0);
-      EXPECT_EQ(detail::panel_bytes(dtype, cols),
-                64 * cols / block_values(dtype) * block_bytes(dtype));
+    for (const std::int64_t cols : {256, 768}) {
+      EXPECT_EQ(detail::panel_bytes(dtype, cols) % 64, 0) << to_string(dtype);
     }
   }
+  for (const DType dtype : {DType::f32, DType::q8_0, DType::q4_0, DType::q4_1}) {
+    EXPECT_EQ(detail::panel_bytes(dtype, 576), 64 * 576 / block_values(dtype) * block_bytes(dtype));
+  }
+  EXPECT_EQ(detail::panel_bytes(DType::q4_k, 512), 2 * 64 * (144 + 4));  // 6-bit factors as bytes
   EXPECT_EQ(detail::panel_bytes(DType::f16, 33), 34 * 128);
 }
 

@@ -7,7 +7,8 @@
 
 namespace llm {
 
-/// Element type. The q-types store blocks of 32 values along a row, as GGUF defines them.
+/// Element type. The quantized types store blocks of 32 or 256 values along a row, as GGUF defines
+/// them.
 enum class DType : std::uint8_t {
   f64,
   f32,
@@ -19,16 +20,31 @@ enum class DType : std::uint8_t {
   i8,
   u8,
   boolean,
+  // quantized, blocks of 32
   q4_0,
   q4_1,
+  q5_0,
+  q5_1,
   q8_0,
+  iq4_nl,
+  mxfp4,
+  // quantized, blocks of 256
+  q2_k,
+  q3_k,
+  q4_k,
+  q5_k,
+  q6_k,
+  iq4_xs,
 };
 
 /// Lower-case name: "bf16", "q4_1".
 std::string_view to_string(DType dtype);
 
-/// Values per block: 1 for plain types, 32 for the q-types.
-constexpr std::int64_t block_values(DType dtype) { return dtype >= DType::q4_0 ? 32 : 1; }
+/// Values per block: 1 for plain types, 32 or 256 for the quantized ones.
+constexpr std::int64_t block_values(DType dtype) {
+  if (dtype >= DType::q2_k) return 256;
+  return dtype >= DType::q4_0 ? 32 : 1;
+}
 
 /// Bytes of one block in the file's layout (safetensors, GGUF).
 constexpr std::int64_t block_bytes(DType dtype) {
@@ -47,12 +63,31 @@ constexpr std::int64_t block_bytes(DType dtype) {
     case DType::u8:
     case DType::boolean:
       return 1;
+    case DType::mxfp4:
+      return 17;
     case DType::q4_0:
+    case DType::iq4_nl:
       return 18;
     case DType::q4_1:
       return 20;
+    case DType::q5_0:
+      return 22;
+    case DType::q5_1:
+      return 24;
     case DType::q8_0:
       return 34;
+    case DType::q2_k:
+      return 84;
+    case DType::q3_k:
+      return 110;
+    case DType::iq4_xs:
+      return 136;
+    case DType::q4_k:
+      return 144;
+    case DType::q5_k:
+      return 176;
+    case DType::q6_k:
+      return 210;
   }
   return 0;
 }

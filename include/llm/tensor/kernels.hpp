@@ -36,9 +36,13 @@ inline constexpr std::int64_t panel_rows = 64;
 /// filled up with zero rows. Inside a panel, sequentially:
 ///   f32         [cols][64]
 ///   bf16, f16   [ceil(cols/2)][64][2], an odd last column is padded with zero
-///   q8_0        per 32 columns: [8][64][4] int8 (column 4c + b), then 64 fp16 scales d
-///   q4_0, q4_1  per 32 columns: [4][64][4] bytes (low nibble: column 8c + b, high: 8c + 4 + b),
-///               then 64 fp16 scales d; q4_1: then 64 fp16 minimums m
+///   quantized   the codes of 32 columns: bytes [8][64][4] (column 4c + b) or nibbles [4][64][4]
+///               (low half column 8c + b, high half 8c + 4 + b), followed by 64 fp16 scales, then
+///               64 fp16 minimums if the type has them. q5_0 and q5_1 are stored as bytes.
+///   _k, _xs     per 256 columns: 64 fp16 scales (then minimums), then 8 times the codes of 32
+///               columns, a signed byte per group of 16 or 32 columns and output that multiplies
+///               the scale [groups][64] (then the same for the minimums).
+///               q5_k and q6_k are stored as bytes, the others as nibbles.
 struct PanelMatrix {
   const std::byte* data = nullptr;  ///< 64-byte aligned
   DType dtype = DType::f32;

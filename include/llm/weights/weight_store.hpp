@@ -57,6 +57,9 @@ class WeightStore {
   virtual const std::vector<std::filesystem::path>& files() const = 0;
 };
 
+/// The element types of weights that a GGUF file may have, as the format names them: "F32, Q4_K".
+std::string supported_gguf_types();
+
 /// One tensor to write: name, dtype, shape and bytes (row-major, little endian).
 using TensorToWrite = FileTensor;
 

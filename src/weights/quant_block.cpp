@@ -1,0 +1,276 @@
+#include "weights/quant_block.hpp"
+
+#include <cstring>
+
+#include "core/float16.hpp"
+#include "llm/tensor/kernels.hpp"
+
+namespace llm::detail {
+namespace {
+
+using Bytes = const std::uint8_t*;
+
+std::uint16_t load_half(Bytes in) {
+  std::uint16_t half;
+  std::memcpy(&half, in, 2);
+  return half;
+}
+constexpr std::uint16_t half_sign = 0x8000;
+
+// 32 codes of four bits in 16 bytes: the low halves are the values 0 .. 15, the high halves 16 ..
+// 31.
+void decode_nibbles(Bytes in, std::int8_t* codes) {
+  for (int i = 0; i < 16; ++i) {
+    codes[i] = static_cast<std::int8_t>(in[i] & 15);
+    codes[i + 16] = static_cast<std::int8_t>(in[i] >> 4);
+  }
+}
+
+// The same with a fifth bit: bit i of 32; less `zero_point`.
+void decode_five_bits(Bytes fifth, Bytes in, int zero_point, std::int8_t* codes) {
+  std::uint32_t bits;
+  std::memcpy(&bits, fifth, 4);
+  decode_nibbles(in, codes);
+  for (int i = 0; i < 32; ++i) {
+    codes[i] = static_cast<std::int8_t>((codes[i] | (bits >> i & 1) << 4) - zero_point);
+  }
+}
+
+// [16 scale | minimum << 4][64 codes of two bits][d][dmin]. Every 32 bytes hold 4 times 32 codes.
+void decode_q2_k(Bytes in, QuantBlock& block) {
+  for (int g = 0; g < 16; ++g) {
+    block.scale_factors[g] = static_cast<std::int8_t>(in[g] & 15);
+    block.minimum_factors[g] = static_cast<std::int8_t>(in[g] >> 4);
+  }
+  for (int run = 0; run < 8; ++run) {
+    Bytes from = in + 16 + 32 * (run / 4);
+    for (int i = 0; i < 32; ++i) {
+      block.codes[32 * run + i] = static_cast<std::int8_t>(from[i] >> 2 * (run % 4) & 3);
+    }
+  }
+  block.scale = load_half(in + 80);
+  block.minimum = load_half(in + 82) ^ half_sign;
+}
+
+// [32 third bits][64 codes of two bits][12 scales of six bits, low nibbles first][d].
+void decode_q3_k(Bytes in, QuantBlock& block) {
+  for (int run = 0; run < 8; ++run) {
+    Bytes low = in + 32 + 32 * (run / 4);
+    for (int i = 0; i < 32; ++i) {
+      const int third = in[i] >> run & 1;
+      block.codes[32 * run + i] =
+          static_cast<std::int8_t>((low[i] >> 2 * (run % 4) & 3) | third << 2);
+    }
+  }
+  Bytes scales = in + 96;
+  for (int g = 0; g < 16; ++g) {
+    const int low = scales[g % 8] >> 4 * (g / 8) & 15, high = scales[8 + g % 4] >> 2 * (g / 4) & 3;
+    block.scale_factors[g] = static_cast<std::int8_t>((low | high << 4) - 32);
+  }
+  block.scale = load_half(in + 108);
+}
+
+// Eight scales and minimums of six bits in twelve bytes.
+void decode_six_bit_pairs(Bytes in, QuantBlock& block) {
+  for (int g = 0; g < 4; ++g) {
+    const int high = in[8 + g];
+    block.scale_factors[g] = static_cast<std::int8_t>(in[g] & 63);
+    block.minimum_factors[g] = static_cast<std::int8_t>(in[4 + g] & 63);
+    block.scale_factors[4 + g] = static_cast<std::int8_t>((high & 15) | (in[g] >> 6) << 4);
+    block.minimum_factors[4 + g] = static_cast<std::int8_t>(high >> 4 | (in[4 + g] >> 6) << 4);
+  }
+}
+
+// [d][dmin][12 scales and minimums](q5_k: [32 fifth bits])[128 nibbles]. Every 32 bytes of nibbles
+// hold two times 32 codes; fifth bit number r of byte i belongs to value 32 r + i.
+void decode_q4_k(Bytes in, bool five_bits, QuantBlock& block) {
+  block.scale = load_half(in);
+  block.minimum = load_half(in + 2) ^ half_sign;
+  decode_six_bit_pairs(in + 4, block);
+  Bytes nibbles = in + (five_bits ? 48 : 16);
+  for (int run = 0; run < 8; ++run) {
+    Bytes from = nibbles + 32 * (run / 2);
+    std::int8_t* codes = block.codes + 32 * run;
+    for (int i = 0; i < 32; ++i) {
+      codes[i] = static_cast<std::int8_t>(from[i] >> 4 * (run % 2) & 15);
+    }
+    for (int i = 0; five_bits && i < 32; ++i) {
+      codes[i] = static_cast<std::int8_t>(codes[i] | (in[16 + i] >> run & 1) << 4);
+    }
+  }
+}
+
+// [128 nibbles][64 times two high bits][16 scales][d]. Half a block: 64 bytes of nibbles are 4
+// times 32 codes (low halves first), 32 bytes hold their high bits.
+void decode_q6_k(Bytes in, QuantBlock& block) {
+  for (int run = 0; run < 8; ++run) {
+    const int half = run / 4, quarter = run % 4;
+    Bytes low = in + 64 * half + 32 * (quarter % 2), high = in + 128 + 32 * half;
+    for (int i = 0; i < 32; ++i) {
+      const int code = (low[i] >> 4 * (quarter / 2) & 15) | (high[i] >> 2 * quarter & 3) << 4;
+      block.codes[32 * run + i] = static_cast<std::int8_t>(code - 32);
+    }
+  }
+  std::memcpy(block.scale_factors, in + 192, 16);
+  block.scale = load_half(in + 208);
+}
+
+// [d][8 times two high bits of a scale][8 low nibbles][128 nibbles, per 32 as in q4_0].
+void decode_iq4_xs(Bytes in, QuantBlock& block) {
+  block.scale = load_half(in);
+  const int high = load_half(in + 2);
+  for (int g = 0; g < 8; ++g) {
+    const int low = in[4 + g / 2] >> 4 * (g % 2) & 15;
+    block.scale_factors[g] = static_cast<std::int8_t>((low | (high >> 2 * g & 3) << 4) - 32);
+    decode_nibbles(in + 8 + 16 * g, block.codes + 32 * g);
+  }
+}
+
+// 2^(e - 128) as bf16 bits; the two smallest are subnormal.
+std::uint16_t half_of_e8m0(std::uint8_t e) {
+  return static_cast<std::uint16_t>(e < 2 ? 0x20 << e : (e - 1) << 7);
+}
+
+float widen_scale(const QuantFormat& format, std::uint16_t bits) {
+  return format.bf16_scales ? bf16_to_float(bits) : f16_to_float(bits);
+}
+
+// Where output j's codes of columns 4c .. 4c+3 (nibbles: 8c .. 8c+7) lie among those of 32 columns.
+constexpr std::int64_t code_offset(std::int64_t c, std::int64_t j) {
+  return (c * panel_rows + j) * 4;
+}
+
+void pack_codes(const QuantFormat& format, const std::int8_t* codes, std::int64_t j,
+                std::byte* out) {
+  if (!format.nibbles) {
+    for (std::int64_t c = 0; c < 8; ++c) std::memcpy(out + code_offset(c, j), codes + 4 * c, 4);
+    return;
+  }
+  for (std::int64_t c = 0; c < 4; ++c) {
+    std::uint32_t low, high;
+    std::memcpy(&low, codes + 8 * c, 4);
+    std::memcpy(&high, codes + 8 * c + 4, 4);
+    low |= high << 4;
+    std::memcpy(out + code_offset(c, j), &low, 4);
+  }
+}
+
+void unpack_codes(const QuantFormat& format, const std::byte* in, std::int64_t j,
+                  std::int8_t* codes) {
+  if (!format.nibbles) {
+    for (std::int64_t c = 0; c < 8; ++c) std::memcpy(codes + 4 * c, in + code_offset(c, j), 4);
+    return;
+  }
+  for (std::int64_t c = 0; c < 4; ++c) {
+    std::uint32_t both;
+    std::memcpy(&both, in + code_offset(c, j), 4);
+    const std::uint32_t low = both & 0x0f0f0f0fu, high = both >> 4 & 0x0f0f0f0fu;
+    std::memcpy(codes + 8 * c, &low, 4);
+    std::memcpy(codes + 8 * c + 4, &high, 4);
+  }
+}
+
+// Where the parts of a panel's block lie.
+struct Places {
+  explicit Places(const QuantFormat& format)
+      : heads(format.nested ? 0 : format.code_bytes()),
+        codes(format.nested ? format.head_bytes() : 0),
+        step(format.code_bytes() + format.group_bytes()),
+        factors(codes + format.code_bytes()),
+        groups(32 / format.group),
+        runs(format.nested ? 8 : 1) {}
+  std::int64_t heads;    // of scales, then minimums
+  std::int64_t codes;    // of the first 32 columns
+  std::int64_t step;     // from there to those of the next 32
+  std::int64_t factors;  // of the first 32 columns: [groups][64], then those of the minimums
+  std::int64_t groups;
+  std::int64_t runs;  // of 32 columns
+};
+
+}  // namespace
+
+void decode_block(DType dtype, const std::byte* bytes, QuantBlock& block) {
+  const Bytes in = reinterpret_cast<Bytes>(bytes);
+  block.scale = load_half(in);
+  switch (dtype) {
+    case DType::q4_0:
+    case DType::iq4_nl:
+      return decode_nibbles(in + 2, block.codes);
+    case DType::q4_1:
+      block.minimum = load_half(in + 2);
+      return decode_nibbles(in + 4, block.codes);
+    case DType::q5_0:
+      return decode_five_bits(in + 2, in + 6, 16, block.codes);
+    case DType::q5_1:
+      block.minimum = load_half(in + 2);
+      return decode_five_bits(in + 4, in + 8, 0, block.codes);
+    case DType::mxfp4:
+      block.scale = half_of_e8m0(in[0]);
+      return decode_nibbles(in + 1, block.codes);
+    case DType::q2_k:
+      return decode_q2_k(in, block);
+    case DType::q3_k:
+      return decode_q3_k(in, block);
+    case DType::q4_k:
+      return decode_q4_k(in, false, block);
+    case DType::q5_k:
+      return decode_q4_k(in, true, block);
+    case DType::q6_k:
+      return decode_q6_k(in, block);
+    case DType::iq4_xs:
+      return decode_iq4_xs(in, block);
+    default:  // q8_0
+      std::memcpy(block.codes, in + 2, 32);
+  }
+}
+
+void block_values_of(DType dtype, const QuantBlock& block, float* out) {
+  const QuantFormat format = quant_format(dtype);
+  const NibbleTableValues table = nibble_values(format.values);
+  const std::int64_t groups = block_values(dtype) / format.group;
+  const float d = widen_scale(format, block.scale), m = widen_scale(format, block.minimum);
+  for (std::int64_t g = 0; g < groups; ++g) {
+    const float scale = format.nested ? d * static_cast<float>(block.scale_factors[g]) : d;
+    const float minimum = format.nested ? m * static_cast<float>(block.minimum_factors[g]) : m;
+    for (std::int64_t i = g * format.group; i < (g + 1) * format.group; ++i) {
+      const float product = scale * (format.nibbles ? table.value[block.codes[i]]
+                                                    : static_cast<float>(block.codes[i]));
+      out[i] = format.minimum ? product + minimum : product;
+    }
+  }
+}
+
+void pack_block(DType dtype, const QuantBlock& block, std::int64_t j, std::byte* out) {
+  const QuantFormat format = quant_format(dtype);
+  const Places at(format);
+  std::memcpy(out + at.heads + 2 * j, &block.scale, 2);
+  if (format.minimum) std::memcpy(out + at.heads + 2 * (panel_rows + j), &block.minimum, 2);
+  for (std::int64_t run = 0; run < at.runs; ++run) {
+    pack_codes(format, block.codes + 32 * run, j, out + at.codes + run * at.step);
+    std::byte* factors = out + at.factors + run * at.step + j;
+    for (std::int64_t g = 0; format.nested && g < at.groups; ++g) {
+      factors[g * panel_rows] = std::byte(block.scale_factors[run * at.groups + g]);
+      if (!format.minimum) continue;
+      factors[(at.groups + g) * panel_rows] = std::byte(block.minimum_factors[run * at.groups + g]);
+    }
+  }
+}
+
+void unpack_block(DType dtype, const std::byte* in, std::int64_t j, QuantBlock& block) {
+  const QuantFormat format = quant_format(dtype);
+  const Places at(format);
+  std::memcpy(&block.scale, in + at.heads + 2 * j, 2);
+  if (format.minimum) std::memcpy(&block.minimum, in + at.heads + 2 * (panel_rows + j), 2);
+  for (std::int64_t run = 0; run < at.runs; ++run) {
+    unpack_codes(format, in + at.codes + run * at.step, j, block.codes + 32 * run);
+    const std::byte* factors = in + at.factors + run * at.step + j;
+    for (std::int64_t g = 0; format.nested && g < at.groups; ++g) {
+      std::memcpy(&block.scale_factors[run * at.groups + g], factors + g * panel_rows, 1);
+      if (!format.minimum) continue;
+      std::memcpy(&block.minimum_factors[run * at.groups + g],
+                  factors + (at.groups + g) * panel_rows, 1);
+    }
+  }
+}
+
+}  // namespace llm::detail
