@@ -166,9 +166,10 @@ TEST_P(Invariants, TruncationForgets) {
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, Invariants,
                          testing::Values("llama-gqa", "llama-head-dim", "gguf-llama-q4_1",
-                                         "gguf-llama-q8_0", "gpt2-scaled", "t5-v1_1", "t5-depths",
-                                         "gpt_neo-windows", "bloom-residual", "mistral-window",
-                                         "qwen2-windows", "qwen3-lm", "openai-gpt-lm"),
+                                         "gguf-llama-mixed", "gguf-llama-q8_0", "gpt2-scaled",
+                                         "t5-v1_1", "t5-depths", "gpt_neo-windows",
+                                         "bloom-residual", "mistral-window", "qwen2-windows",
+                                         "qwen3-lm", "openai-gpt-lm"),
                          [](const auto& fixture) {
                            std::string name = fixture.param;
                            std::replace(name.begin(), name.end(), '-', '_');
