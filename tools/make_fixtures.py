@@ -207,13 +207,20 @@ def add_cases(reference, fixture, spec, size):
     own_decoder = export_reference.decoder_ids(model) is None
     ids = lambda number, length: prompt_ids(fixture, number, size, length)
     decoder = lambda number, length: None if own_decoder else [start] + ids(number, length - 1)
-    last = [spec["config"]["eos_token_id"]] if "eos_last" in spec else []
+    config = spec["config"]
+    last = [config["eos_token_id"]] if "eos_last" in spec else []
     for number, (length, decoder_length) in enumerate([(1, 1), (8, 7), (14, 11)]):
         reference.add_case(
             ids(10 + number, length) + last,
             decoder(50 + number, decoder_length),
             segments(model, length),
         )
+    if "padded" in spec:  # padding inside and at the end, which some heads pass over
+        pad = [config["pad_token_id"]]
+        text = ids(20, 6) + pad + ids(21, 2) + pad + pad
+        reference.add_case(text, decoder(60, 4), segments(model, len(text)))
+    if "eos_last" in spec:  # a pair of texts: the last of the ends counts
+        reference.add_case(ids(22, 4) + last + ids(23, 3) + last + ids(24, 2))
     if "long" in spec:  # crosses a page of 64 positions twice; only the logits, for size
         length = 150 if own_decoder else 70
         reference.add_case(ids(30, length), decoder(31, 150), hidden_states=False)
@@ -243,7 +250,7 @@ def make_reference(fixture, path, spec):
     reference = export_reference.Reference(model, export_reference.load_tokenizer(path))
     size = model.get_input_embeddings().weight.shape[0]
     add_cases(reference, fixture, spec, size)
-    if model.can_generate():
+    if model.can_generate() and "plain" not in spec:
         prompts = [
             prompt_ids(fixture, k, size, length) for k, length in enumerate((5, 3, 7, 1, 9, 6))
         ]

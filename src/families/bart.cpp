@@ -3,7 +3,7 @@
 // and the scale of embeddings. Reference: transformers modeling_{bart,mbart,marian,pegasus}.py.
 #include <cmath>
 
-#include "model/model_family.hpp"
+#include "families/heads.hpp"
 
 namespace llm::detail {
 namespace {
@@ -42,6 +42,7 @@ TransformerConfig read_config(const ConfigReader& json) {
   c.encoder = read_stack(json, "encoder");
   c.decoder = read_stack(json, "decoder");
   c.decoder.causal = c.decoder.cross_attention = true;
+  c.decoder_starts_with_last = json.is_any({"mbart"});  // the language code, where heads read
   if (!c.decoder_start_token_id && !c.eos_token_id.empty()) {
     c.decoder_start_token_id = c.eos_token_id.front();
   }
@@ -90,20 +91,6 @@ StackSource bind_stack(const WeightBinder& w, const StackConfig& s, const FileTe
   return source;
 }
 
-// The classifier reads the decoder's last token, which the tokenizer makes eos.
-HeadSource bind_head(const WeightBinder& root, const TransformerConfig& c) {
-  const std::int64_t hidden = c.decoder.hidden_size;
-  HeadSource head;
-  if (c.head == HeadKind::sequence_classification) {
-    head.dense = root.linear("classification_head.dense", hidden, hidden, Bias::yes);
-    head.out = root.linear_any("classification_head.out_proj", hidden, Bias::yes);
-    head.rows = HeadRows::last;
-  } else if (c.head == HeadKind::question_answering) {
-    head.out = root.linear("qa_outputs", 2, hidden, Bias::yes);
-  }
-  return head;
-}
-
 ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   const WeightBinder w = root.scope_with("encoder.layers.0.fc1.weight", {"model", ""});
   const std::int64_t hidden = c.encoder.hidden_size;
@@ -116,8 +103,8 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
                                  : tokens;
   m.encoder = bind_stack(w.scope("encoder"), c.encoder, tokens);
   m.decoder = bind_stack(w.scope("decoder"), c.decoder, target);
-  m.head = bind_head(root, c);
-  if (m.head.empty()) {
+  m.head = bind_seq2seq_head(root, c);
+  if (c.head == HeadKind::language_model) {
     m.lm_head = root.lm_head("lm_head", target, c.tie_word_embeddings, Bias::no);
     if (root.has("final_logits_bias")) {
       m.lm_head.parts.front().bias = root.row_vector("final_logits_bias", c.vocab_size);
@@ -129,7 +116,10 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
 }  // namespace
 
 ModelFamily bart_family() {
-  return {{"bart", "mbart", "marian", "pegasus"}, read_config, bind_weights, {}};
+  return {{"bart", "mbart"}, read_config, bind_weights, seq2seq_heads(), {}};
+}
+ModelFamily marian_family() {
+  return {{"marian", "pegasus"}, read_config, bind_weights, {HeadKind::language_model}, {}};
 }
 
 }  // namespace llm::detail

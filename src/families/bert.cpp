@@ -44,7 +44,7 @@ HeadSource bind_head(const WeightBinder& root, const WeightBinder& w, const Tran
     }
     case HeadKind::sequence_classification:
       head = bind_bert_pooler(w, hidden);
-      head.out = root.linear_any("classifier", hidden, Bias::yes);
+      head.out = bind_labels(root, "classifier", hidden, c);
       break;
     default:
       head = bind_token_head(root, c);
@@ -55,7 +55,10 @@ HeadSource bind_head(const WeightBinder& root, const WeightBinder& w, const Tran
 ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   const WeightBinder w = root.scope_with("embeddings.position_embeddings.weight", {"bert", ""});
   ModelSource m;
-  m.encoder = bind_bert_encoder(w, c, c.encoder.max_position_embeddings);
+  const FileTensor* tokens =
+      w.embedding("embeddings.word_embeddings", root, "cls.predictions.decoder", c.vocab_size,
+                  c.encoder.hidden_size);
+  m.encoder = bind_bert_encoder(w, c, tokens, c.encoder.max_position_embeddings);
   m.head = bind_head(root, w, c, m.encoder.tokens);
   if (w.has("pooler.dense.weight")) m.pooler = bind_bert_pooler(w, c.encoder.hidden_size);
   return m;
@@ -90,11 +93,11 @@ TransformerConfig read_bert_config(const ConfigReader& json) {
 }
 
 StackSource bind_bert_encoder(const WeightBinder& w, const TransformerConfig& c,
-                              std::int64_t position_rows) {
+                              const FileTensor* tokens, std::int64_t position_rows) {
   const StackConfig& e = c.encoder;
   const WeightBinder embeddings = w.scope("embeddings");
   StackSource s;
-  s.tokens = embeddings.matrix("word_embeddings.weight", c.vocab_size, e.hidden_size);
+  s.tokens = tokens;
   s.positions = embeddings.matrix("position_embeddings.weight", position_rows, e.hidden_size);
   s.types = embeddings.matrix("token_type_embeddings.weight", c.type_vocab_size, e.hidden_size);
   s.embedding_norm = embeddings.norm("LayerNorm", e.hidden_size, Bias::yes);
@@ -111,16 +114,6 @@ HeadSource bind_bert_pooler(const WeightBinder& w, std::int64_t hidden) {
   return pooler;
 }
 
-HeadSource bind_token_head(const WeightBinder& root, const TransformerConfig& c) {
-  HeadSource head;
-  if (c.head == HeadKind::token_classification) {
-    head.out = root.linear_any("classifier", c.encoder.hidden_size, Bias::yes);
-  } else if (c.head == HeadKind::question_answering) {
-    head.out = root.linear("qa_outputs", 2, c.encoder.hidden_size, Bias::yes);
-  }
-  return head;
-}
-
-ModelFamily bert_family() { return {{"bert"}, read_config, bind_weights, {}}; }
+ModelFamily bert_family() { return {{"bert"}, read_config, bind_weights, encoder_heads(), {}}; }
 
 }  // namespace llm::detail

@@ -3,7 +3,7 @@
 // transformers modeling_bloom.py.
 #include <cmath>
 
-#include "model/model_family.hpp"
+#include "families/heads.hpp"
 
 namespace llm::detail {
 namespace {
@@ -77,7 +77,7 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
     m.decoder.blocks.push_back(bind_block(w.scope("h", i), d));
   }
   m.decoder.final_norm = w.norm("ln_f", d.hidden_size, Bias::yes);
-  m.lm_head = root.lm_head("lm_head", m.decoder.tokens, c.tie_word_embeddings, Bias::no);
+  bind_decoder_end(root, c, m);
   return m;
 }
 
@@ -102,6 +102,8 @@ GgufLayout gguf() {
 
 }  // namespace
 
-ModelFamily bloom_family() { return {{"bloom"}, read_config, bind_weights, gguf()}; }
+ModelFamily bloom_family() {
+  return {{"bloom"}, read_config, bind_weights, decoder_heads(), gguf()};
+}
 
 }  // namespace llm::detail

@@ -55,7 +55,7 @@ HeadSource bind_head(const WeightBinder& root, const TransformerConfig& c,
     case HeadKind::sequence_classification:
       head.dense = root.linear("pre_classifier", hidden, hidden, Bias::yes);
       head.activation = Activation::relu;
-      head.out = root.linear_any("classifier", hidden, Bias::yes);
+      head.out = bind_labels(root, "classifier", hidden, c);
       head.rows = HeadRows::first;
       break;
     default:
@@ -70,7 +70,8 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
       root.scope_with("embeddings.position_embeddings.weight", {"distilbert", ""});
   const WeightBinder embeddings = w.scope("embeddings");
   ModelSource m;
-  m.encoder.tokens = embeddings.matrix("word_embeddings.weight", c.vocab_size, e.hidden_size);
+  m.encoder.tokens = w.embedding("embeddings.word_embeddings", root, "vocab_projector",
+                                 c.vocab_size, e.hidden_size);
   m.encoder.positions =
       embeddings.matrix("position_embeddings.weight", e.max_position_embeddings, e.hidden_size);
   m.encoder.embedding_norm = embeddings.norm("LayerNorm", e.hidden_size, Bias::yes);
@@ -83,6 +84,8 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
 
 }  // namespace
 
-ModelFamily distilbert_family() { return {{"distilbert"}, read_config, bind_weights, {}}; }
+ModelFamily distilbert_family() {
+  return {{"distilbert"}, read_config, bind_weights, encoder_heads(), {}};
+}
 
 }  // namespace llm::detail

@@ -2,7 +2,7 @@
 // transposed. Reference: transformers modeling_openai.py.
 #include <cmath>
 
-#include "model/model_family.hpp"
+#include "families/heads.hpp"
 
 namespace llm::detail {
 namespace {
@@ -51,12 +51,18 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   for (std::int64_t i = 0; i < d.num_hidden_layers; ++i) {
     m.decoder.blocks.push_back(bind_block(w.scope("h", i), d));
   }
-  m.lm_head = root.lm_head("lm_head", m.decoder.tokens, c.tie_word_embeddings, Bias::no);
+  bind_decoder_end(root, c, m);
   return m;
 }
 
 }  // namespace
 
-ModelFamily gpt_family() { return {{"openai-gpt"}, read_config, bind_weights, {}}; }
+ModelFamily gpt_family() {
+  return {{"openai-gpt"},
+          read_config,
+          bind_weights,
+          {HeadKind::language_model, HeadKind::sequence_classification},
+          {}};
+}
 
 }  // namespace llm::detail

@@ -2,7 +2,7 @@
 // query-key-value stored transposed (Conv1D). Reference: transformers modeling_gpt2.py.
 #include <cmath>
 
-#include "model/model_family.hpp"
+#include "families/heads.hpp"
 
 namespace llm::detail {
 namespace {
@@ -53,7 +53,7 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
     m.decoder.blocks.push_back(bind_block(w.scope("h", i), d));
   }
   m.decoder.final_norm = w.norm("ln_f", d.hidden_size, Bias::yes);
-  m.lm_head = root.lm_head("lm_head", m.decoder.tokens, c.tie_word_embeddings, Bias::no);
+  bind_decoder_end(root, c, m);
   return m;
 }
 
@@ -80,6 +80,6 @@ GgufLayout gguf() {
 
 }  // namespace
 
-ModelFamily gpt2_family() { return {{"gpt2"}, read_config, bind_weights, gguf()}; }
+ModelFamily gpt2_family() { return {{"gpt2"}, read_config, bind_weights, decoder_heads(), gguf()}; }
 
 }  // namespace llm::detail

@@ -1,6 +1,6 @@
 // GPT-Neo (Black et al. 2021): pre-norm decoder, learned positions, no scale on the scores, layers
 // that alternate between all keys and a window. Reference: transformers modeling_gpt_neo.py.
-#include "model/model_family.hpp"
+#include "families/heads.hpp"
 
 namespace llm::detail {
 namespace {
@@ -55,12 +55,14 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
     m.decoder.blocks.push_back(bind_block(w.scope("h", i), d));
   }
   m.decoder.final_norm = w.norm("ln_f", d.hidden_size, Bias::yes);
-  m.lm_head = root.lm_head("lm_head", m.decoder.tokens, c.tie_word_embeddings, Bias::no);
+  bind_decoder_end(root, c, m);
   return m;
 }
 
 }  // namespace
 
-ModelFamily gpt_neo_family() { return {{"gpt_neo"}, read_config, bind_weights, {}}; }
+ModelFamily gpt_neo_family() {
+  return {{"gpt_neo"}, read_config, bind_weights, decoder_heads(), {}};
+}
 
 }  // namespace llm::detail

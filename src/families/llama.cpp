@@ -1,28 +1,46 @@
 // LLaMA (arXiv:2302.13971, 2407.21783): pre-norm decoder, RMS norm, rotary positions, gated SiLU
 // feed-forward, grouped-query attention; Mistral (arXiv:2310.06825: windows), Qwen2
-// (arXiv:2407.10671: biases, windows) and Qwen3 (arXiv:2505.09388: norms of queries and keys).
-// Reference: transformers modeling_{llama,mistral,qwen2,qwen3}.py and modeling_rope_utils.py.
+// (arXiv:2407.10671: biases, windows), Qwen3 (arXiv:2505.09388: norms of queries and keys) and
+// SmolLM3 (layers without positions). Reference: transformers
+// modeling_{llama,mistral,qwen2,qwen3,smollm3}.py and modeling_rope_utils.py.
 #include <cmath>
 
-#include "model/model_family.hpp"
+#include "families/heads.hpp"
 #include "model/rotary.hpp"
 
 namespace llm::detail {
 namespace {
 
-// Keys each layer looks back at: all layers of Mistral, the later ones of Qwen, or as `layer_types`
-// says. Empty: all keys everywhere.
-std::vector<std::int64_t> windows(const ConfigReader& json, std::int64_t layers) {
+// SmolLM3 rotates all layers but every fourth, or those that `no_rope_layers` marks with a 1.
+std::vector<bool> rotary_layers(const ConfigReader& json, std::int64_t layers) {
+  std::vector<bool> rotated;
+  if (!json.is_any({"smollm3"})) return rotated;
+  const std::vector<double> marks = json.numbers("no_rope_layers");
+  const std::int64_t interval = json.size("no_rope_layer_interval", 4);
+  if (!marks.empty() && static_cast<std::int64_t>(marks.size()) != layers) {
+    json.reject("no_rope_layers", "expected one number for each layer");
+  }
+  for (std::int64_t i = 0; i < layers; ++i) {
+    rotated.push_back(marks.empty() ? (i + 1) % interval != 0
+                                    : marks[static_cast<std::size_t>(i)] != 0);
+  }
+  return rotated;
+}
+
+// Keys each layer looks back at: all layers of Mistral, the later ones of Qwen, those of SmolLM3
+// without positions, or as `layer_types` says. Empty: all keys everywhere.
+std::vector<std::int64_t> windows(const ConfigReader& json, const StackConfig& d) {
   const bool mistral = json.is_any({"mistral"});
   if (json.is_any({"llama"}) || (!mistral && !json.flag("use_sliding_window", false))) return {};
   if (json.has_null("sliding_window")) return {};
   const std::int64_t window = json.size("sliding_window", 4096);
-  std::vector<std::int64_t> result(static_cast<std::size_t>(layers), window);
+  std::vector<std::int64_t> result(static_cast<std::size_t>(d.num_hidden_layers), window);
   const std::vector<std::string> types = json.texts("layer_types");
   const std::int64_t first = mistral ? 0 : json.count("max_window_layers", 28);
   for (std::size_t i = 0; i < result.size(); ++i) {
-    const bool full =
-        i < types.size() ? types[i] == "full_attention" : static_cast<std::int64_t>(i) < first;
+    const bool full = i < types.size()          ? types[i] == "full_attention"
+                      : d.rotary_layers.empty() ? static_cast<std::int64_t>(i) < first
+                                                : d.rotary_layers[i];
     if (full) result[i] = 0;
   }
   return result;
@@ -51,7 +69,8 @@ TransformerConfig read_config(const ConfigReader& json) {
   d.causal = true;
   d.hidden_act = json.activation("hidden_act", "silu");
   d.gated = true;
-  d.attention_window = windows(json, d.num_hidden_layers);
+  d.rotary_layers = rotary_layers(json, d.num_hidden_layers);
+  d.attention_window = windows(json, d);
   return c;
 }
 
@@ -76,7 +95,7 @@ BlockSource bind_block(const WeightBinder& w, const StackConfig& d, bool interle
   BlockSource b;
   b.attention_norm = w.norm("input_layernorm", hidden, Bias::no);
   b.attention.in = uninterleaved(attn.linear("q_proj", d.query_size(), hidden, Bias::if_present),
-                                 w.is_gguf(), d.num_attention_heads, d.head_dim);
+                                 interleaved, d.num_attention_heads, d.head_dim);
   b.attention.in
       .append(uninterleaved(attn.linear("k_proj", d.key_value_size(), hidden, Bias::if_present),
                             interleaved, d.num_key_value_heads, d.head_dim))
@@ -96,14 +115,14 @@ BlockSource bind_block(const WeightBinder& w, const StackConfig& d, bool interle
 ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   const StackConfig& d = c.decoder;
   const bool interleaved = root.is_gguf() && c.model_type == "llama";
-  const WeightBinder w = root.scope_with("norm.weight", {"model", ""});
+  const WeightBinder w = root.scope_with("norm.weight", {"model", "transformer", ""});
   ModelSource m;
   m.decoder.tokens = w.embedding("embed_tokens", root, "lm_head", c.vocab_size, d.hidden_size);
   for (std::int64_t i = 0; i < d.num_hidden_layers; ++i) {
     m.decoder.blocks.push_back(bind_block(w.scope("layers", i), d, interleaved));
   }
   m.decoder.final_norm = w.norm("norm", d.hidden_size, Bias::no);
-  m.lm_head = root.lm_head("lm_head", m.decoder.tokens, c.tie_word_embeddings, Bias::no);
+  bind_decoder_end(root, c, m, "score");
   return m;
 }
 
@@ -139,9 +158,16 @@ GgufLayout gguf(const std::string& architecture) {
 }  // namespace
 
 ModelFamily llama_family() {
-  return {{"llama", "mistral"}, read_config, bind_weights, gguf("llama")};
+  return {{"llama", "mistral"}, read_config, bind_weights, decoder_heads(), gguf("llama")};
 }
-ModelFamily qwen2_family() { return {{"qwen2"}, read_config, bind_weights, gguf("qwen2")}; }
-ModelFamily qwen3_family() { return {{"qwen3"}, read_config, bind_weights, gguf("qwen3")}; }
+ModelFamily smollm3_family() {
+  return {{"smollm3"}, read_config, bind_weights, decoder_heads(), {}};
+}
+ModelFamily qwen2_family() {
+  return {{"qwen2"}, read_config, bind_weights, decoder_heads(), gguf("qwen2")};
+}
+ModelFamily qwen3_family() {
+  return {{"qwen3"}, read_config, bind_weights, decoder_heads(), gguf("qwen3")};
+}
 
 }  // namespace llm::detail

@@ -25,9 +25,9 @@ std::string supported_list() {
 
 const std::vector<ModelFamily>& model_families() {
   static const std::vector<ModelFamily> families{
-      bert_family(),  distilbert_family(), roberta_family(), gpt_family(),
-      gpt2_family(),  gpt_neo_family(),    bloom_family(),   llama_family(),
-      qwen2_family(), qwen3_family(),      t5_family(),      bart_family()};
+      bert_family(),    distilbert_family(), roberta_family(), gpt_family(),   gpt2_family(),
+      gpt_neo_family(), bloom_family(),      llama_family(),   qwen2_family(), qwen3_family(),
+      smollm3_family(), t5_family(),         bart_family(),    marian_family()};
   return families;
 }
 

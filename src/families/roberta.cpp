@@ -34,7 +34,7 @@ HeadSource bind_head(const WeightBinder& root, const TransformerConfig& c,
     }
     case HeadKind::sequence_classification:
       head.dense = root.linear("classifier.dense", hidden, hidden, Bias::yes);
-      head.out = root.linear_any("classifier.out_proj", hidden, Bias::yes);
+      head.out = bind_labels(root, "classifier.out_proj", hidden, c);
       head.rows = HeadRows::first;
       break;
     default:
@@ -48,7 +48,9 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
       root.scope_with("embeddings.position_embeddings.weight", {"roberta", "camembert", ""});
   const std::int64_t offset = std::get<LearnedPositions>(c.encoder.positions).offset;
   ModelSource m;
-  m.encoder = bind_bert_encoder(w, c, c.encoder.max_position_embeddings + offset);
+  const FileTensor* tokens = w.embedding("embeddings.word_embeddings", root, "lm_head.decoder",
+                                         c.vocab_size, c.encoder.hidden_size);
+  m.encoder = bind_bert_encoder(w, c, tokens, c.encoder.max_position_embeddings + offset);
   m.head = bind_head(root, c, m.encoder.tokens);
   if (w.has("pooler.dense.weight")) m.pooler = bind_bert_pooler(w, c.encoder.hidden_size);
   return m;
@@ -57,7 +59,7 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
 }  // namespace
 
 ModelFamily roberta_family() {
-  return {{"roberta", "xlm-roberta", "camembert"}, read_config, bind_weights, {}};
+  return {{"roberta", "xlm-roberta", "camembert"}, read_config, bind_weights, encoder_heads(), {}};
 }
 
 }  // namespace llm::detail

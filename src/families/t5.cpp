@@ -1,10 +1,10 @@
-// T5 (arXiv:1910.10683), v1.1, FLAN-T5 (arXiv:2210.11416) and mT5 (arXiv:2010.11934):
-// encoder-decoder, pre-norm RMS norm,
-// relative position biases shared by all layers of a stack, no scale on the scores.
-// Reference: transformers modeling_t5.py.
+// T5 (arXiv:1910.10683), v1.1, FLAN-T5 (arXiv:2210.11416), mT5 (arXiv:2010.11934) and UMT5
+// (arXiv:2304.09151): encoder-decoder or its encoder alone, pre-norm RMS norm, relative position
+// biases shared by all layers of a stack (UMT5: each its own), no scale on the scores. Reference:
+// transformers modeling_{t5,mt5,umt5}.py.
 #include <cmath>
 
-#include "model/model_family.hpp"
+#include "families/heads.hpp"
 
 namespace llm::detail {
 namespace {
@@ -23,14 +23,15 @@ StackConfig read_stack(const ConfigReader& json) {
 
 // "relu", or "gated-" and an activation; the "gelu" of gated-gelu is the tanh form.
 void read_feed_forward(const ConfigReader& json, StackConfig& s) {
-  const std::string projection = json.text("feed_forward_proj", "relu");
+  const char* usual = json.is_any({"t5"}) ? "relu" : "gated-gelu";
+  const std::string projection = json.text("feed_forward_proj", usual);
   s.gated = projection.starts_with("gated-");
   if (projection == "gated-gelu") {
     s.hidden_act = Activation::gelu_tanh;
   } else if (projection == "gated-silu") {
     s.hidden_act = Activation::silu;
   } else if (!s.gated) {
-    s.hidden_act = json.activation("feed_forward_proj", "relu");
+    s.hidden_act = json.activation("feed_forward_proj", usual);
   } else {
     json.unsupported("feed_forward_proj", "supported: relu, gelu, silu, gated-gelu, gated-silu");
   }
@@ -39,7 +40,8 @@ void read_feed_forward(const ConfigReader& json, StackConfig& s) {
 TransformerConfig read_config(const ConfigReader& json) {
   TransformerConfig c = json.common();
   const bool encoder_only =
-      !c.architectures.empty() && c.architectures.front().ends_with("EncoderModel");
+      c.head == HeadKind::token_classification ||
+      (!c.architectures.empty() && c.architectures.front().ends_with("EncoderModel"));
   c.kind = encoder_only ? ModelKind::encoder : ModelKind::encoder_decoder;
   StackConfig s = read_stack(json);
   read_feed_forward(json, s);
@@ -50,6 +52,7 @@ TransformerConfig read_config(const ConfigReader& json) {
     json.reject("relative_attention_num_buckets",
                 "expected at least 4 and relative_attention_max_distance beyond half of it");
   }
+  bias.per_layer = json.is_any({"umt5"});
   s.positions = bias;
   c.encoder = s;
   bias.bidirectional = false;
@@ -58,7 +61,10 @@ TransformerConfig read_config(const ConfigReader& json) {
   s.causal = s.cross_attention = true;
   c.decoder = s;
   c.tie_word_embeddings = json.flag("tie_word_embeddings", true);
-  if (c.tie_word_embeddings) c.logits_scale = 1.0 / std::sqrt(static_cast<double>(s.hidden_size));
+  // The reference scales what T5 ties, nothing of mT5, and UMT5 whatever the file says.
+  if ((json.is_any({"t5"}) && c.tie_word_embeddings) || json.is_any({"umt5"})) {
+    c.logits_scale = 1.0 / std::sqrt(static_cast<double>(s.hidden_size));
+  }
   if (!c.decoder_start_token_id) c.decoder_start_token_id = c.pad_token_id;
   return c;
 }
@@ -102,31 +108,47 @@ BlockSource bind_block(const WeightBinder& w, const StackConfig& s) {
 StackSource bind_stack(const WeightBinder& w, const StackConfig& s, const FileTensor* tokens) {
   StackSource source;
   source.tokens = tokens;
-  source.relative_bias =
-      w.matrix("block.0.layer.0.SelfAttention.relative_attention_bias.weight",
-               std::get<RelativeBias>(s.positions).num_buckets, s.num_attention_heads);
+  const auto& bias = std::get<RelativeBias>(s.positions);
   for (std::int64_t i = 0; i < s.num_hidden_layers; ++i) {
-    source.blocks.push_back(bind_block(w.scope("block", i), s));
+    const WeightBinder block = w.scope("block", i);
+    if (i == 0 || bias.per_layer) {
+      source.relative_bias.push_back(
+          block.matrix("layer.0.SelfAttention.relative_attention_bias.weight", bias.num_buckets,
+                       s.num_attention_heads));
+    }
+    source.blocks.push_back(bind_block(block, s));
   }
   source.final_norm = w.norm("final_layer_norm", s.hidden_size, Bias::no);
   return source;
 }
 
-ModelSource bind_weights(const WeightBinder& w, const TransformerConfig& c) {
+ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
+  const WeightBinder w = root.scope_with("encoder.final_layer_norm.weight", {"", "transformer"});
   ModelSource m;
   // Some files store the shared embedding only under the encoder's name.
   const bool shared = w.has("shared.weight") || !w.has("encoder.embed_tokens.weight");
   const FileTensor* tokens = w.embedding(shared ? "shared" : "encoder.embed_tokens", w, "lm_head",
                                          c.vocab_size, c.encoder.hidden_size);
   m.encoder = bind_stack(w.scope("encoder"), c.encoder, tokens);
-  if (c.kind == ModelKind::encoder) return m;
-  m.decoder = bind_stack(w.scope("decoder"), c.decoder, tokens);
-  m.lm_head = w.lm_head("lm_head", tokens, c.tie_word_embeddings, Bias::no);
+  if (c.kind == ModelKind::encoder_decoder) {
+    m.decoder = bind_stack(w.scope("decoder"), c.decoder, tokens);
+  }
+  if (c.head == HeadKind::language_model) {
+    m.lm_head = w.lm_head("lm_head", tokens, c.tie_word_embeddings, Bias::no);
+  }
+  m.head = bind_seq2seq_head(root, c);
   return m;
 }
 
 }  // namespace
 
-ModelFamily t5_family() { return {{"t5", "mt5"}, read_config, bind_weights, {}}; }
+ModelFamily t5_family() {
+  return {{"t5", "mt5", "umt5"},
+          read_config,
+          bind_weights,
+          {HeadKind::language_model, HeadKind::sequence_classification,
+           HeadKind::token_classification, HeadKind::question_answering},
+          {}};
+}
 
 }  // namespace llm::detail

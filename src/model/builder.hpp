@@ -79,9 +79,9 @@ class Builder {
       layers.blocks.push_back(make_block(source.blocks[i], static_cast<std::int64_t>(i)));
     }
     layers.final_norm = norm(c, source.final_norm);
-    if (source.relative_bias) {
-      const Tensor<S> bias = vector(source.relative_bias);
-      layers.relative_bias.assign(bias.values().begin(), bias.values().end());
+    for (const FileTensor* tensor : source.relative_bias) {
+      const Tensor<S> bias = vector(tensor);
+      layers.relative_bias.emplace_back(bias.values().begin(), bias.values().end());
     }
     return StackType(c, std::move(layers));
   }
@@ -96,10 +96,16 @@ class Builder {
     if (c.scale_attn_by_inverse_layer_idx && !cross) a.scale /= static_cast<double>(layer + 1);
     if (!c.attention_window.empty()) a.window = c.attention_window[static_cast<std::size_t>(layer)];
     a.causal = c.causal;
-    if (const auto* rotary = std::get_if<RotaryPositions>(&c.positions); rotary && !cross) {
+    const bool rotated =
+        c.rotary_layers.empty() || c.rotary_layers[static_cast<std::size_t>(layer)];
+    if (const auto* rotary = std::get_if<RotaryPositions>(&c.positions);
+        rotary && rotated && !cross) {
       a.rotary_pairs = static_cast<std::int64_t>(rotary->inverse_frequencies.size());
     }
     a.cache_layer = cache_layer;
+    if (const auto* bias = std::get_if<RelativeBias>(&c.positions); bias && bias->per_layer) {
+      a.bias_layer = layer;
+    }
     a.max_rows = attend_rows(c);
     return Attention<S>(a, {linear(source.in), linear(source.source), linear(source.out),
                             norm(c, source.query_norm), norm(c, source.key_norm)});

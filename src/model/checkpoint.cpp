@@ -118,7 +118,7 @@ void check_config(const TransformerConfig& c, const std::string& where) {
   if (c.kind != ModelKind::encoder) check_stack(c.decoder, where);
 }
 
-Checkpoint open_gguf(const fs::path& path, bool with_weights) {
+Checkpoint open_gguf(const fs::path& path, bool with_weights, std::optional<HeadKind> head) {
   const auto file = GgufFile::open(path);
   const auto architecture = file->find_string("general.architecture");
   if (!architecture) {
@@ -129,8 +129,9 @@ Checkpoint open_gguf(const fs::path& path, bool with_weights) {
   Checkpoint c;
   c.family = &family_of_gguf(std::string(*architecture), path.string());
   c.store = WeightStore::open(path);
-  c.config = c.family->read_config(ConfigReader(
-      gguf_config(*file, c.family->gguf, std::string(*architecture), *c.store), path.string()));
+  c.config = c.family->read_config(
+      ConfigReader(gguf_config(*file, c.family->gguf, std::string(*architecture), *c.store),
+                   path.string(), head));
   check_config(c.config, path.string());
   c.rename = [table = &c.family->gguf.tensors](const std::string& name) {
     return gguf_tensor_name(*table, name);
@@ -139,7 +140,7 @@ Checkpoint open_gguf(const fs::path& path, bool with_weights) {
   return c;
 }
 
-Checkpoint open_folder(const fs::path& folder, bool with_weights) {
+Checkpoint open_folder(const fs::path& folder, bool with_weights, std::optional<HeadKind> head) {
   const fs::path file = folder / "config.json";
   const Json json = read_json_file(file);
   const auto type = json.is_object() ? json.find("model_type") : json.end();
@@ -149,7 +150,7 @@ Checkpoint open_folder(const fs::path& folder, bool with_weights) {
   }
   Checkpoint c;
   c.family = &family_of(type->get<std::string>(), file.string());
-  c.config = c.family->read_config(ConfigReader(json, file.string()));
+  c.config = c.family->read_config(ConfigReader(json, file.string(), head));
   check_config(c.config, file.string());
   if (with_weights) c.store = WeightStore::open(folder);
   return c;
@@ -168,7 +169,7 @@ fs::path only_gguf(const fs::path& folder) {
   return found;
 }
 
-Checkpoint open_any(const fs::path& path, bool with_weights) {
+Checkpoint open_any(const fs::path& path, bool with_weights, std::optional<HeadKind> head) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (!fs::exists(status)) {
@@ -178,18 +179,43 @@ Checkpoint open_any(const fs::path& path, bool with_weights) {
                     "a .gguf file",
                 path.string());
   }
-  if (!fs::is_directory(status)) return open_gguf(path, with_weights);
-  if (const fs::path gguf = only_gguf(path); !gguf.empty()) return open_gguf(gguf, with_weights);
-  return open_folder(path, with_weights);
+  if (!fs::is_directory(status)) return open_gguf(path, with_weights, head);
+  if (const fs::path gguf = only_gguf(path); !gguf.empty())
+    return open_gguf(gguf, with_weights, head);
+  return open_folder(path, with_weights, head);
+}
+
+// The head to load. Decoders that name none are read as language models, as a bare GPT-2 is; heads
+// of other tasks than ours (next sentence, multiple choice) leave an encoder bare.
+void choose_head(Checkpoint& c, std::optional<HeadKind> asked, const fs::path& path) {
+  HeadKind& head = c.config.head;
+  const std::vector<HeadKind>& known = c.family->heads;
+  const auto is_known = [&](HeadKind kind) {
+    return std::ranges::find(known, kind) != known.end();
+  };
+  if (!asked && c.config.kind == ModelKind::encoder && head == HeadKind::language_model) {
+    head = HeadKind::none;
+  }
+  if (!asked && c.config.kind != ModelKind::encoder &&
+      (head == HeadKind::none || head == HeadKind::masked_lm)) {
+    head = HeadKind::language_model;
+  }
+  if (head == HeadKind::none || is_known(head)) return;
+  std::string list;
+  for (const HeadKind kind : known) {
+    list += (list.empty() ? "" : ", ") + std::string(to_string(kind));
+  }
+  throw Error(ErrorCode::unsupported,
+              path.string() + ": a model of type " + c.config.model_type + " has no " +
+                  std::string(to_string(head)) + " head; heads of this type: " + list,
+              path.string());
 }
 
 }  // namespace
 
 Checkpoint open_checkpoint(const fs::path& path, bool with_weights, std::optional<HeadKind> head) {
-  Checkpoint c = open_any(path, with_weights);
-  const std::string architecture =
-      c.config.architectures.empty() ? std::string() : c.config.architectures.front();
-  c.config.head = head.value_or(head_of_architecture(architecture, c.config.kind));
+  Checkpoint c = open_any(path, with_weights, head);
+  choose_head(c, head, path);
   return c;
 }
 

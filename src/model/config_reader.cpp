@@ -42,18 +42,22 @@ std::string_view to_string(HeadKind kind) {
 
 namespace detail {
 
-HeadKind head_of_architecture(std::string_view architecture, ModelKind kind) {
-  constexpr std::array<std::pair<std::string_view, HeadKind>, 5> endings{{
+HeadKind head_of_architecture(std::string_view architecture) {
+  constexpr std::array<std::pair<std::string_view, HeadKind>, 9> endings{{
       {"ForMaskedLM", HeadKind::masked_lm},
       {"ForPreTraining", HeadKind::masked_lm},
       {"ForSequenceClassification", HeadKind::sequence_classification},
       {"ForTokenClassification", HeadKind::token_classification},
       {"ForQuestionAnswering", HeadKind::question_answering},
+      {"LMHeadModel", HeadKind::language_model},
+      {"ForCausalLM", HeadKind::language_model},
+      {"ForConditionalGeneration", HeadKind::language_model},
+      {"MTModel", HeadKind::language_model},
   }};
   for (const auto& [ending, head] : endings) {
     if (architecture.ends_with(ending)) return head;
   }
-  return kind == ModelKind::encoder ? HeadKind::none : HeadKind::language_model;
+  return HeadKind::none;
 }
 
 namespace {
@@ -259,6 +263,8 @@ TransformerConfig ConfigReader::common() const {
   TransformerConfig c;
   c.model_type = text("model_type", "");
   c.architectures = texts("architectures");
+  c.head = head_.value_or(c.architectures.empty() ? HeadKind::none
+                                                  : head_of_architecture(c.architectures.front()));
   c.vocab_size = size("vocab_size");
   c.bos_token_id = token("bos_token_id");
   c.pad_token_id = token("pad_token_id");
@@ -273,6 +279,8 @@ TransformerConfig ConfigReader::common() const {
       c.id2label[number] = label.get<std::string>();
     }
   }
+  c.num_labels =
+      c.id2label.empty() ? count("num_labels", 0) : static_cast<std::int64_t>(c.id2label.size());
   return c;
 }
 

@@ -14,13 +14,15 @@
 
 namespace llm::detail {
 
-// The head that an architecture's name promises ("BertForMaskedLM").
-HeadKind head_of_architecture(std::string_view architecture, ModelKind kind);
+// The head that an architecture's name promises ("BertForMaskedLM"); none for a bare model or a
+// name that we do not know.
+HeadKind head_of_architecture(std::string_view architecture);
 
 class ConfigReader {
  public:
-  // `where` names the file in errors.
-  ConfigReader(Json json, std::string where) : json_(std::move(json)), where_(std::move(where)) {}
+  // `where` names the file in errors; `head` is asked for instead of the one that the file names.
+  ConfigReader(Json json, std::string where, std::optional<HeadKind> head = std::nullopt)
+      : json_(std::move(json)), where_(std::move(where)), head_(head) {}
 
   const std::string& where() const { return where_; }
   bool has(std::string_view name) const;  // present and not null
@@ -49,8 +51,8 @@ class ConfigReader {
   bool is_any(std::initializer_list<std::string_view> model_types) const;
   std::vector<double> numbers(std::string_view name) const;  // empty when absent
 
-  // The fields that every configuration shares: model_type, architectures, vocabulary, token ids,
-  // labels.
+  // The fields that every configuration shares: model_type, architectures, head (none where they do
+  // not say), vocabulary, token ids, labels.
   TransformerConfig common() const;
 
   // Throws bad_format / unsupported about one field: "FILE: NAME is VALUE, SENTENCE".
@@ -64,6 +66,7 @@ class ConfigReader {
 
   Json json_;
   std::string where_;
+  std::optional<HeadKind> head_;
 };
 
 }  // namespace llm::detail

@@ -53,6 +53,24 @@ void refuse_adapters_to_gguf(const detail::Checkpoint& checkpoint,
               path.string());
 }
 
+// A head that was asked for is missing from weights that are complete otherwise: says what they
+// have.
+void refuse_missing_head(const detail::Checkpoint& checkpoint, const WeightBinder& binder,
+                         const std::filesystem::path& path) {
+  if (binder.problems().empty()) return;
+  const TransformerConfig own = detail::open_checkpoint(path, false).config;
+  const WeightBinder complete(checkpoint.store, checkpoint.rename);
+  checkpoint.family->bind_weights(complete, own);
+  if (own.head == checkpoint.config.head || !complete.problems().empty()) return;
+  const bool bare = own.head == HeadKind::none;
+  throw Error(ErrorCode::unsupported,
+              path.string() + ": has no " + std::string(to_string(checkpoint.config.head)) +
+                  " head (" + binder.problems().front() + "), it has " +
+                  (bare ? "none" : "a " + std::string(to_string(own.head)) + " head") +
+                  "; give a checkpoint that was trained for this, or an adapter that brings it",
+              path.string());
+}
+
 }  // namespace
 
 template <typename S>
@@ -68,6 +86,7 @@ std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
   checkpoint.store = merge_adapters(std::move(checkpoint.store), options.adapters);
   const WeightBinder binder(checkpoint.store, checkpoint.rename);
   const ModelSource source = checkpoint.family->bind_weights(binder, c);
+  if (options.head) refuse_missing_head(checkpoint, binder, path);
   binder.finish();
 
   detail::Builder<S> builder(*model->pool_);
@@ -202,6 +221,42 @@ std::vector<Range> token_ranges(std::span<const EncoderInput> inputs) {
   return ranges;
 }
 
+// The token of a text whose hidden state a head reads. As in the reference, padding inside a text
+// counts as padding, and a text of nothing else is read at its first token.
+std::int64_t head_token(const TransformerConfig& c, HeadRows rows, std::span<const TokenId> ids) {
+  const auto last = [&](auto&& wanted) {
+    auto i = static_cast<std::int64_t>(ids.size()) - 1;
+    while (i >= 0 && !wanted(ids[static_cast<std::size_t>(i)])) --i;
+    return i;
+  };
+  if (rows == HeadRows::last_unpadded) {
+    return std::max<std::int64_t>(0, last([&](TokenId id) { return id != c.pad_token_id; }));
+  }
+  if (rows != HeadRows::last_eos) return 0;
+  const std::int64_t eos = last(
+      [&](TokenId id) { return std::ranges::find(c.eos_token_id, id) != c.eos_token_id.end(); });
+  if (eos < 0) {
+    throw Error(ErrorCode::invalid_input,
+                "a text has no end-of-sequence token, where this classifier reads; encode it with "
+                "special tokens");
+  }
+  return eos;
+}
+
+// What the decoder of an encoder-decoder reads of a text that heads read: the text shifted right.
+std::vector<TokenId> shifted_right(const TransformerConfig& c, std::span<const TokenId> ids) {
+  TokenId start = c.decoder_start_token_id.value_or(0);
+  if (c.decoder_starts_with_last) {
+    const auto unpadded =
+        std::ranges::count_if(ids, [&](TokenId id) { return id != c.pad_token_id; });
+    start = ids[static_cast<std::size_t>(std::max<std::int64_t>(unpadded - 1, 0))];
+  }
+  std::vector<TokenId> shifted(ids.begin(), ids.end());
+  shifted.pop_back();
+  shifted.insert(shifted.begin(), start);
+  return shifted;
+}
+
 }  // namespace
 
 template <typename S>
@@ -221,11 +276,9 @@ TensorView<const S> Model<S>::decoder_states(std::span<const EncoderInput> input
     check_ids(input.ids);
     check_length(static_cast<std::int64_t>(input.ids.size()), config_.decoder, "a text");
     sources.push_back(is_encoder_decoder() ? input.ids : std::span<const TokenId>());
-    shifted.emplace_back(input.ids.begin(), input.ids.end());
-    if (is_encoder_decoder()) {
-      shifted.back().pop_back();
-      shifted.back().insert(shifted.back().begin(), config_.decoder_start_token_id.value_or(0));
-    }
+    shifted.push_back(is_encoder_decoder()
+                          ? shifted_right(config_, input.ids)
+                          : std::vector<TokenId>(input.ids.begin(), input.ids.end()));
   }
   const auto states = start(sources, workspace);
   std::vector<Segment<S>> segments;
@@ -259,9 +312,8 @@ HeadOutput<S> Model<S>::run_head(std::span<const EncoderInput> inputs, Workspace
   Tensor<S> chosen(Shape{static_cast<std::int64_t>(inputs.size()), hidden.cols()});
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const auto row = static_cast<std::int64_t>(i);
-    const bool first = head_.rows() == HeadRows::first;
-    std::copy_n(hidden.row(first ? tokens[i].begin : tokens[i].end - 1), hidden.cols(),
-                chosen.row(row));
+    const std::int64_t token = head_token(config_, head_.rows(), inputs[i].ids);
+    std::copy_n(hidden.row(tokens[i].begin + token), hidden.cols(), chosen.row(row));
     output.rows.push_back({row, row + 1});
   }
   output.logits = head_.forward(std::as_const(chosen).view(), *pool_, workspace);

@@ -29,7 +29,8 @@ struct ModelFamily {
   std::vector<std::string> model_types;  // `model_type` of config.json
   TransformerConfig (*read_config)(const ConfigReader& config);
   ModelSource (*bind_weights)(const WeightBinder& weights, const TransformerConfig& config);
-  GgufLayout gguf;  // empty: no GGUF architecture
+  std::vector<HeadKind> heads;  // what its checkpoints may end in, beside hidden states alone
+  GgufLayout gguf;              // empty: no GGUF architecture
 };
 
 // All families, in the order of the README's table.
@@ -51,7 +52,9 @@ ModelFamily bloom_family();
 ModelFamily llama_family();
 ModelFamily qwen2_family();
 ModelFamily qwen3_family();
+ModelFamily smollm3_family();
 ModelFamily t5_family();
 ModelFamily bart_family();
+ModelFamily marian_family();
 
 }  // namespace llm::detail

@@ -79,7 +79,9 @@ RotaryPositions read_rotary(const ConfigReader& json, std::int64_t head_dim) {
   } else if (type == "yarn") {
     scale_yarn(rope, theta, positions);
   } else if (type != "default" && type != "dynamic") {
-    // dynamic scales only beyond max_position_embeddings, where a generation ends here.
+    // "dynamic" changes the frequencies only for texts beyond max_position_embeddings, and then
+    // with the length: keys of earlier passes would no longer fit, and the result would depend on
+    // how a prompt is split. Such texts are refused as too long, so within them it is "default".
     rope.unsupported(rope.has("rope_type") ? "rope_type" : "type",
                      "supported rotary scalings: default, linear, dynamic, llama3, yarn");
   }

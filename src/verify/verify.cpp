@@ -83,9 +83,8 @@ class Verifier {
   // The reference's class decides the head, not the configuration.
   static std::unique_ptr<Model<S>> load(const fs::path& path, const VerifyOptions& options,
                                         const ReferenceFile& reference) {
-    const ModelKind kind = read_model_config(path).kind;
-    return Model<S>::load(
-        path, {options.threads, detail::head_of_architecture(reference.class_name(), kind)});
+    return Model<S>::load(path,
+                          {options.threads, detail::head_of_architecture(reference.class_name())});
   }
 
   std::vector<TokenId> needed_ids(const std::string& name) const {
@@ -119,6 +118,10 @@ class Verifier {
       check(name, "logits", logits);
     } else if (model_->head() != HeadKind::none) {
       check_head(name, input);
+    } else if (model_->kind() == ModelKind::decoder) {
+      const TensorView<const S> hidden = model_->hidden_states({&input, 1}, workspace_, &taps);
+      check_taps(name, "hidden_states.", taps);
+      check(name, "last_hidden_state", hidden);
     }
   }
 

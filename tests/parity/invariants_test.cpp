@@ -169,7 +169,8 @@ INSTANTIATE_TEST_SUITE_P(Fixtures, Invariants,
                                          "gguf-llama-mixed", "gguf-llama-q8_0", "gpt2-scaled",
                                          "t5-v1_1", "t5-depths", "gpt_neo-windows",
                                          "bloom-residual", "mistral-window", "qwen2-windows",
-                                         "qwen3-lm", "openai-gpt-lm"),
+                                         "qwen3-lm", "openai-gpt-lm", "umt5-lm", "smollm3-windows",
+                                         "bloom-12-heads", "llama-rope-yarn", "llama-rope-dynamic"),
                          [](const auto& fixture) {
                            std::string name = fixture.param;
                            std::replace(name.begin(), name.end(), '-', '_');
@@ -211,7 +212,8 @@ TEST_P(EncoderInvariants, BatchAndThreads) {
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, EncoderInvariants,
                          testing::Values("bert-model", "roberta-tagger", "distilbert-qa",
-                                         "xlm-roberta-model", "t5-v1_0", "bart-qa"),
+                                         "xlm-roberta-model", "t5-v1_0", "bart-qa", "umt5-encoder",
+                                         "t5-tagger", "mbart-qa", "gpt2-tagger", "llama-qa"),
                          [](const auto& fixture) {
                            std::string name = fixture.param;
                            std::replace(name.begin(), name.end(), '-', '_');

@@ -28,16 +28,22 @@ struct BlockSource {
 };
 
 struct StackSource {
-  const FileTensor* tokens = nullptr;         ///< [vocab, hidden]
-  const FileTensor* positions = nullptr;      ///< [positions, hidden], learned positions only
-  const FileTensor* types = nullptr;          ///< [types, hidden], segments only
-  NormSource embedding_norm, final_norm;      ///< null when there is none
-  const FileTensor* relative_bias = nullptr;  ///< [buckets, heads], RelativeBias only
+  const FileTensor* tokens = nullptr;     ///< [vocab, hidden]
+  const FileTensor* positions = nullptr;  ///< [positions, hidden], learned positions only
+  const FileTensor* types = nullptr;      ///< [types, hidden], segments only
+  NormSource embedding_norm, final_norm;  ///< null when there is none
+  /// RelativeBias only: [buckets, heads] for all layers, or one such table for each.
+  std::vector<const FileTensor*> relative_bias;
   std::vector<BlockSource> blocks;
 };
 
 /// Rows of a text that a head reads.
-enum class HeadRows : std::uint8_t { all, first, last };
+enum class HeadRows : std::uint8_t {
+  all,
+  first,
+  last_unpadded,  ///< the last token that is no padding
+  last_eos        ///< the last end-of-sequence token, which must be there
+};
 
 /// A head: out(norm(activation(dense(x)))); dense and norm may be empty.
 struct HeadSource {

@@ -21,6 +21,7 @@ struct AttentionConfig {
   bool causal = false;
   std::int64_t rotary_pairs = 0;
   std::int64_t cache_layer = 0;  ///< where in the cache this layer's keys and values lie
+  std::int64_t bias_layer = 0;   ///< which of the pass's position biases are this layer's
   std::int64_t max_rows = 0;     ///< query rows per call, see attend_rows()
 };
 
@@ -169,7 +170,7 @@ class Attention {
     call.out = lane.outputs;
     call.scratch = lane.scratch;
     const bool self = &cache == segment.cache;
-    if (self && lane.pass.bias) call.bias = lane.bias;
+    if (self && !lane.pass.bias.empty()) call.bias = lane.bias;
     for (std::int64_t row = rows.begin; row < rows.end; row += tokens) {
       const Range part{row, std::min(rows.end, row + tokens)};
       call.rows = part.size() * group;
@@ -196,7 +197,10 @@ class Attention {
                 ? static_cast<std::int32_t>(std::max<std::int64_t>(0, position - c_.window + 1))
                 : 0;
         lane.hi[i] = static_cast<std::int32_t>(self && c_.causal ? position + 1 : length);
-        if (self && lane.pass.bias) lane.bias[i] = lane.pass.bias->line(query_head) - position;
+        if (self && !lane.pass.bias.empty()) {
+          const BiasLines<S>& bias = lane.pass.bias[static_cast<std::size_t>(c_.bias_layer)];
+          lane.bias[i] = bias.line(query_head) - position;
+        }
       }
     }
   }

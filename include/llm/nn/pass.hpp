@@ -55,7 +55,7 @@ struct Pass {
   S* wide = nullptr;    ///< [rows, intermediate]: between the products of feed-forward
   S* gate = nullptr;    ///< [rows, intermediate], gated feed-forward only
   S* narrow = nullptr;  ///< [rows, hidden]: output of a sublayer
-  const BiasLines<S>* bias = nullptr;  ///< position biases of self-attention, or null
+  std::span<const BiasLines<S>> bias;  ///< position biases of self-attention; empty: none
   Taps<S>* taps = nullptr;
 };
 

@@ -59,8 +59,9 @@ class Stack {
   struct Layers {
     Embeddings<S> embeddings;
     std::vector<Block<S>> blocks;
-    Norm<S> final_norm;            ///< may be empty
-    std::vector<S> relative_bias;  ///< [num_buckets, heads], RelativeBias only
+    Norm<S> final_norm;  ///< may be empty
+    /// RelativeBias only: [num_buckets, heads] for all layers, or one such table for each.
+    std::vector<std::vector<S>> relative_bias;
   };
 
   Stack() = default;
@@ -77,8 +78,8 @@ class Stack {
     Pass<S> pass = prepare(segments, workspace);
     pass.taps = taps;
     if (taps) start_taps(pass);
-    BiasLines<S> bias;
-    if (fill_bias(segments, bias)) pass.bias = &bias;
+    const std::vector<BiasLines<S>> bias = bias_lines(segments);
+    pass.bias = bias;
     for (int i = 0; i < pool.size(); ++i) lane_buffers(pass, workspace, i);
     pool.run([&](const Worker& worker) {
       const Lane<S> lane = make_lane(worker, pass, workspace);
@@ -178,28 +179,28 @@ class Stack {
     return rotary ? static_cast<std::int64_t>(rotary->inverse_frequencies.size()) : 0;
   }
 
-  // Lines of position biases, as long as this pass needs; false when the stack has none.
-  bool fill_bias(std::span<const Segment<S>> segments, BiasLines<S>& lines) const {
+  // Lines of position biases, as long as this pass needs: one set for all layers, or one for each;
+  // none when the stack has no such biases.
+  std::vector<BiasLines<S>> bias_lines(std::span<const Segment<S>> segments) const {
     std::int64_t length = 0;
     for (const Segment<S>& s : segments) length = std::max(length, s.first_position + s.count());
     const std::int64_t reach = length + kv_page_positions;  // pages are read to their end
+    const std::int64_t heads = c_.num_attention_heads;
+    std::vector<BiasLines<S>> lines;
     if (const auto* alibi = std::get_if<AlibiPositions>(&c_.positions)) {
-      lines.fill(c_.num_attention_heads, reach, [&](std::int64_t head, std::int64_t distance) {
+      lines.emplace_back().fill(heads, reach, [&](std::int64_t head, std::int64_t distance) {
         return alibi->slopes[static_cast<std::size_t>(head)] * static_cast<double>(distance);
       });
-      return true;
+    } else if (const auto* relative = std::get_if<RelativeBias>(&c_.positions)) {
+      for (const std::vector<S>& table : layers_.relative_bias) {
+        lines.emplace_back().fill(heads, reach, [&](std::int64_t head, std::int64_t distance) {
+          const std::int64_t bucket = relative_position_bucket(
+              distance, relative->num_buckets, relative->max_distance, relative->bidirectional);
+          return static_cast<double>(table[static_cast<std::size_t>(bucket * heads + head)]);
+        });
+      }
     }
-    if (const auto* relative = std::get_if<RelativeBias>(&c_.positions)) {
-      lines.fill(c_.num_attention_heads, reach, [&](std::int64_t head, std::int64_t distance) {
-        const std::int64_t bucket = relative_position_bucket(
-            distance, relative->num_buckets, relative->max_distance, relative->bidirectional);
-        return static_cast<double>(
-            layers_
-                .relative_bias[static_cast<std::size_t>(bucket * c_.num_attention_heads + head)]);
-      });
-      return true;
-    }
-    return false;
+    return lines;
   }
 
   // Embeddings of the lane's rows into lane.x, and the rotary angles of their positions.

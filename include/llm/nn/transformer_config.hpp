@@ -45,12 +45,13 @@ struct RotaryPositions {
 struct AlibiPositions {
   std::vector<double> slopes;  ///< one per head
 };
-/// A learned bias per bucket of key - query distance and head, shared by all layers (T5,
+/// A learned bias per bucket of key - query distance and head, mostly shared by all layers (T5,
 /// arXiv:1910.10683, modeling_t5.py `_relative_position_bucket`).
 struct RelativeBias {
   std::int64_t num_buckets = 32;
   std::int64_t max_distance = 128;
   bool bidirectional = true;
+  bool per_layer = false;  ///< each layer has its own table (UMT5)
 };
 struct NoPositions {};
 using Positions = std::variant<NoPositions, LearnedPositions, SinusoidalPositions, RotaryPositions,
@@ -92,6 +93,8 @@ struct StackConfig {
   bool scale_attn_by_inverse_layer_idx = false;  ///< further factor 1 / (layer + 1)
   /// Keys a query may look back at, itself included, per layer; 0 or empty: all.
   std::vector<std::int64_t> attention_window;
+  /// Layers whose queries and keys are rotated, with RotaryPositions; empty: all.
+  std::vector<bool> rotary_layers;
   bool causal = false;
   bool cross_attention = false;
 
@@ -117,8 +120,12 @@ struct TransformerConfig {
 
   std::optional<TokenId> bos_token_id, pad_token_id, decoder_start_token_id;
   std::vector<TokenId> eos_token_id;
+  /// Where a head reads the decoder of an encoder-decoder, this reads the text shifted right behind
+  /// decoder_start_token_id, or, as here when true, behind the text's own last token (mBART).
+  bool decoder_starts_with_last = false;
   std::map<std::int64_t, std::string> id2label;
-  std::string problem_type;  ///< sequence classification
+  std::int64_t num_labels = 0;  ///< outputs of a classifier; 0: as many as its file has
+  std::string problem_type;     ///< sequence classification
 };
 
 }  // namespace llm

@@ -84,7 +84,9 @@ class WeightBinder {
   /// as tied only when the two are equal.
   LinearSource lm_head(std::string_view name, const FileTensor* tokens, bool tied, Bias bias) const;
 
-  /// Throws Error (tensor_mismatch) that lists what is missing or has the wrong shape.
+  /// What is missing or has the wrong shape so far, one clause each.
+  const std::vector<std::string>& problems() const { return account_->problems; }
+  /// Throws Error (tensor_mismatch) that lists the problems, if there are any.
   void finish() const;
   /// Names in the store that nothing asked for.
   std::vector<std::string> unused() const;

@@ -1,0 +1,60 @@
+#include "families/heads.hpp"
+
+namespace llm::detail {
+
+std::vector<HeadKind> encoder_heads() {
+  return {HeadKind::masked_lm, HeadKind::sequence_classification, HeadKind::token_classification,
+          HeadKind::question_answering};
+}
+
+std::vector<HeadKind> decoder_heads() {
+  return {HeadKind::language_model, HeadKind::sequence_classification,
+          HeadKind::token_classification, HeadKind::question_answering};
+}
+
+std::vector<HeadKind> seq2seq_heads() {
+  return {HeadKind::language_model, HeadKind::sequence_classification,
+          HeadKind::question_answering};
+}
+
+LinearSource bind_labels(const WeightBinder& w, std::string_view name, std::int64_t hidden,
+                         const TransformerConfig& c, Bias bias) {
+  return c.num_labels > 0 ? w.linear(name, c.num_labels, hidden, bias)
+                          : w.linear_any(name, hidden, bias);
+}
+
+HeadSource bind_token_head(const WeightBinder& root, const TransformerConfig& c,
+                           std::string_view name) {
+  const std::int64_t hidden = (c.kind == ModelKind::encoder ? c.encoder : c.decoder).hidden_size;
+  HeadSource head;
+  if (c.head == HeadKind::token_classification) {
+    head.out = bind_labels(root, name, hidden, c);
+  } else if (c.head == HeadKind::question_answering) {
+    head.out = root.linear("qa_outputs", 2, hidden, Bias::yes);
+  }
+  return head;
+}
+
+void bind_decoder_end(const WeightBinder& root, const TransformerConfig& c, ModelSource& m,
+                      std::string_view name) {
+  if (c.head == HeadKind::language_model) {
+    m.lm_head = root.lm_head("lm_head", m.decoder.tokens, c.tie_word_embeddings, Bias::no);
+  } else if (c.head == HeadKind::sequence_classification) {
+    m.head.out = bind_labels(root, "score", c.decoder.hidden_size, c, Bias::no);
+    m.head.rows = HeadRows::last_unpadded;
+  } else {
+    m.head = bind_token_head(root, c, name);
+  }
+}
+
+HeadSource bind_seq2seq_head(const WeightBinder& root, const TransformerConfig& c) {
+  if (c.head != HeadKind::sequence_classification) return bind_token_head(root, c);
+  const std::int64_t hidden = c.decoder.hidden_size;
+  HeadSource head;
+  head.dense = root.linear("classification_head.dense", hidden, hidden, Bias::yes);
+  head.out = bind_labels(root, "classification_head.out_proj", hidden, c);
+  head.rows = HeadRows::last_eos;
+  return head;
+}
+
+}  // namespace llm::detail

@@ -1,0 +1,32 @@
+// Heads that families have in common, under the names that most of them use.
+#pragma once
+
+#include "model/model_family.hpp"
+
+namespace llm::detail {
+
+// What most encoders, decoders and encoder-decoders may end in.
+std::vector<HeadKind> encoder_heads();
+std::vector<HeadKind> decoder_heads();
+std::vector<HeadKind> seq2seq_heads();
+
+// A classifier's last matrix, with its bias: as many labels as the configuration names, or as the
+// file has where it names none.
+LinearSource bind_labels(const WeightBinder& w, std::string_view name, std::int64_t hidden,
+                         const TransformerConfig& c, Bias bias = Bias::yes);
+
+// Heads that read every token: `name` gives labels, `qa_outputs` the start and end of an answer.
+// Empty for other heads.
+HeadSource bind_token_head(const WeightBinder& root, const TransformerConfig& c,
+                           std::string_view name = "classifier");
+
+// What a decoder ends in: the LM head, bind_token_head(), or `score`, which reads the last token
+// that is no padding.
+void bind_decoder_end(const WeightBinder& root, const TransformerConfig& c, ModelSource& m,
+                      std::string_view name = "classifier");
+
+// The heads of encoder-decoders: bind_token_head() and `classification_head`, which reads the last
+// end-of-sequence token.
+HeadSource bind_seq2seq_head(const WeightBinder& root, const TransformerConfig& c);
+
+}  // namespace llm::detail
