@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
-"""Compares ids, byte offsets, type ids and decodings with Hugging Face's `tokenizers` library over
-thousands of awkward texts, which are the same in every run.
+"""Compares ids, byte offsets, type ids and decodings with Hugging Face's libraries over thousands of
+awkward texts, which are the same in every run.
 
-    tests/compare_tokenizers.py [--driver build/tokenize_rows] [--count 20000] [--seed 1] tokenizer.json...
+    tests/compare_tokenizers.py [--driver build/tokenize_rows] [--count 20000] [--seed 1] TOKENIZER...
 
-Needs the Python package `tokenizers` (or, for *.model files, `sentencepiece`). Prints one line for
-each file with the number of rows that differ, and the first few of them; exit code 1 if there are any.
+A tokenizer is a tokenizer.json (compared with `tokenizers`), a *.model (with `sentencepiece`) or a
+folder of old files (with `transformers`). OTHER=REFERENCE compares what the driver makes of OTHER,
+a GGUF file say, with the reference's REFERENCE. Prints one line for each with the number of rows that
+differ, and the first few of them; exit code 1 if there are any.
 """
 
 import argparse
 import json
+import os
 import random
 import subprocess
 import sys
@@ -80,6 +83,8 @@ def make_rows(count, seed, specials, vocab_size):
             row["pair"] = make_text(rng, specials)
         if rng.randrange(4) == 0:
             row["special"] = False
+        if rng.randrange(4) == 0:
+            row["target"] = True
         rows.append(row)
     for _ in range(count // 10):
         rows.append({"ids": [rng.randrange(vocab_size + 5) for _ in range(rng.randrange(0, 12))]})
@@ -109,6 +114,47 @@ class HuggingFace:
         out["decoded"] = self.tokenizer.decode(ids)
         out["decoded_all"] = self.tokenizer.decode(ids, skip_special_tokens=False)
         return out
+
+
+class Folder:
+    """A folder by transformers' AutoTokenizer."""
+
+    def __init__(self, path):
+        import transformers
+
+        transformers.logging.set_verbosity_error()
+        self.tokenizer = transformers.AutoTokenizer.from_pretrained(path)
+        added = self.tokenizer.added_tokens_decoder.values()
+        self.specials = sorted(token.content for token in added)
+        self.vocab_size = len(self.tokenizer)
+        if not self.tokenizer.is_fast:
+            self.vocab_size -= 5  # beyond it this class raises errors
+            self.specials += [">>fra<<", ">>deu<<", ">>xxx<<", ">>"]
+
+    def run(self, row):
+        out = {}
+        ids = row.get("ids")
+        if ids is None:
+            ids = out["ids"] = self.encode(row, out)
+        out["decoded"] = self.tokenizer.decode(ids, skip_special_tokens=True)
+        out["decoded_all"] = self.tokenizer.decode(ids, skip_special_tokens=False)
+        return out
+
+    def encode(self, row, out):
+        special = row.get("special", True)
+        texts = row["text"], row.get("pair")
+        target = row.get("target") and hasattr(self.tokenizer, "_switch_to_target_mode")
+        if not self.tokenizer.is_fast:
+            names = ("text_target", "text_pair_target") if target else ("text", "text_pair")
+            return self.tokenizer(**dict(zip(names, texts)), add_special_tokens=special).input_ids
+        if target:
+            self.tokenizer._switch_to_target_mode()
+        encoding = self.tokenizer.backend_tokenizer.encode(*texts, add_special_tokens=special)
+        if target:
+            self.tokenizer._switch_to_input_mode()
+        out["type_ids"] = encoding.type_ids
+        out["offsets"] = byte_offsets(row, encoding)
+        return encoding.ids
 
 
 def byte_offsets(row, encoding):
@@ -143,8 +189,15 @@ class SentencePiece:
         return out
 
 
+def reference_of(path):
+    if path.endswith((".model", ".spm")):
+        return SentencePiece(path)
+    return HuggingFace(path) if os.path.isfile(path) else Folder(path)
+
+
 def compare(path, driver, count, seed, show):
-    reference = SentencePiece(path) if path.endswith((".model", ".spm")) else HuggingFace(path)
+    path, _, other = path.partition("=")
+    reference = reference_of(other or path)
     rows = make_rows(count, seed, reference.specials, reference.vocab_size)
     text = "".join(json.dumps(row) + "\n" for row in rows)
     done = subprocess.run([driver, path], input=text.encode(), stdout=subprocess.PIPE, check=True)

@@ -11,19 +11,6 @@
 namespace llm::detail {
 namespace {
 
-std::string replace_all(const std::string& text, std::string_view from, std::string_view to) {
-  std::size_t found = from.empty() ? std::string::npos : text.find(from);
-  if (found == std::string::npos) return text;
-  std::string out;
-  std::size_t last = 0;
-  for (; found != std::string::npos; found = text.find(from, last)) {
-    out.append(text, last, found - last);
-    out += to;
-    last = found + from.size();
-  }
-  return out.append(text, last);
-}
-
 class SequenceDecoder final : public TokenDecoder {
  public:
   explicit SequenceDecoder(std::vector<std::unique_ptr<TokenDecoder>> steps)
@@ -201,6 +188,19 @@ std::unique_ptr<TokenDecoder> read_sequence(const JsonFields& fields) {
 }
 
 }  // namespace
+
+std::string replace_all(const std::string& text, std::string_view from, std::string_view to) {
+  std::size_t found = from.empty() ? std::string::npos : text.find(from);
+  if (found == std::string::npos) return text;
+  std::string out;
+  std::size_t last = 0;
+  for (; found != std::string::npos; found = text.find(from, last)) {
+    out.append(text, last, found - last);
+    out += to;
+    last = found + from.size();
+  }
+  return out.append(text, last);
+}
 
 std::string clean_up_spaces(std::string text, bool do_not) {
   constexpr std::pair<std::string_view, std::string_view> rules[] = {

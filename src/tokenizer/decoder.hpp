@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/json.hpp"
@@ -22,6 +23,9 @@ std::unique_ptr<TokenDecoder> read_decoder(const Json& json, const std::string& 
 std::unique_ptr<TokenDecoder> make_byte_level_decoder();
 // "▁" becomes a space, "<0xNN>" a byte, and the first space is dropped: as llama's file does.
 std::unique_ptr<TokenDecoder> make_sentencepiece_decoder(bool strip_first_space);
+
+// Every `from` in the text becomes `to`; an empty `from` is nowhere.
+std::string replace_all(const std::string& text, std::string_view from, std::string_view to);
 
 // Takes the spaces away that word-by-word decoding leaves before punctuation and contractions.
 // `do_not` also shortens " do not", as the WordPiece decoder does.

@@ -10,6 +10,7 @@
 #include "tokenizer/bpe.hpp"
 #include "tokenizer/json_fields.hpp"
 #include "tokenizer/sources.hpp"
+#include "tokenizer/splits.hpp"
 
 namespace llm::detail {
 namespace {
@@ -18,15 +19,6 @@ enum TokenType : std::int64_t { normal = 1, unknown = 2, control = 3, user_defin
 
 constexpr const char* space = "\xE2\x96\x81";  // "▁" stands for a space
 constexpr std::size_t max_merged_bytes = 512;  // longer tokens are found as a whole or not at all
-
-constexpr const char* gpt2_split =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
-constexpr const char* llama3_split =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*)"
-    R"(|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr const char* qwen2_split =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*)"
-    R"(|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 // How text is cut before the merges: patterns one after the other, by tokenizer.ggml.pre.
 struct SplitRule {

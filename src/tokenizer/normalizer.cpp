@@ -203,10 +203,15 @@ std::unique_ptr<Normalizer> read_sequence(const JsonFields& fields) {
     steps.push_back(read_normalizer(
         step, fields.where() + ".normalizers[" + std::to_string(steps.size()) + "]"));
   }
-  return std::make_unique<SequenceNormalizer>(std::move(steps));
+  return make_normalizer_sequence(std::move(steps));
 }
 
 }  // namespace
+
+std::unique_ptr<Normalizer> make_normalizer_sequence(
+    std::vector<std::unique_ptr<Normalizer>> steps) {
+  return std::make_unique<SequenceNormalizer>(std::move(steps));
+}
 
 std::unique_ptr<Normalizer> read_normalizer(const Json& json, const std::string& where) {
   const JsonFields fields(json, where);

@@ -19,6 +19,9 @@ class Normalizer {
 // Reads the "normalizer" of a tokenizer.json. Throws Error (unsupported, bad_format).
 std::unique_ptr<Normalizer> read_normalizer(const Json& json, const std::string& where);
 
+// One step after the other.
+std::unique_ptr<Normalizer> make_normalizer_sequence(
+    std::vector<std::unique_ptr<Normalizer>> steps);
 // The compiled character map of a sentencepiece model (its precompiled_charsmap, raw bytes).
 std::unique_ptr<Normalizer> make_precompiled_normalizer(const std::string& charsmap,
                                                         const std::string& where);

@@ -2,19 +2,13 @@
 
 #include <algorithm>
 
-#include "llm/core/error.hpp"
-#include "tokenizer/text_input.hpp"
-
 namespace llm::detail {
 namespace {
 
-class Pipeline final : public Tokenizer {
+class Pipeline final : public SegmentTokenizer {
  public:
   explicit Pipeline(PipelineParts parts);
 
-  Encoding encode(std::string_view text, const EncodeOptions& options) const override;
-  Encoding encode_pair(std::string_view first, std::string_view second,
-                       const EncodeOptions& options) const override;
   std::string decode(std::span<const TokenId> ids, const DecodeOptions& options) const override;
 
   TokenId vocab_size() const override {
@@ -29,9 +23,9 @@ class Pipeline final : public Tokenizer {
     const auto [spelled, known] = spelling(id);
     return known && parts_.added.is_special(spelled);
   }
-  const SpecialTokens& special() const override { return parts_.special; }
-  const std::string& chat_template() const override { return parts_.chat_template; }
-  const std::string& description() const override { return description_; }
+
+ protected:
+  Segment encode_text(std::string_view text, const EncodeOptions& options) const override;
 
  private:
   struct Spelling {
@@ -39,15 +33,12 @@ class Pipeline final : public Tokenizer {
     bool known = false;
   };
   Spelling spelling(TokenId id) const;
-  Segment encode_text(std::string_view text, std::int32_t type_id) const;
   void append_piece(const Pieces& pieces, const Piece& piece, const std::vector<ModelToken>& tokens,
                     Segment& out) const;
-  Encoding finish(std::vector<Segment> segments, const EncodeOptions& options) const;
 
   PipelineParts parts_;
   bool trims_offsets_ = false;
   std::vector<TokenEdges> edges_;  // by id, where the post-processor trims offsets
-  std::string description_;
 };
 
 TokenEdges edges_of(std::string_view token) {
@@ -71,7 +62,11 @@ Pipeline::Pipeline(PipelineParts parts) : parts_(std::move(parts)) {
     (void)parts_.pre_tokenizer->leave_raw_bytes();
   }
   const Vocabulary& vocabulary = parts_.model->vocabulary();
-  trims_offsets_ = parts_.post_processor != nullptr && parts_.post_processor->trims_offsets();
+  post_processor_ = std::move(parts_.post_processor);
+  languages_ = std::move(parts_.languages);
+  special_ = parts_.special;
+  chat_template_ = std::move(parts_.chat_template);
+  trims_offsets_ = post_processor_ != nullptr && post_processor_->trims_offsets();
   if (trims_offsets_) {
     edges_.resize(static_cast<std::size_t>(vocabulary.size()));
     for (TokenId id = 0; id < vocabulary.size(); ++id) {
@@ -82,27 +77,11 @@ Pipeline::Pipeline(PipelineParts parts) : parts_(std::move(parts)) {
                  std::to_string(vocab_size()) + " tokens)";
 }
 
-Encoding Pipeline::encode(std::string_view text, const EncodeOptions& options) const {
-  std::vector<Segment> segments;
-  segments.push_back(encode_text(text, 0));
-  return finish(std::move(segments), options);
-}
-
-Encoding Pipeline::encode_pair(std::string_view first, std::string_view second,
-                               const EncodeOptions& options) const {
-  std::vector<Segment> segments;
-  segments.push_back(encode_text(first, 0));
-  segments.push_back(encode_text(second, 1));
-  return finish(std::move(segments), options);
-}
-
-Segment Pipeline::encode_text(std::string_view text, std::int32_t type_id) const {
-  check_text(text);
+Segment Pipeline::encode_text(std::string_view text, const EncodeOptions& /*options*/) const {
   Pieces pieces(text);
   parts_.added.extract(pieces, parts_.normalizer.get());
   if (parts_.pre_tokenizer != nullptr) parts_.pre_tokenizer->apply(pieces);
   Segment out;
-  out.text = text;
   const auto scratch = parts_.model->make_scratch();
   std::vector<ModelToken> tokens;
   for (const Piece& piece : pieces.list) {
@@ -114,7 +93,6 @@ Segment Pipeline::encode_text(std::string_view text, std::int32_t type_id) const
     }
     append_piece(pieces, piece, tokens, out);
   }
-  out.encoding.type_ids.assign(out.encoding.ids.size(), type_id);
   return out;
 }
 
@@ -128,13 +106,6 @@ void Pipeline::append_piece(const Pieces& pieces, const Piece& piece,
     out.edges.push_back(piece.added != Piece::none ? edges_of(pieces.text(piece))
                                                    : edges_[static_cast<std::size_t>(token.id)]);
   }
-}
-
-Encoding Pipeline::finish(std::vector<Segment> segments, const EncodeOptions& options) const {
-  if (parts_.post_processor != nullptr) {
-    parts_.post_processor->apply(segments, options.add_special_tokens);
-  }
-  return join_segments(std::move(segments));
 }
 
 Pipeline::Spelling Pipeline::spelling(TokenId id) const {

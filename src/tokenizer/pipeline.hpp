@@ -1,7 +1,7 @@
 // The tokenizer that is a pipeline of steps, as a tokenizer.json describes it:
 //   text -> added tokens -> normalizer -> pre-tokenizer -> model -> post-processor -> ids
 //   ids -> tokens -> decoder -> text
-// Every kind of file but sentencepiece's own becomes one of these.
+// Every kind of file becomes one of these but a sentencepiece model on its own and Marian's.
 #pragma once
 
 #include <memory>
@@ -15,6 +15,7 @@
 #include "tokenizer/normalizer.hpp"
 #include "tokenizer/post_processor.hpp"
 #include "tokenizer/pre_tokenizer.hpp"
+#include "tokenizer/segment_tokenizer.hpp"
 
 namespace llm::detail {
 
@@ -25,6 +26,7 @@ struct PipelineParts {
   std::unique_ptr<PreTokenizer> pre_tokenizer;
   std::unique_ptr<TokenModel> model;
   std::unique_ptr<PostProcessor> post_processor;
+  std::optional<LanguageMarks> languages;  // in place of the post-processor
   std::unique_ptr<TokenDecoder> decoder;
   bool clean_up_spaces = false;  // after decoding
   SpecialTokens special;

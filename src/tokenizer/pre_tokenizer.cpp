@@ -4,15 +4,12 @@
 
 #include "tokenizer/byte_alphabet.hpp"
 #include "tokenizer/json_fields.hpp"
+#include "tokenizer/splits.hpp"
 
 namespace llm::detail {
 namespace {
 
 using Matches = std::vector<Pieces::Match>;
-
-// The split of GPT-2; source: github.com/openai/gpt-2, src/encoder.py.
-constexpr const char* gpt2_split =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
 // Turns the spans a pattern found into parts that cover the text.
 void cover(std::string_view text, const std::vector<Span>& spans, Matches& parts) {

@@ -6,7 +6,9 @@
 #include <fstream>
 #include <vector>
 
+#include "core/json.hpp"
 #include "llm/core/error.hpp"
+#include "tokenizer/sentencepiece_model.hpp"
 #include "tokenizer/sources.hpp"
 
 namespace llm {
@@ -41,30 +43,141 @@ fs::path only_file(const fs::path& folder, const std::string& extension) {
   return found.size() == 1 ? found.front() : fs::path();
 }
 
-std::unique_ptr<Tokenizer> open_folder(const fs::path& folder) {
-  const TokenizerConfig config = detail::read_tokenizer_config(folder);
+// The kinds of files in the order in which they are looked for.
+enum class Kind { tokenizer_json, marian, sentencepiece, vocab_and_merges, vocab_txt, gguf };
+
+struct Candidate {
+  Kind kind;
+  fs::path file;
+};
+
+std::vector<Candidate> candidates_in(const fs::path& folder) {
+  std::vector<Candidate> found;
   const auto exists = [&](const char* name) { return fs::exists(folder / name); };
-  if (exists("tokenizer.json"))
-    return detail::open_tokenizer_json(folder / "tokenizer.json", config);
+  const auto add = [&](Kind kind, const fs::path& file) {
+    const bool known = std::any_of(found.begin(), found.end(),
+                                   [&](const Candidate& other) { return other.file == file; });
+    if (!file.empty() && !known) found.push_back({kind, file});
+  };
+  if (exists("tokenizer.json")) add(Kind::tokenizer_json, folder / "tokenizer.json");
+  const bool is_marian = exists("source.spm") && exists("target.spm") && exists("vocab.json");
+  if (is_marian) add(Kind::marian, folder / "source.spm");
   for (const char* name : {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model"}) {
-    if (exists(name)) return detail::open_sentencepiece(folder / name, config);
+    if (exists(name)) add(Kind::sentencepiece, folder / name);
   }
   for (const char* extension : {".model", ".spm"}) {
-    const fs::path file = only_file(folder, extension);
-    if (!file.empty()) return detail::open_sentencepiece(file, config);
+    if (!is_marian) add(Kind::sentencepiece, only_file(folder, extension));
   }
   if (exists("vocab.json") && exists("merges.txt")) {
-    return detail::open_vocab_and_merges(folder, config);
+    add(Kind::vocab_and_merges, folder / "vocab.json");
   }
-  if (exists("vocab.txt")) return detail::open_vocab_txt(folder / "vocab.txt", config);
-  const fs::path gguf = only_file(folder, ".gguf");
-  if (!gguf.empty()) return detail::open_gguf_vocabulary(gguf);
+  if (exists("vocab.txt")) add(Kind::vocab_txt, folder / "vocab.txt");
+  add(Kind::gguf, only_file(folder, ".gguf"));
+  return found;
+}
+
+std::unique_ptr<Tokenizer> open_candidate(const Candidate& candidate,
+                                          const TokenizerConfig& config) {
+  const fs::path folder = candidate.file.parent_path();
+  switch (candidate.kind) {
+    case Kind::tokenizer_json:
+      return detail::open_tokenizer_json(candidate.file, config);
+    case Kind::marian:
+      return detail::open_marian(folder, config);
+    case Kind::sentencepiece:
+      return detail::knows_sentencepiece_class(config)
+                 ? detail::open_sentencepiece_folder(candidate.file, config)
+                 : detail::open_sentencepiece(candidate.file, config);
+    case Kind::vocab_and_merges:
+      return detail::open_vocab_and_merges(folder, config);
+    case Kind::vocab_txt:
+      return detail::open_vocab_txt(candidate.file, config);
+    case Kind::gguf:
+      break;
+  }
+  return detail::open_gguf_vocabulary(candidate.file);
+}
+
+std::unique_ptr<Tokenizer> open_folder(const fs::path& folder) {
+  const TokenizerConfig config = detail::read_tokenizer_config(folder);
+  const std::vector<Candidate> found = candidates_in(folder);
+  if (!found.empty()) return open_candidate(found.front(), config);
+  std::string missing;
+  if (fs::exists(folder / "source.spm") != fs::exists(folder / "target.spm")) {
+    missing = "; of Marian's source.spm, target.spm and vocab.json only some are there";
+  } else if (fs::exists(folder / "vocab.json")) {
+    missing = "; vocab.json is there, but not merges.txt, without which it says too little";
+  }
   throw Error(
       ErrorCode::file_not_found,
       folder.string() +
           ": no tokenizer in this folder; expected tokenizer.json, a sentencepiece *.model, "
-          "vocab.json with merges.txt, vocab.txt, or one .gguf file",
+          "vocab.json with merges.txt, vocab.txt, or one .gguf file" +
+          missing,
       folder.string());
+}
+
+// Why a kind of file is used though others are there.
+const char* reason_for(Kind kind) {
+  switch (kind) {
+    case Kind::tokenizer_json:
+      return "it says every step from text to ids, so it wins over all other files";
+    case Kind::marian:
+      return "source.spm, target.spm and vocab.json together are Marian's tokenizer";
+    case Kind::sentencepiece:
+      return "a sentencepiece model wins over vocabularies that are lists of words";
+    case Kind::vocab_and_merges:
+      return "with merges.txt it says how words are cut, which vocab.txt does not";
+    case Kind::vocab_txt:
+      return "it is the only list of words here";
+    case Kind::gguf:
+      break;
+  }
+  return "no tokenizer lies beside the weights, so theirs is used";
+}
+
+std::size_t count_tokens(const Candidate& candidate) {
+  const std::string where = candidate.file.string();
+  constexpr std::size_t max_bytes = std::size_t{256} << 20U;
+  switch (candidate.kind) {
+    case Kind::sentencepiece:
+      return detail::count_sentencepieces(detail::read_file(candidate.file, max_bytes), where);
+    case Kind::marian:
+      return detail::read_json_file(candidate.file.parent_path() / "vocab.json").size();
+    case Kind::vocab_and_merges:
+      return detail::read_json_file(candidate.file).size();
+    case Kind::vocab_txt: {
+      const std::string text = detail::read_file(candidate.file, max_bytes);
+      return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) +
+             (text.empty() || text.ends_with('\n') ? 0U : 1U);
+    }
+    case Kind::tokenizer_json:
+    case Kind::gguf:
+      break;
+  }
+  return static_cast<std::size_t>(open_candidate(candidate, TokenizerConfig{})->vocab_size());
+}
+
+std::optional<std::size_t> try_to_count(const Candidate& candidate) {
+  try {
+    return count_tokens(candidate);
+  } catch (const Error&) {
+    return std::nullopt;  // open() will say what is wrong with a file that it uses
+  }
+}
+
+std::string note_on(const TokenizerFile& file, Kind kind, const TokenizerFile* used) {
+  const auto size = [](const TokenizerFile& of) {
+    return of.tokens ? std::to_string(*of.tokens) + " tokens" : "damaged or not supported";
+  };
+  const std::string name = file.file.filename().string() + " (" + size(file) + ")";
+  if (used == nullptr) return name + " is used: " + reason_for(kind);
+  std::string note = name + " is not used: " + used->file.filename().string() + " wins";
+  if (file.tokens && used->tokens && *file.tokens != *used->tokens) {
+    note += ", whose vocabulary has another size (" + size(*used) +
+            "; tokens added later may be counted in one of them only)";
+  }
+  return note;
 }
 
 }  // namespace
@@ -80,6 +193,23 @@ std::unique_ptr<Tokenizer> Tokenizer::open(const fs::path& path) {
                 path.string());
   }
   return open_file(path, TokenizerConfig{});
+}
+
+std::vector<TokenizerFile> Tokenizer::files(const fs::path& path) {
+  std::vector<TokenizerFile> files;
+  std::error_code error;
+  if (!fs::is_directory(path, error)) {
+    files.push_back({path, std::nullopt, path.filename().string() + " is used: it was named"});
+    return files;
+  }
+  const std::vector<Candidate> found = candidates_in(path);
+  for (const Candidate& candidate : found) {
+    files.push_back({candidate.file, try_to_count(candidate), {}});
+  }
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    files[i].note = note_on(files[i], found[i].kind, i == 0 ? nullptr : &files.front());
+  }
+  return files;
 }
 
 }  // namespace llm

@@ -35,9 +35,25 @@ void read_named(const JsonFields& fields, TokenizerConfig& config) {
   for (const char* name : {"additional_special_tokens", "extra_special_tokens"}) {
     const Json* list = fields.find(name);
     if (list == nullptr || !config.extra.empty()) continue;
+    if (!list->is_array() && !list->is_object()) fields.fail(name, "a list of tokens");
     for (const Json& token : *list) {
       config.extra.push_back(read_named_token(token, fields.where() + "." + name));
     }
+  }
+}
+
+// The tokens that were added to an old folder's vocabulary, with their ids.
+void read_added_json(const std::filesystem::path& file, TokenizerConfig& config) {
+  const Json json = read_json_file(file);
+  const JsonFields fields(json, file.string());
+  for (const auto& [content, id] : json.items()) {
+    if (!id.is_number_integer()) fields.fail(content.c_str(), "a token id");
+    const bool known =
+        std::any_of(config.added.begin(), config.added.end(),
+                    [&](const auto& added) { return added.second.content == content; });
+    if (known) continue;
+    config.added.emplace_back(id.get<TokenId>(),
+                              AddedToken{.content = content, .normalized = true});
   }
 }
 
@@ -52,8 +68,61 @@ void read_added(const JsonFields& fields, TokenizerConfig& config) {
     }
     config.added.emplace_back(id, read_added_token(token, decoder.where() + "." + key));
   }
-  std::sort(config.added.begin(), config.added.end(),
-            [](const auto& a, const auto& b) { return a.first < b.first; });
+}
+
+// The class that the reference opens a folder of this model type with.
+std::string class_of_model(const std::string& model_type) {
+  static constexpr std::pair<std::string_view, std::string_view> classes[] = {
+      {"bert", "BertTokenizer"},
+      {"distilbert", "BertTokenizer"},
+      {"roberta", "RobertaTokenizer"},
+      {"bart", "RobertaTokenizer"},
+      {"longformer", "RobertaTokenizer"},
+      {"led", "RobertaTokenizer"},
+      {"mvp", "RobertaTokenizer"},
+      {"xlm-roberta", "XLMRobertaTokenizer"},
+      {"camembert", "CamembertTokenizer"},
+      {"openai-gpt", "OpenAIGPTTokenizer"},
+      {"gpt2", "GPT2Tokenizer"},
+      {"gpt_neo", "GPT2Tokenizer"},
+      {"llama", "LlamaTokenizer"},
+      {"mistral", "LlamaTokenizer"},
+      {"qwen2", "Qwen2Tokenizer"},
+      {"qwen3", "Qwen2Tokenizer"},
+      {"t5", "T5Tokenizer"},
+      {"mt5", "T5Tokenizer"},
+      {"umt5", "T5Tokenizer"},
+      {"mbart", "MBartTokenizer"},
+      {"mbart50", "MBart50Tokenizer"},
+      {"marian", "MarianTokenizer"},
+      {"pegasus", "PegasusTokenizer"},
+      {"clip", "CLIPTokenizer"},
+      {"clip_text_model", "CLIPTokenizer"},
+  };
+  const auto* found = std::find_if(std::begin(classes), std::end(classes),
+                                   [&](const auto& entry) { return entry.first == model_type; });
+  return found == std::end(classes) ? std::string() : std::string(found->second);
+}
+
+// Classes that were named for a model and are the same as another one, and those of no kind.
+std::string plain_class(std::string name) {
+  if (name.ends_with("Fast")) name.resize(name.size() - 4);
+  static constexpr std::pair<std::string_view, std::string_view> same[] = {
+      {"DistilBertTokenizer", "BertTokenizer"},
+      {"ElectraTokenizer", "BertTokenizer"},
+      {"BartTokenizer", "RobertaTokenizer"},
+      {"LEDTokenizer", "RobertaTokenizer"},
+      {"LongformerTokenizer", "RobertaTokenizer"},
+      {"MvpTokenizer", "RobertaTokenizer"},
+      {"MT5Tokenizer", "T5Tokenizer"},
+      {"Qwen3Tokenizer", "Qwen2Tokenizer"},
+      {"PreTrainedTokenizer", ""},
+      {"TokenizersBackend", ""},
+  };
+  for (const auto& [from, to] : same) {
+    if (name == from) return std::string(to);
+  }
+  return name;
 }
 
 std::string read_template(const JsonFields& fields) {
@@ -74,17 +143,25 @@ std::optional<bool> optional_boolean(const JsonFields& fields, const char* name)
 }
 
 void read_settings(const JsonFields& fields, TokenizerConfig& config) {
-  config.tokenizer_class = fields.string_or("tokenizer_class", "");
-  if (config.tokenizer_class.ends_with("Fast")) {
-    config.tokenizer_class.resize(config.tokenizer_class.size() - 4);
-  }
+  config.tokenizer_class = plain_class(fields.string_or("tokenizer_class", ""));
   config.add_bos = optional_boolean(fields, "add_bos_token");
   config.add_eos = optional_boolean(fields, "add_eos_token");
   config.add_prefix_space = optional_boolean(fields, "add_prefix_space");
   config.clean_up_spaces = optional_boolean(fields, "clean_up_tokenization_spaces");
   config.legacy = optional_boolean(fields, "legacy");
   config.lower_case = optional_boolean(fields, "do_lower_case");
+  config.chinese_chars = optional_boolean(fields, "tokenize_chinese_chars");
+  config.strip_accents = optional_boolean(fields, "strip_accents");
+  config.trim_offsets = optional_boolean(fields, "trim_offsets");
   if (fields.find("extra_ids") != nullptr) config.extra_ids = fields.integer("extra_ids");
+  if (fields.find("offset") != nullptr) config.offset = fields.integer("offset");
+  config.separate_vocabularies = fields.boolean_or("separate_vocabs", false);
+  config.source_language = fields.string_or("src_lang", "");
+  config.target_language = fields.string_or("tgt_lang", "");
+  if (fields.find("mask_token_sent") != nullptr) {
+    config.sentence_mask =
+        read_named_token(fields.at("mask_token_sent"), fields.where() + ".mask_token_sent").content;
+  }
   config.chat_template = read_template(fields);
 }
 
@@ -100,6 +177,27 @@ void add_tokens(const TokenizerConfig& config, PipelineParts& parts) {
   };
   for (const AddedToken& token : config.named) add_missing(token);
   for (const AddedToken& token : config.extra) add_missing(token);
+}
+
+// mBART marks texts with their language, whatever a tokenizer.json beside it says.
+void set_languages(const TokenizerConfig& config, PipelineParts& parts) {
+  if (!config.is_class({"MBartTokenizer", "MBart50Tokenizer"})) return;
+  const std::string& named = config.source_language;
+  LanguageMarks marks;
+  if (config.is_class({"MBart50Tokenizer"})) marks.place = LanguageMarks::Place::before_text;
+  marks.source = named.empty() ? "en_XX" : named;
+  marks.target = config.target_language.empty() ? marks.source : config.target_language;
+  const auto eos = parts.find(config.name_or(TokenizerConfig::eos, "</s>"));
+  for (const std::string& language : {marks.source, marks.target}) {
+    if (parts.find(language) && eos) continue;
+    throw Error(ErrorCode::bad_format,
+                parts.source + ": the language " + quote(language) +
+                    " or the end of sentence token is not in the vocabulary; src_lang and tgt_lang "
+                    "of tokenizer_config.json must be codes such as \"en_XX\"",
+                parts.source);
+  }
+  marks.eos = *eos;
+  parts.languages = std::move(marks);
 }
 
 }  // namespace
@@ -126,12 +224,26 @@ TokenizerConfig read_tokenizer_config(const std::filesystem::path& folder) {
   if (exists("chat_template.jinja")) {
     config.chat_template = read_file(folder / "chat_template.jinja", max_template_bytes);
   }
-  if (exists("config.json")) {
+  if (exists("added_tokens.json")) read_added_json(folder / "added_tokens.json", config);
+  std::stable_sort(config.added.begin(), config.added.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  if (config.tokenizer_class.empty() && exists("config.json")) {
     const Json json = read_json_file(folder / "config.json");
-    config.model_type =
-        JsonFields(json, (folder / "config.json").string()).string_or("model_type", "");
+    const JsonFields fields(json, (folder / "config.json").string());
+    config.tokenizer_class = plain_class(fields.string_or("tokenizer_class", ""));
+    if (config.tokenizer_class.empty()) {
+      config.tokenizer_class = class_of_model(fields.string_or("model_type", ""));
+    }
   }
   return config;
+}
+
+bool TokenizerConfig::is_class(std::initializer_list<std::string_view> names) const {
+  return std::find(names.begin(), names.end(), tokenizer_class) != names.end();
+}
+
+void TokenizerConfig::set_default(Named which, const std::string& content) {
+  if (named[which].content.empty()) named[which] = {.content = content, .special = true};
 }
 
 void apply_tokenizer_config(const TokenizerConfig& config, PipelineParts& parts) {
@@ -143,9 +255,10 @@ void apply_tokenizer_config(const TokenizerConfig& config, PipelineParts& parts)
   parts.chat_template = config.chat_template;
   // The reference cleans up only what was not made by BPE, where it would take real spaces away.
   parts.clean_up_spaces = config.clean_up_spaces.value_or(false) && parts.model->name() != "BPE";
-  const std::string& kind = config.tokenizer_class;
-  const bool own_template = kind == "RobertaTokenizer" || kind == "BartTokenizer" ||
-                            kind == "T5Tokenizer" || kind == "BertTokenizer";
+  set_languages(config, parts);
+  const bool own_template =
+      config.is_class({"RobertaTokenizer", "T5Tokenizer", "BertTokenizer", "XLMRobertaTokenizer",
+                       "CamembertTokenizer", "PegasusTokenizer"});
   if ((config.add_bos || config.add_eos) && !own_template) {
     const bool bos = config.add_bos.value_or(false);
     const bool eos = config.add_eos.value_or(false);

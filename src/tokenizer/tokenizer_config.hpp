@@ -1,5 +1,5 @@
 // The small files beside a tokenizer: tokenizer_config.json, special_tokens_map.json,
-// chat_template.jinja and the model_type of config.json.
+// added_tokens.json, chat_template.jinja and the model_type of config.json.
 #pragma once
 
 #include <array>
@@ -15,14 +15,20 @@
 namespace llm::detail {
 
 struct TokenizerConfig {
-  std::string tokenizer_class;  // without a final "Fast"; empty when unknown
-  std::string model_type;       // of config.json; empty when unknown
+  // What the reference would open the folder with: as the files say or as the model_type implies.
+  // Without a final "Fast"; empty when nothing says it.
+  std::string tokenizer_class;
   // The named special tokens, in the order of special_names; absent ones have no content.
   std::array<AddedToken, 7> named;
-  std::vector<std::pair<TokenId, AddedToken>> added;  // added_tokens_decoder, ascending ids
-  std::vector<AddedToken> extra;                      // additional_special_tokens
+  // added_tokens_decoder and added_tokens.json, ascending ids
+  std::vector<std::pair<TokenId, AddedToken>> added;
+  std::vector<AddedToken> extra;  // additional_special_tokens
   std::optional<bool> add_bos, add_eos, add_prefix_space, clean_up_spaces, legacy, lower_case;
-  std::optional<std::int64_t> extra_ids;
+  std::optional<bool> chinese_chars, strip_accents, trim_offsets;
+  std::optional<std::int64_t> extra_ids, offset;
+  std::string source_language, target_language;
+  bool separate_vocabularies = false;  // Marian: target_vocab.json is the decoder's
+  std::string sentence_mask;           // Pegasus: mask_token_sent
   std::string chat_template;
 
   static constexpr std::array<const char*, 7> special_names = {
@@ -31,6 +37,9 @@ struct TokenizerConfig {
 
   // The token's content; `otherwise` when the files do not name it.
   std::string name_or(Named which, const std::string& otherwise) const;
+  bool is_class(std::initializer_list<std::string_view> names) const;
+  // Names the token unless the files do.
+  void set_default(Named which, const std::string& content);
 };
 
 // Reads what there is in the folder. Throws Error (bad_format) when a file is damaged.

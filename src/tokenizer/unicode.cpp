@@ -168,6 +168,22 @@ std::optional<std::size_t> find_invalid_utf8(std::string_view bytes) {
   return std::nullopt;
 }
 
+std::string strip_spaces(std::string_view text) {
+  // As the reference's language does it: the four separators of ASCII count, too.
+  const auto is_space = [](char32_t c) { return is_whitespace(c) || (c >= 0x1C && c <= 0x1F); };
+  std::size_t begin = 0;
+  while (begin < text.size() && is_space(decode_utf8(text, begin).value)) {
+    begin += decode_utf8(text, begin).bytes;
+  }
+  std::size_t end = begin;  // behind the last code point that is kept
+  for (std::size_t at = begin; at < text.size();) {
+    const CodePoint next = decode_utf8(text, at);
+    at += next.bytes;
+    if (!is_space(next.value)) end = at;
+  }
+  return std::string(text.substr(begin, end - begin));
+}
+
 std::string repair_utf8(std::string bytes) {
   if (!find_invalid_utf8(bytes)) return bytes;
   std::string out;

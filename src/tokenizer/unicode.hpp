@@ -31,6 +31,9 @@ std::optional<std::size_t> find_invalid_utf8(std::string_view bytes);
 // Ill-formed parts replaced by U+FFFD, one for each maximal prefix of a well-formed sequence.
 std::string repair_utf8(std::string bytes);
 
+// Without the white space at both ends.
+std::string strip_spaces(std::string_view text);
+
 bool is_whitespace(char32_t c);       // White_Space
 bool is_numeric(char32_t c);          // Nd, Nl, No
 bool is_punctuation(char32_t c);      // ASCII punctuation (also $+<=>^`|~) and P* of Unicode 8

@@ -7,6 +7,7 @@
 #include "tokenizer/bpe.hpp"
 #include "tokenizer/json_fields.hpp"
 #include "tokenizer/sources.hpp"
+#include "tokenizer/splits.hpp"
 #include "tokenizer/wordpiece.hpp"
 
 namespace llm::detail {
@@ -50,19 +51,13 @@ Bpe::Merges read_merges(std::string_view text, const std::string& where) {
   return merges;
 }
 
-enum class Kind { gpt2, roberta, clip };
+enum class Kind { gpt2, qwen2, roberta, clip, gpt };
 
 Kind kind_of(const TokenizerConfig& config) {
-  const std::string& name =
-      config.tokenizer_class.empty() ? config.model_type : config.tokenizer_class;
-  const auto is_one_of = [&](std::initializer_list<const char*> names) {
-    return std::any_of(names.begin(), names.end(), [&](const char* n) { return name == n; });
-  };
-  if (is_one_of({"CLIPTokenizer", "clip", "clip_text_model"})) return Kind::clip;
-  if (is_one_of({"RobertaTokenizer", "BartTokenizer", "LongformerTokenizer", "LEDTokenizer",
-                 "MvpTokenizer", "roberta", "bart", "longformer", "led", "mvp"})) {
-    return Kind::roberta;
-  }
+  if (config.is_class({"CLIPTokenizer"})) return Kind::clip;
+  if (config.is_class({"RobertaTokenizer"})) return Kind::roberta;
+  if (config.is_class({"Qwen2Tokenizer"})) return Kind::qwen2;
+  if (config.is_class({"OpenAIGPTTokenizer"})) return Kind::gpt;
   return Kind::gpt2;
 }
 
@@ -82,7 +77,16 @@ void set_default_names(Kind kind, const Vocabulary& vocabulary, TokenizerConfig&
     set(Config::pad, "<pad>");
     set(Config::cls, "<s>");
     set(Config::mask, "<mask>");
-    if (config.named[Config::mask].content == "<mask>") config.named[Config::mask].lstrip = true;
+    return;
+  }
+  if (kind == Kind::gpt) {
+    set(Config::unk, "<unk>");
+    return;
+  }
+  if (kind == Kind::qwen2) {
+    set(Config::eos, "<|endoftext|>");
+    set(Config::unk, "<|endoftext|>");
+    set(Config::pad, "<|endoftext|>");
     return;
   }
   set(Config::bos, kind == Kind::clip ? "<|startoftext|>" : "<|endoftext|>");
@@ -110,7 +114,22 @@ void set_steps(Kind kind, const TokenizerConfig& config, PipelineParts& parts) {
   const auto id = [&](TokenizerConfig::Named which) {
     return parts.model->vocabulary().find(config.named[which].content).value_or(-1);
   };
+  if (kind == Kind::gpt) {
+    parts.normalizer = read_normalizer(Json{{"type", "BertNormalizer"}}, "GPT");
+    parts.pre_tokenizer = read_pre_tokenizer(Json{{"type", "BertPreTokenizer"}}, "GPT");
+    parts.decoder = read_decoder(Json{{"type", "BPEDecoder"}}, "GPT");
+    return;
+  }
   parts.decoder = make_byte_level_decoder();
+  if (kind == Kind::qwen2) {
+    std::vector<std::unique_ptr<PreTokenizer>> steps;
+    steps.push_back(
+        make_split(Pattern::regex(qwen2_split, "Qwen2"), SplitBehavior::isolated, false));
+    steps.push_back(make_byte_level(prefix, false));
+    parts.normalizer = read_normalizer(Json{{"type", "NFC"}}, "Qwen2");
+    parts.pre_tokenizer = make_sequence(std::move(steps));
+    return;
+  }
   if (kind == Kind::clip) {
     parts.normalizer = clip_normalizer();
     parts.pre_tokenizer = clip_pre_tokenizer();
@@ -120,13 +139,13 @@ void set_steps(Kind kind, const TokenizerConfig& config, PipelineParts& parts) {
   }
   parts.pre_tokenizer = make_byte_level(prefix, true);
   if (kind != Kind::roberta) return;  // the GPT-2 family adds nothing unless told to
-  parts.post_processor =
-      make_roberta(id(TokenizerConfig::cls), id(TokenizerConfig::sep), true, prefix);
+  parts.post_processor = make_roberta(id(TokenizerConfig::cls), id(TokenizerConfig::sep),
+                                      config.trim_offsets.value_or(true), prefix);
 }
 
 void require_special(Kind kind, const TokenizerConfig& config, const Vocabulary& vocabulary,
                      const std::string& where) {
-  if (kind == Kind::gpt2) return;
+  if (kind != Kind::clip && kind != Kind::roberta) return;
   using Config = TokenizerConfig;
   for (const Config::Named which : kind == Kind::clip ? std::array{Config::bos, Config::eos}
                                                       : std::array{Config::cls, Config::sep}) {
@@ -153,7 +172,7 @@ std::unique_ptr<Tokenizer> open_vocab_and_merges(const std::filesystem::path& fo
 
   const std::string text = read_text(folder / "merges.txt");
   BpeOptions options;
-  if (kind == Kind::clip) {
+  if (kind == Kind::clip || kind == Kind::gpt) {
     options.unk_token = config.name_or(TokenizerConfig::unk, "");
     options.end_of_word_suffix = "</w>";
   }
@@ -193,8 +212,11 @@ std::unique_ptr<Tokenizer> open_vocab_txt(const std::filesystem::path& file,
   WordPieceOptions options;
   options.unk_token = config.name_or(Config::unk, options.unk_token);
   parts.model = make_wordpiece(std::move(vocabulary), std::move(options), where);
+  const bool lower = config.lower_case.value_or(true);
   const Json normalizer = {{"type", "BertNormalizer"},
-                           {"lowercase", config.lower_case.value_or(true)}};
+                           {"lowercase", lower},
+                           {"handle_chinese_chars", config.chinese_chars.value_or(true)},
+                           {"strip_accents", config.strip_accents.value_or(lower)}};
   parts.normalizer = read_normalizer(normalizer, where);
   parts.pre_tokenizer = read_pre_tokenizer(Json{{"type", "BertPreTokenizer"}}, where);
   parts.decoder = read_decoder(Json{{"type", "WordPiece"}}, where);

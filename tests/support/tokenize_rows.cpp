@@ -2,7 +2,8 @@
 //   tokenize_rows TOKENIZER < rows
 // A row {"text": T} gives {"ids", "offsets" (bytes), "decoded", "decoded_all"}; {"ids": [...]}
 // gives
-// {"decoded", "decoded_all"}; an llm::Error gives {"error"}. "pair" and "special" are optional.
+// {"decoded", "decoded_all"}; an llm::Error gives {"error"}. "pair", "special", "target" and
+// "language" are optional.
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -18,7 +19,9 @@ Json run(const llm::Tokenizer& tokenizer, const Json& row) {
   Json out;
   std::vector<llm::TokenId> ids;
   if (row.contains("text")) {
-    const llm::EncodeOptions options{.add_special_tokens = row.value("special", true)};
+    const llm::EncodeOptions options{.add_special_tokens = row.value("special", true),
+                                     .is_target = row.value("target", false),
+                                     .language = row.value("language", std::string())};
     const auto text = row["text"].get<std::string>();
     const llm::Encoding encoding =
         row.contains("pair") ? tokenizer.encode_pair(text, row["pair"].get<std::string>(), options)

@@ -166,7 +166,7 @@ TEST(Tokenizer, ReadsSentencepieceGguf) {
 TEST(Tokenizer, ReadsSentencepieceModels) {
   const TempDir folder;
   const std::vector<std::pair<std::string, int>> pieces = {
-      {"<unk>", 2}, {"<s>", 3}, {"</s>", 3}, {"▁a", 1}, {"b", 1}, {"▁", 1}, {"a", 1}};
+      {"<pad>", 3}, {"</s>", 3}, {"<unk>", 2}, {"▁a", 1}, {"b", 1}, {"▁", 1}, {"a", 1}};
   const auto file = folder.write("spiece.model", llm::test::sentencepiece_model(pieces, false));
   EXPECT_EQ(Tokenizer::open(file)->encode("ab a").ids, (Ids{3, 4, 3}));
   EXPECT_EQ(Tokenizer::open(file)->decode(Ids{3, 4, 3}), "ab a");
@@ -174,7 +174,7 @@ TEST(Tokenizer, ReadsSentencepieceModels) {
   folder.write("tokenizer_config.json", R"({"extra_ids": 3})");
   const auto t5 = Tokenizer::open(folder.path());
   const llm::Encoding encoding = t5->encode("ab<extra_id_0>");
-  EXPECT_EQ(encoding.ids, (Ids{3, 4, 9, 2}));
+  EXPECT_EQ(encoding.ids, (Ids{3, 4, 9, 1}));
   EXPECT_EQ(encoding.offsets[2], (llm::ByteSpan{2, 14}));
   EXPECT_EQ(t5->decode(encoding.ids), "ab");
   EXPECT_EQ(t5->vocab_size(), 10);

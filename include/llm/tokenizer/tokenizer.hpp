@@ -1,7 +1,8 @@
 /// \file
 /// Text to token ids and back. First station of the line: text -> Tokenizer -> ids -> Model.
-/// Behind one interface: the sentencepiece library (`*.model`), the pipeline of a `tokenizer.json`,
-/// `vocab.json` + `merges.txt`, and the vocabulary inside a GGUF file.
+/// Behind one interface: the pipeline of a `tokenizer.json`, the older files of every family
+/// (`vocab.txt`, `vocab.json` + `merges.txt`, sentencepiece models, Marian's two models with their
+/// vocabulary) and the vocabulary inside a GGUF file.
 #pragma once
 
 #include <cstddef>
@@ -37,6 +38,14 @@ struct EncodeOptions {
   /// Add what the file's post-processor adds (bos, eos, [CLS], ...), as the reference does by
   /// default.
   bool add_special_tokens = true;
+  /// The text is one that the model shall write, not one that it reads. Matters to translation
+  /// models alone: Marian has a second vocabulary for it, mBART marks it with the target language.
+  bool is_target = false;
+  /// The language to mark the text with: for mBART the language of the text ("fr_XX"; empty: the
+  /// folder's src_lang or, for a target, tgt_lang), for Marian the one to translate into (the
+  /// "fra" of ">>fra<<"; empty: as the text says). For other tokenizers and unknown languages an
+  /// Error (invalid_option).
+  std::string language = {};
 };
 
 struct DecodeOptions {
@@ -52,6 +61,13 @@ struct SpecialTokens {
   std::optional<TokenId> bos, eos, unk, sep, pad, cls, mask;
 };
 
+/// A file that a tokenizer may be read from.
+struct TokenizerFile {
+  std::filesystem::path file;
+  std::optional<std::size_t> tokens;  ///< entries of its vocabulary, where they can be counted
+  std::string note;                   ///< why it is used or is not: one sentence for people
+};
+
 /// Immutable; any number of threads may use one Tokenizer.
 ///
 /// Text is UTF-8. Invalid UTF-8 is an Error (invalid_input) that gives the byte offset.
@@ -60,11 +76,17 @@ class Tokenizer {
   virtual ~Tokenizer() = default;
 
   /// Opens the tokenizer of a model folder or `.gguf` file, or one tokenizer file by its path
-  /// (`tokenizer.json`, `*.model`). In a folder `tokenizer.json` wins over `*.model`, that over
-  /// `vocab.json` + `merges.txt`; `tokenizer_config.json` and `special_tokens_map.json` are
-  /// honoured. Throws Error: file_not_found when there is none, bad_format, or unsupported naming
-  /// the step of the pipeline that is not implemented.
+  /// (`tokenizer.json`, `*.model`, `vocab.txt`). In a folder `tokenizer.json` wins over Marian's
+  /// `source.spm` + `target.spm`, these over `*.model`, that over `vocab.json` + `merges.txt` and
+  /// that over `vocab.txt`; `tokenizer_config.json`, `special_tokens_map.json`, `added_tokens.json`
+  /// and the `model_type` of `config.json` are honoured. Throws Error: file_not_found when there is
+  /// none, bad_format, or unsupported naming the step of the pipeline that is not implemented.
   static std::unique_ptr<Tokenizer> open(const std::filesystem::path& path);
+
+  /// The files of a folder that a tokenizer may be read from; the first is the one that open()
+  /// uses. Counts their vocabularies, so that a folder whose files disagree shows. Does not throw
+  /// because of what the files hold.
+  static std::vector<TokenizerFile> files(const std::filesystem::path& path);
 
   virtual Encoding encode(std::string_view text, const EncodeOptions& options = {}) const = 0;
 

@@ -1,0 +1,149 @@
+#include "tokenizer/sentencepiece_model.hpp"
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "core/json.hpp"
+#include "llm/core/error.hpp"
+#include "tokenizer/unicode.hpp"
+#include "tokenizer/vocabulary.hpp"
+
+namespace llm::detail {
+namespace {
+
+// Walks the fields of one message.
+class Message {
+ public:
+  Message(std::string_view bytes, const std::string& where) : rest_(bytes), where_(where) {}
+
+  // Goes to the next field; false at the end. The value is kept until the next call.
+  bool next() {
+    if (rest_.empty()) return false;
+    const std::uint64_t key = varint();
+    field_ = key >> 3U;
+    number_ = 0;
+    bytes_ = {};
+    switch (key & 7U) {
+      case 0:
+        number_ = varint();
+        return true;
+      case 1:
+        bytes_ = take(8);
+        return true;
+      case 2:
+        bytes_ = take(varint());
+        return true;
+      case 5:
+        bytes_ = take(4);
+        return true;
+      default:
+        fail("a field of an unknown kind");
+    }
+  }
+
+  std::uint64_t field() const { return field_; }
+  std::uint64_t number() const { return number_; }
+  std::string_view bytes() const { return bytes_; }
+  float real() const {
+    if (bytes_.size() != 4) fail("a number of the wrong size");
+    std::uint32_t bits = 0;
+    std::memcpy(&bits, bytes_.data(), 4);
+    return std::bit_cast<float>(bits);
+  }
+  [[noreturn]] void fail(const std::string& what) const {
+    throw Error(ErrorCode::bad_format,
+                where_ + ": not a sentencepiece model: " + what +
+                    "; the file is damaged or of another kind, download it again",
+                where_);
+  }
+
+ private:
+  std::uint64_t varint() {
+    std::uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64 && !rest_.empty(); shift += 7) {
+      const auto byte = static_cast<unsigned char>(rest_.front());
+      rest_.remove_prefix(1);
+      value |= std::uint64_t{byte & 0x7FU} << shift;
+      if (byte < 0x80) return value;
+    }
+    fail("it ends within a number");
+  }
+  std::string_view take(std::uint64_t count) {
+    if (count > rest_.size()) {
+      fail("a field of " + std::to_string(count) + " bytes, but " + std::to_string(rest_.size()) +
+           " are left");
+    }
+    const std::string_view taken = rest_.substr(0, static_cast<std::size_t>(count));
+    rest_.remove_prefix(taken.size());
+    return taken;
+  }
+
+  std::string_view rest_;
+  const std::string& where_;
+  std::uint64_t field_ = 0, number_ = 0;
+  std::string_view bytes_;
+};
+
+SentencepieceModel::Piece read_piece(std::string_view bytes, const std::string& where) {
+  SentencepieceModel::Piece piece;
+  Message message(bytes, where);
+  while (message.next()) {
+    if (message.field() == 1) piece.text = message.bytes();
+    if (message.field() == 2) piece.score = message.real();
+    if (message.field() != 3) continue;
+    if (message.number() < 1 || message.number() > 6) message.fail("a piece of an unknown kind");
+    piece.kind = static_cast<PieceKind>(message.number());
+  }
+  if (find_invalid_utf8(piece.text)) message.fail("a piece that is not UTF-8");
+  if (!std::isfinite(piece.score)) message.fail("a score that is no number");
+  return piece;
+}
+
+void read_trainer_settings(std::string_view bytes, const std::string& where,
+                           SentencepieceModel& model) {
+  Message message(bytes, where);
+  while (message.next()) {
+    if (message.field() == 3) model.algorithm = message.number();
+    if (message.field() == 35) model.byte_fallback = message.number() != 0;
+  }
+}
+
+std::string read_charsmap(std::string_view bytes, const std::string& where) {
+  std::string charsmap;
+  Message message(bytes, where);
+  while (message.next()) {
+    if (message.field() == 2) charsmap = message.bytes();
+  }
+  return charsmap;
+}
+
+}  // namespace
+
+SentencepieceModel parse_sentencepiece_model(std::string_view bytes, const std::string& where) {
+  SentencepieceModel model;
+  Message message(bytes, where);
+  while (message.next()) {
+    if (message.field() == 1) model.pieces.push_back(read_piece(message.bytes(), where));
+    if (message.field() == 2) read_trainer_settings(message.bytes(), where, model);
+    if (message.field() == 3) model.charsmap = read_charsmap(message.bytes(), where);
+    if (model.pieces.size() > static_cast<std::size_t>(Vocabulary::max_ids)) {
+      message.fail("more than " + std::to_string(Vocabulary::max_ids) + " pieces");
+    }
+  }
+  if (model.pieces.empty()) message.fail("it has no pieces");
+  return model;
+}
+
+SentencepieceModel read_sentencepiece_model(const std::filesystem::path& file) {
+  return parse_sentencepiece_model(read_file(file, max_sentencepiece_bytes), file.string());
+}
+
+std::size_t count_sentencepieces(std::string_view bytes, const std::string& where) {
+  std::size_t count = 0;
+  Message message(bytes, where);
+  while (message.next()) count += message.field() == 1 ? 1 : 0;
+  return count;
+}
+
+}  // namespace llm::detail

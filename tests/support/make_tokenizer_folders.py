@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Writes tests/unit/data/folders: a folder of old tokenizer files for every class that the reference opens
+without a tokenizer.json, and what `transformers` makes of the texts in texts.jsonl with each of them.
+
+    tests/support/make_tokenizer_folders.py
+
+A row of expected.jsonl is [ids, offsets in bytes (flat, null where the class has none), decoded, decoded with
+special tokens (absent where the same)]."""
+
+import json
+import pathlib
+import random
+import sys
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+sys.path += [str(ROOT / "tools"), str(ROOT / "tests")]
+
+from compare_tokenizers import Folder, make_text  # noqa: E402
+from fixtures.tokenizer_files import OLD_FOLDERS  # noqa: E402
+
+SPECIALS = ["</s>", "<s>", "<unk>", "<pad>", "<mask>", "<extra_id_0>", "<mask_1>", "<unk_2>", "fr_XX", ">>fra<<",
+            "<|endoftext|>"]
+COUNT = 320
+
+
+def texts():
+    rng = random.Random(7)
+    for i in range(COUNT):
+        text = "x" * 99
+        while len(text) > 45:
+            text = make_text(rng, SPECIALS)
+        row = {"text": text}
+        if i % 10 == 0:
+            row["pair"] = "Hello <mask>  world"
+        if i % 7 == 0:
+            row["special"] = False
+        if i % 5 == 0:
+            row["target"] = True
+        yield row
+
+
+def dump(row):
+    return json.dumps(row, separators=(",", ":")) + "\n"
+
+
+def expected(reference, row):
+    made = reference.run(row)
+    offsets = made.get("offsets")
+    flat = offsets and [at for span in offsets for at in span]
+    out = [made["ids"], flat, made["decoded"]]
+    return out + ([made["decoded_all"]] if made["decoded_all"] != made["decoded"] else [])
+
+
+def main():
+    data = ROOT / "tests" / "unit" / "data" / "folders"
+    data.mkdir(parents=True, exist_ok=True)
+    rows = list(texts())
+    (data / "texts.jsonl").write_text("".join(map(dump, rows)))
+    for name, make in OLD_FOLDERS.items():
+        folder = data / name
+        folder.mkdir(exist_ok=True)
+        make(str(folder))
+        reference = Folder(str(folder))
+        (folder / "expected.jsonl").write_text("".join(dump(expected(reference, row)) for row in rows))
+
+
+if __name__ == "__main__":
+    main()
