@@ -125,6 +125,7 @@ void show_configuration(const GenerationJob& job, const std::filesystem::path& p
   if (!console().is_verbose()) return;
   console().detail("model = " + path.string() + " (" + job.model_source + ")");
   console().detail("tokenizer = " + (tokenizer == nullptr ? "none" : tokenizer->description()));
+  for (const TokenizerFile& file : Tokenizer::files(path)) console().detail(file.note);
   console().detail("dtype = " + job.dtype);
   for (const std::string_view name : GenerationConfig::names()) {
     console().detail(std::string(name) + " = " + config.value(name) + " (" +
