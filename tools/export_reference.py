@@ -159,6 +159,14 @@ def computed_names(model, model_path):
     return [name for name in tables if not in_file(name)]
 
 
+def separate(model, state):
+    """Unties what the class ties but the file holds as different tensors (the LM head of FLAN-T5)."""
+    for name, parameter in list(model.named_parameters(remove_duplicate=False)):
+        if not torch.equal(parameter, state[name]):
+            module, _, last = name.rpartition(".")
+            setattr(model.get_submodule(module), last, torch.nn.Parameter(state[name].clone()))
+
+
 def load_float64(model_path, class_name=None):
     """The model of a folder or .gguf file in float64, with exactly the file's numbers."""
     source = source_of(model_path)
@@ -189,8 +197,9 @@ def load_float64(model_path, class_name=None):
         model = model_class(stored.config).eval()
         state = stored.state_dict()
         state.update({name: model.state_dict()[name] for name in computed})
-        model.load_state_dict(state)
         model.tie_weights()
+        model.load_state_dict(state)
+        separate(model, state)
     if stored.can_generate():
         model.generation_config = stored.generation_config
     return model

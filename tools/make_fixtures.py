@@ -18,6 +18,7 @@ import copy
 import os
 import shutil
 import sys
+import tempfile
 import warnings
 
 import torch
@@ -27,6 +28,7 @@ import export_reference
 from fixtures.families import FIXTURES
 from fixtures.files import seeded, write_json
 from fixtures.gguf_files import check_gguf_loading, write_gguf
+from fixtures.gguf_folders import write_gguf_and_folder
 from fixtures.tokenizer_files import proven_texts
 from fixtures.weights import save_model
 
@@ -244,10 +246,14 @@ def choose_eos(reference, path, spec, prompts):
     return eos
 
 
-def make_reference(fixture, path, spec):
-    """reference.safetensors of one fixture, beside its weights."""
-    model = export_reference.load_float64(path)
-    reference = export_reference.Reference(model, export_reference.load_tokenizer(path))
+def make_reference(fixture, path, spec, source=None):
+    """reference.safetensors of one fixture, beside its weights.
+
+    `source`: the folder that the reference computes where it cannot open the fixture itself.
+    """
+    model = export_reference.load_float64(source or path)
+    tokenizer = export_reference.load_tokenizer(source or path)
+    reference = export_reference.Reference(model, tokenizer)
     size = model.get_input_embeddings().weight.shape[0]
     add_cases(reference, fixture, spec, size)
     if model.can_generate() and "plain" not in spec:
@@ -255,16 +261,19 @@ def make_reference(fixture, path, spec):
             prompt_ids(fixture, k, size, length) for k, length in enumerate((5, 3, 7, 1, 9, 6))
         ]
         long_prompts = [prompt_ids(fixture, k, size, 59) for k in range(70, 76)]
-        eos = choose_eos(reference, path, spec, prompts)
+        eos = choose_eos(reference, source or path, spec, prompts)
         add_generations(reference, spec, prompts, long_prompts, eos)
         rows = [reference.tensors[f"{g['name']}.sequences"] for g in reference.generations]
         print(
             f"  eos {eos} occurs in {sum((eos == r).any() for r in rows)} of {len(rows)} generations"
         )
-    for text in proven_texts(path, spec, reference.tokenizer) if reference.tokenizer else []:
+    texts = reference.tokenizer is not None and "no_texts" not in spec
+    for text in proven_texts(path, spec, reference.tokenizer) if texts else []:
         reference.add_text(text, True)
         reference.add_text(text, False)
     folder = path if os.path.isdir(path) else os.path.dirname(path)
+    if source:  # converters leave the pooler out
+        reference.tensors = {n: t for n, t in reference.tensors.items() if "pooler" not in n}
     reference.save(os.path.join(folder, "reference.safetensors"))
 
 
@@ -275,6 +284,11 @@ def make(fixture):
     os.makedirs(folder)
     if "gguf" in spec:
         path = os.path.join(folder, "model.gguf")
+        if "from_folder" in spec:
+            with tempfile.TemporaryDirectory() as source:
+                write_gguf_and_folder(fixture, path, spec, source)
+                make_reference(fixture, path, spec, source)
+            return
         expected = write_gguf(fixture, path, spec)
         check_gguf_loading(path, spec["config"], expected)
         make_reference(fixture, path, spec)

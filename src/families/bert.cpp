@@ -70,7 +70,7 @@ TransformerConfig read_bert_config(const ConfigReader& json) {
   TransformerConfig c = json.common();
   c.kind = ModelKind::encoder;
   c.tie_word_embeddings = json.flag("tie_word_embeddings", true);
-  c.type_vocab_size = json.size("type_vocab_size", 2);
+  c.type_vocab_size = json.count("type_vocab_size", 2);
   if (json.flag("is_decoder", false)) {
     json.unsupported("is_decoder", "used as a decoder this model is not supported");
   }
@@ -99,7 +99,9 @@ StackSource bind_bert_encoder(const WeightBinder& w, const TransformerConfig& c,
   StackSource s;
   s.tokens = tokens;
   s.positions = embeddings.matrix("position_embeddings.weight", position_rows, e.hidden_size);
-  s.types = embeddings.matrix("token_type_embeddings.weight", c.type_vocab_size, e.hidden_size);
+  if (c.type_vocab_size > 0) {
+    s.types = embeddings.matrix("token_type_embeddings.weight", c.type_vocab_size, e.hidden_size);
+  }
   s.embedding_norm = embeddings.norm("LayerNorm", e.hidden_size, Bias::yes);
   for (std::int64_t i = 0; i < e.num_hidden_layers; ++i) {
     s.blocks.push_back(bind_block(w.scope("encoder.layer", i), e));
@@ -114,6 +116,39 @@ HeadSource bind_bert_pooler(const WeightBinder& w, std::int64_t hidden) {
   return pooler;
 }
 
-ModelFamily bert_family() { return {{"bert"}, read_config, bind_weights, encoder_heads(), {}}; }
+namespace {
+
+// Converters write DistilBERT and RoBERTa under this name too: the former without segments, the
+// latter with a table of positions that starts at the first text token's.
+GgufLayout gguf() {
+  return {{"bert"},
+          "bert",
+          {{"num_hidden_layers", "{}.block_count"},
+           {"hidden_size", "{}.embedding_length"},
+           {"intermediate_size", "{}.feed_forward_length"},
+           {"num_attention_heads", "{}.attention.head_count"},
+           {"max_position_embeddings", "{}.context_length"},
+           {"layer_norm_eps", "{}.attention.layer_norm_epsilon"},
+           {"type_vocab_size", "tokenizer.ggml.token_type_count"}},
+          {{"embeddings.word_embeddings", "token_embd"},
+           {"embeddings.position_embeddings", "position_embd"},
+           {"embeddings.token_type_embeddings", "token_types"},
+           {"embeddings.LayerNorm", "token_embd_norm"},
+           {"encoder.layer.{}.attention.self.query", "blk.{}.attn_q"},
+           {"encoder.layer.{}.attention.self.key", "blk.{}.attn_k"},
+           {"encoder.layer.{}.attention.self.value", "blk.{}.attn_v"},
+           {"encoder.layer.{}.attention.output.dense", "blk.{}.attn_output"},
+           {"encoder.layer.{}.attention.output.LayerNorm", "blk.{}.attn_output_norm"},
+           {"encoder.layer.{}.intermediate.dense", "blk.{}.ffn_up"},
+           {"encoder.layer.{}.output.dense", "blk.{}.ffn_down"},
+           {"encoder.layer.{}.output.LayerNorm", "blk.{}.layer_output_norm"}},
+          [](const WeightStore& store, Json& config) {
+            if (!store.find("token_types.weight")) config["type_vocab_size"] = 0;
+          }};
+}
+
+}  // namespace
+
+ModelFamily bert_family() { return {{"bert"}, read_config, bind_weights, encoder_heads(), gguf()}; }
 
 }  // namespace llm::detail

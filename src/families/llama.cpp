@@ -74,8 +74,8 @@ TransformerConfig read_config(const ConfigReader& json) {
   return c;
 }
 
-// LLaMA's GGUF files interleave the halves of each query and key head (pairs (2i, 2i+1) rotate
-// together); we rotate pairs (i, i + dim/2), as config.json files do.
+// GGUF files of LLaMA and SmolLM3 interleave the halves of each query and key head (pairs (2i,
+// 2i+1) rotate together); we rotate pairs (i, i + dim/2), as config.json files do.
 LinearSource uninterleaved(LinearSource source, bool interleaved, std::int64_t heads,
                            std::int64_t head_dim) {
   if (!interleaved) return source;
@@ -114,7 +114,7 @@ BlockSource bind_block(const WeightBinder& w, const StackConfig& d, bool interle
 
 ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   const StackConfig& d = c.decoder;
-  const bool interleaved = root.is_gguf() && c.model_type == "llama";
+  const bool interleaved = root.is_gguf() && (c.model_type == "llama" || c.model_type == "smollm3");
   const WeightBinder w = root.scope_with("norm.weight", {"model", "transformer", ""});
   ModelSource m;
   m.decoder.tokens = w.embedding("embed_tokens", root, "lm_head", c.vocab_size, d.hidden_size);
@@ -161,7 +161,7 @@ ModelFamily llama_family() {
   return {{"llama", "mistral"}, read_config, bind_weights, decoder_heads(), gguf("llama")};
 }
 ModelFamily smollm3_family() {
-  return {{"smollm3"}, read_config, bind_weights, decoder_heads(), {}};
+  return {{"smollm3"}, read_config, bind_weights, decoder_heads(), gguf("smollm3")};
 }
 ModelFamily qwen2_family() {
   return {{"qwen2"}, read_config, bind_weights, decoder_heads(), gguf("qwen2")};

@@ -58,7 +58,15 @@ void put_rope_scaling(const GgufFile& file, const std::string& architecture, Jso
   const auto type = file.find_string(architecture + ".rope.scaling.type");
   if (type && *type != "none") {
     json["rope_scaling"]["rope_type"] = std::string(*type);
-    put_number(file, architecture + ".rope.scaling.factor", "factor", json["rope_scaling"]);
+    const std::pair<const char*, const char*> numbers[] = {
+        {"factor", "factor"},
+        {"original_context_length", "original_max_position_embeddings"},
+        {"attn_factor", "attention_factor"},
+        {"yarn_beta_fast", "beta_fast"},
+        {"yarn_beta_slow", "beta_slow"}};
+    for (const auto& [theirs, ours] : numbers) {
+      put_number(file, architecture + ".rope.scaling." + theirs, ours, json["rope_scaling"]);
+    }
   }
 }
 
@@ -81,6 +89,7 @@ Json gguf_config(const GgufFile& file, const GgufLayout& layout, const std::stri
     json["vocab_size"] = embedding->shape[0];
   }
   json["tie_word_embeddings"] = store.find("output.weight") == nullptr;
+  if (layout.complete) layout.complete(store, json);
   if (const FileTensor* divisors = store.find("rope_freqs.weight");
       divisors && divisors->shape.size() == 1) {
     std::vector<double> values(static_cast<std::size_t>(divisors->shape[0]));

@@ -23,6 +23,8 @@ struct GgufLayout {
   std::string model_type;                  // which of the family's model_types they are
   std::vector<GgufName> keys;
   std::vector<GgufName> tensors;
+  // Fields of config.json that follow from the tensors alone; null: none do.
+  void (*complete)(const WeightStore& store, Json& config) = nullptr;
 };
 
 struct ModelFamily {

@@ -170,7 +170,8 @@ INSTANTIATE_TEST_SUITE_P(Fixtures, Invariants,
                                          "t5-v1_1", "t5-depths", "gpt_neo-windows",
                                          "bloom-residual", "mistral-window", "qwen2-windows",
                                          "qwen3-lm", "openai-gpt-lm", "umt5-lm", "smollm3-windows",
-                                         "bloom-12-heads", "llama-rope-yarn", "llama-rope-dynamic"),
+                                         "bloom-12-heads", "llama-rope-yarn", "llama-rope-dynamic",
+                                         "gguf-qwen2-q8_0", "gguf-t5-untied-f16"),
                          [](const auto& fixture) {
                            std::string name = fixture.param;
                            std::replace(name.begin(), name.end(), '-', '_');
@@ -213,7 +214,8 @@ TEST_P(EncoderInvariants, BatchAndThreads) {
 INSTANTIATE_TEST_SUITE_P(Fixtures, EncoderInvariants,
                          testing::Values("bert-model", "roberta-tagger", "distilbert-qa",
                                          "xlm-roberta-model", "t5-v1_0", "bart-qa", "umt5-encoder",
-                                         "t5-tagger", "mbart-qa", "gpt2-tagger", "llama-qa"),
+                                         "t5-tagger", "mbart-qa", "gpt2-tagger", "llama-qa",
+                                         "gguf-bert-q4_1"),
                          [](const auto& fixture) {
                            std::string name = fixture.param;
                            std::replace(name.begin(), name.end(), '-', '_');
