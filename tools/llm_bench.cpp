@@ -17,6 +17,7 @@ using Clock = std::chrono::steady_clock;
 
 struct Options {
   std::string model, dtype = "f32";
+  std::vector<std::string> adapters;
   int threads = 0, repeat = 5;
   std::int64_t prompt_tokens = 128, new_tokens = 64;
 };
@@ -57,10 +58,12 @@ void print(const Options& options, const char* bench, const char* unit,
 template <typename S>
 int bench(const Options& options) {
   std::unique_ptr<llm::Model<S>> model;
-  const double load = seconds([&] {
-    model = llm::Model<S>::load(llm::shell::find_model(options.model),
-                                llm::LoadOptions{.threads = options.threads});
-  });
+  llm::LoadOptions load_options{.threads = options.threads};
+  for (const std::string& text : options.adapters) {
+    load_options.adapters.push_back(llm::shell::find_adapter(text));
+  }
+  const double load = seconds(
+      [&] { model = llm::Model<S>::load(llm::shell::find_model(options.model), load_options); });
   llm::Workspace workspace;
   const std::vector<llm::TokenId> tokens =
       some_tokens(options.prompt_tokens + options.new_tokens, model->vocab_size());
@@ -99,6 +102,9 @@ int main(int argc, char** argv) {
   CLI::App app("Measures prefill and decode of a model in tokens per second.", "llm-bench");
   Options options;
   app.add_option("-m,--model", options.model, "Folder, .gguf file or cached name")->required();
+  app.add_option("--adapter", options.adapters,
+                 "LoRA adapter: FOLDER or FOLDER@WEIGHT (repeatable)")
+      ->allow_extra_args(false);
   app.add_option("--dtype", options.dtype, "f32 or f64");
   app.add_option("-t,--threads", options.threads, "Threads (default: one per core)")
       ->check(CLI::Range(0, 4096));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "llm/core/types.hpp"
+#include "llm/weights/adapter.hpp"
 
 namespace llm {
 
@@ -21,6 +22,8 @@ struct VerifyOptions {
   /// When not empty: what was computed, written under the reference's tensor names.
   std::filesystem::path dump;
   int threads = 0;
+  /// LoRA adapters to merge into the model first; the reference is then that of the merged model.
+  std::vector<Adapter> adapters = {};
 };
 
 /// One tensor of the reference against ours.

@@ -83,8 +83,9 @@ class Verifier {
   // The reference's class decides the head, not the configuration.
   static std::unique_ptr<Model<S>> load(const fs::path& path, const VerifyOptions& options,
                                         const ReferenceFile& reference) {
-    return Model<S>::load(path,
-                          {options.threads, detail::head_of_architecture(reference.class_name())});
+    return Model<S>::load(
+        path,
+        {options.threads, detail::head_of_architecture(reference.class_name()), options.adapters});
   }
 
   std::vector<TokenId> needed_ids(const std::string& name) const {

@@ -1,11 +1,13 @@
-"""Writes the LoRA adapters that tests/unit/adapter_test.cpp reads, as PEFT saves them, and the
-tensors that PEFT merges them into.
+"""Writes the LoRA adapters that the tests read, as PEFT saves them, the tensors that PEFT merges them
+into, and what the reference computes with two of them.
 
     python tests/support/make_adapter_vectors.py     # needs torch, transformers, peft, safetensors
 """
 
 import json
 import shutil
+import sys
+import tempfile
 from pathlib import Path
 
 import torch
@@ -13,7 +15,10 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+import export_reference  # noqa: E402
+
 DATA = ROOT / "tests" / "unit" / "data" / "adapters"
 
 # By name: the fixture it is for, the part of it that is added, and what PEFT is told.
@@ -65,12 +70,32 @@ def merged(names):
             if not torch.equal(value, before[key]) and key != "lm_head.weight"}
 
 
+def make_reference(names):
+    """What the reference computes with all adapters merged in float64 and rounded once to float32."""
+    fixture = ADAPTERS[names[0]][0]
+    model = AutoModelForCausalLM.from_pretrained(ROOT / "models" / fixture, dtype=torch.float64)
+    for name in names:
+        wrapped = PeftModel.from_pretrained(model, DATA / name).double()
+        for module in wrapped.modules():
+            if hasattr(module, "scale_layer"):
+                module.scale_layer(ADAPTERS[name][1])
+        model = wrapped.merge_and_unload()
+    with tempfile.TemporaryDirectory() as folder:
+        model.float().save_pretrained(folder)
+        reference = export_reference.Reference(export_reference.load_float64(folder))
+    for ids in ([7, 8, 9], [20, 5, 11, 60, 33]):
+        reference.add_case(ids)
+        reference.add_generation(ids, {"do_sample": False, "max_new_tokens": 8, "num_beams": 1})
+    reference.save(str(ROOT / "tests" / "cli" / "data" / "two_adapters.safetensors"))
+
+
 def main():
     shutil.rmtree(DATA, ignore_errors=True)
     for name in ADAPTERS:
         make(name)
     for name, adapters in EXPECTED.items():
         save_file(merged(adapters), DATA / f"{name}.safetensors")
+    make_reference(EXPECTED["two"])
 
 
 if __name__ == "__main__":

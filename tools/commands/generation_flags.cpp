@@ -60,6 +60,7 @@ std::string flag_of(const SettingFlag& setting) {
 
 GenerationFlags::GenerationFlags(CommandLine& line) : line_(line) {
   line_.model_option(false);
+  line_.adapter_option();
   add_settings();
   add_stop_flags();
   add_run_flags();
@@ -137,6 +138,7 @@ GenerationJob GenerationFlags::job() const {
     if (!value.empty()) job.settings.push_back({name, value, "flag"});
   job.model = line_.model_name();
   job.model_source = line_.model_source();
+  job.adapters = line_.adapters();
   for (const std::string& text : stop_) job.stop.push_back(unescape(text, "--stop"));
   if (stop_line_) job.stop.emplace_back("\n");
   if (json_ && jsonl_)

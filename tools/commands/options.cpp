@@ -7,6 +7,7 @@
 #include "llm/core/error.hpp"
 #include "shell/console.hpp"
 #include "shell/exit_code.hpp"
+#include "shell/model_path.hpp"
 
 namespace llm::shell {
 namespace {
@@ -84,6 +85,18 @@ void CommandLine::model_option(bool positional) {
   option(positional ? "-m,--model,MODEL" : "-m,--model", model_,
          "Folder, .gguf file, or repository name in the local Hugging Face cache "
          "(default: $LLM_GENERATE_MODEL)");
+}
+
+void CommandLine::adapter_option() {
+  option("--adapter", adapters_,
+         "LoRA adapter to merge into the weights: FOLDER, or FOLDER@WEIGHT (repeatable)")
+      ->allow_extra_args(false);
+}
+
+std::vector<Adapter> CommandLine::adapters() const {
+  std::vector<Adapter> adapters;
+  for (const std::string& text : adapters_) adapters.push_back(find_adapter(text));
+  return adapters;
 }
 
 void CommandLine::output_options() {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "commands/command.hpp"
+#include "llm/weights/adapter.hpp"
 #include "shell/output.hpp"
 
 namespace llm::shell {
@@ -35,6 +36,8 @@ class CommandLine {
   CLI::Option* switch_option(const std::string& names, std::string& value, const std::string& help);
   // -m, --model; as a positional argument, too, where the command is about a model.
   void model_option(bool positional);
+  // --adapter, for commands that load the model.
+  void adapter_option();
   // -o and --force.
   void output_options();
 
@@ -45,6 +48,8 @@ class CommandLine {
   // What was given, or LLM_GENERATE_MODEL. Throws Error (invalid_option) when there is neither.
   std::string model_name() const;
   const std::string& model_source() const { return model_source_; }
+  // Throws Error (file_not_found, invalid_option).
+  std::vector<Adapter> adapters() const;
   const std::string& output_path() const { return output_path_; }
   bool force() const { return force_; }
 
@@ -55,6 +60,7 @@ class CommandLine {
   std::string command_;
   CLI::App app_;
   std::vector<std::string> switches_;
+  std::vector<std::string> adapters_;
   std::string model_, output_path_, color_ = "auto";
   mutable std::string model_source_ = "flag";
   bool force_ = false, quiet_ = false, verbose_ = false;

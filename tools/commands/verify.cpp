@@ -84,6 +84,7 @@ int run_verify(const Arguments& arguments) {
       "Compares a model with the results of the reference implementation, tap by tap.\n"
       "Exit code 1 when something is off.");
   line.model_option(true);
+  line.adapter_option();
   VerifyOptions options;
   options.dtype = "f64";
   std::string reference, dump;
@@ -99,6 +100,7 @@ int run_verify(const Arguments& arguments) {
 
   options.reference = reference;
   options.dump = dump;
+  options.adapters = line.adapters();
   const VerifyReport report = verify(find_model(line.model_name()), options);
   Output out(line.output_path(), line.force());
   if (json) {

@@ -124,6 +124,11 @@ void show_configuration(const GenerationJob& job, const std::filesystem::path& p
                         const GenerationConfig& config, const Tokenizer* tokenizer) {
   if (!console().is_verbose()) return;
   console().detail("model = " + path.string() + " (" + job.model_source + ")");
+  for (const Adapter& adapter : job.adapters) {
+    char weight[32];
+    std::snprintf(weight, sizeof weight, "%g", adapter.weight);
+    console().detail("adapter = " + adapter.path.string() + " (weight " + weight + ")");
+  }
   console().detail("tokenizer = " + (tokenizer == nullptr ? "none" : tokenizer->description()));
   for (const TokenizerFile& file : Tokenizer::files(path)) console().detail(file.note);
   console().detail("dtype = " + job.dtype);
@@ -175,7 +180,7 @@ class Run {
   Run(const GenerationJob& job, const RowSource& rows)
       : job_(job), rows_(rows), path_(find_model(job.model)), start_(Clock::now()) {
     tokenizer_ = open_tokenizer(path_);
-    model_ = Model<S>::load(path_, LoadOptions{.threads = job.threads});
+    model_ = Model<S>::load(path_, LoadOptions{.threads = job.threads, .adapters = job.adapters});
     show_weights(model_->info());
     config_ = configure(job, path_, model_->config(), tokenizer_.get());
     load_seconds_ = seconds_since(start_);

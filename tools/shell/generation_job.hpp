@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "llm/weights/adapter.hpp"
 #include "shell/input.hpp"
 #include "shell/result_writer.hpp"
 
@@ -22,6 +23,7 @@ struct Setting {
 struct GenerationJob {
   std::string model;  // as named by the user
   std::string model_source = "flag";
+  std::vector<Adapter> adapters;  // merged into its weights
   std::string dtype = "f32";
   int threads = 0;
   std::int64_t batch_size = 8;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <vector>
 
@@ -133,6 +135,30 @@ fs::path find_model(const std::string& name) {
   const fs::path folder = snapshot(hub_cache() / cache_folder(repository), revision);
   if (!folder.empty()) return model_in(folder);
   not_found(name);
+}
+
+Adapter find_adapter(const std::string& text) {
+  std::error_code failed;
+  const auto at = text.rfind('@');
+  if (at == std::string::npos || fs::exists(text, failed)) {
+    if (fs::is_directory(text, failed)) return {text, 1.0};
+    throw Error(
+        ErrorCode::file_not_found,
+        "there is no adapter " + quote(text) + "; expected a folder with adapter_config.json",
+        text);
+  }
+  const std::string folder = text.substr(0, at), weight = text.substr(at + 1);
+  double value = 0;
+  const auto [end, error] = std::from_chars(weight.data(), weight.data() + weight.size(), value);
+  if (error != std::errc() || end != weight.data() + weight.size() || !std::isfinite(value)) {
+    throw Error(ErrorCode::invalid_option,
+                "--adapter " + quote(text) + ": the weight after @ is no number; expected " +
+                    "FOLDER or FOLDER@WEIGHT, as in my-adapter@0.5",
+                "--adapter");
+  }
+  Adapter adapter = find_adapter(folder);
+  adapter.weight = value;
+  return adapter;
 }
 
 }  // namespace llm::shell

@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <string>
 
+#include "llm/weights/adapter.hpp"
+
 namespace llm::shell {
 
 // A folder or `.gguf` file for what the user named: a path; a folder that holds nothing but one
@@ -11,6 +13,10 @@ namespace llm::shell {
 // local Hugging Face cache. Throws Error (file_not_found) that says where was looked and what is
 // there, unsupported for models whose weights are not public.
 std::filesystem::path find_model(const std::string& name);
+
+// A LoRA adapter as `--adapter` names it: FOLDER, or FOLDER@WEIGHT. Throws Error (file_not_found,
+// invalid_option).
+Adapter find_adapter(const std::string& text);
 
 // The folder of the Hugging Face cache as HF_HUB_CACHE, HF_HOME and XDG_CACHE_HOME say; empty when
 // none does.
