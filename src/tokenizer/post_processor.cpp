@@ -225,6 +225,15 @@ std::unique_ptr<PostProcessor> make_bos_eos(TokenId bos, TokenId eos) {
   return make_template(std::move(single), std::move(pair));
 }
 
+std::unique_ptr<PostProcessor> make_eos(TokenId eos) {
+  const TemplatePiece mark{-1, {eos}, 0};
+  return make_template({{0, {}, 0}, mark}, {{0, {}, 0}, mark, {1, {}, 0}, mark});
+}
+
+std::unique_ptr<PostProcessor> make_bert(TokenId cls, TokenId sep) {
+  return std::make_unique<BertPostProcessor>(cls, sep);
+}
+
 std::unique_ptr<PostProcessor> make_roberta(TokenId cls, TokenId sep, bool trim,
                                             bool add_prefix_space) {
   return std::make_unique<RobertaPostProcessor>(cls, sep, trim, add_prefix_space);
@@ -259,8 +268,7 @@ std::unique_ptr<PostProcessor> read_post_processor(const Json& json, const std::
                         fields.boolean_or("add_prefix_space", true));
   }
   if (type == "BertProcessing") {
-    return std::make_unique<BertPostProcessor>(read_named_id(fields, "cls"),
-                                               read_named_id(fields, "sep"));
+    return make_bert(read_named_id(fields, "cls"), read_named_id(fields, "sep"));
   }
   fail_unsupported(where, "post-processor", type,
                    "Sequence, ByteLevel, TemplateProcessing, RobertaProcessing and BertProcessing");

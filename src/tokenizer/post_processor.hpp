@@ -51,6 +51,9 @@ std::unique_ptr<PostProcessor> make_template(std::vector<TemplatePiece> single,
                                              std::vector<TemplatePiece> pair);
 // bos and eos (-1: none) around each text, as the reference does for add_bos_token, add_eos_token.
 std::unique_ptr<PostProcessor> make_bos_eos(TokenId bos, TokenId eos);
+// A eos and, for a pair, A eos B eos; all of type 0.
+std::unique_ptr<PostProcessor> make_eos(TokenId eos);
+std::unique_ptr<PostProcessor> make_bert(TokenId cls, TokenId sep);
 std::unique_ptr<PostProcessor> make_roberta(TokenId cls, TokenId sep, bool trim_offsets,
                                             bool add_prefix_space);
 std::unique_ptr<PostProcessor> make_byte_level_post(bool trim_offsets, bool add_prefix_space);

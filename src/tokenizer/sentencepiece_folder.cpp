@@ -155,8 +155,7 @@ class SentencepieceFolder {
     }
     set_unigram(2);
     set_word_steps(true);
-    const TemplatePiece eos{-1, {id_of("</s>")}, 0};
-    parts_.post_processor = make_template({{0, {}, 0}, eos}, {{0, {}, 0}, eos, {1, {}, 0}, eos});
+    parts_.post_processor = make_eos(id_of("</s>"));
   }
 
   void read_pegasus() {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "llm/core/error.hpp"
 #include "tokenizer/byte_alphabet.hpp"
@@ -32,19 +33,20 @@ Unigram::Unigram(Vocabulary vocabulary, std::vector<double> scores, std::int64_t
                     std::to_string(vocabulary_.size()),
                 where);
   }
-  double lowest = 0;
+  double lowest = std::numeric_limits<double>::infinity();
   for (TokenId id = 0; id < vocabulary_.size(); ++id) {
     const double score = scores_[static_cast<std::size_t>(id)];
+    if (!vocabulary_.contains(id)) continue;
     if (!std::isfinite(score)) {
       throw Error(ErrorCode::bad_format,
                   where + ": the score of token " + std::to_string(id) + " is not a finite number",
                   where);
     }
-    lowest = id == 0 ? score : std::min(lowest, score);
+    lowest = std::min(lowest, score);
     const std::string_view token = vocabulary_.token(id);
     if (!token.empty()) trie_.insert(token, id);
   }
-  unk_score_ = lowest - unk_penalty;
+  unk_score_ = (std::isfinite(lowest) ? lowest : 0) - unk_penalty;
   for (unsigned byte = 0; byte < 256; ++byte) {
     byte_ids_[byte] =
         byte_fallback

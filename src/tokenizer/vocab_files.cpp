@@ -224,9 +224,7 @@ std::unique_ptr<Tokenizer> open_vocab_txt(const std::filesystem::path& file,
   if (parts.special.cls && parts.special.sep) {
     const TokenId cls = *parts.special.cls;
     const TokenId sep = *parts.special.sep;
-    parts.post_processor =
-        make_template({{-1, {cls}, 0}, {0, {}, 0}, {-1, {sep}, 0}},
-                      {{-1, {cls}, 0}, {0, {}, 0}, {-1, {sep}, 0}, {1, {}, 1}, {-1, {sep}, 1}});
+    parts.post_processor = make_bert(cls, sep);
   }
   return make_pipeline(std::move(parts));
 }

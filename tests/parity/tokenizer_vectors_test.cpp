@@ -83,7 +83,9 @@ INSTANTIATE_TEST_SUITE_P(
     OtherFiles, GeneratedVectors,
     testing::Values(Pair{"hf_tok-smollm2.jsonl", "tokenizers/smollm2"},
                     Pair{"hf_tok-roberta-base.jsonl", "tokenizers/roberta-base"},
-                    Pair{"hf_tok-gpt2.jsonl", "vectors/llamacpp/ggml-vocab-gpt-2.gguf"}));
+                    Pair{"hf_tok-gpt2.jsonl", "vectors/llamacpp/ggml-vocab-gpt-2.gguf"},
+                    Pair{"hf_tok-bert-uncased.jsonl",
+                         "vectors/llamacpp/ggml-vocab-bert-bge.gguf"}));
 
 struct SwiftPair {
   const char* name;
@@ -177,6 +179,7 @@ INSTANTIATE_TEST_SUITE_P(
     All, LlamaCppVectors,
     testing::Values(Pair{"ggml-vocab-gpt-2.gguf", "vectors/llamacpp/ggml-vocab-gpt-2.gguf"},
                     Pair{"ggml-vocab-llama-spm.gguf", "vectors/llamacpp/ggml-vocab-llama-spm.gguf"},
+                    Pair{"ggml-vocab-bert-bge.gguf", "vectors/llamacpp/ggml-vocab-bert-bge.gguf"},
                     Pair{"ggml-vocab-gpt-2.gguf", "tokenizers/gpt2/tokenizer.json"},
                     Pair{"ggml-vocab-llama-spm.gguf", "tokenizers/phi3-llama/tokenizer.json"},
                     Pair{"ggml-vocab-phi-3.gguf", "tokenizers/phi3-llama/tokenizer.json"},

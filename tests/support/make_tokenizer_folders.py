@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes tests/unit/data/folders: a folder of old tokenizer files for every class that the reference opens
-without a tokenizer.json, and what `transformers` makes of the texts in texts.jsonl with each of them.
+without a tokenizer.json, GGUF vocabularies made from some, and what `transformers` makes of the texts in texts.jsonl with each of them.
 
     tests/support/make_tokenizer_folders.py
 
@@ -11,12 +11,13 @@ import json
 import pathlib
 import random
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 sys.path += [str(ROOT / "tools"), str(ROOT / "tests")]
 
 from compare_tokenizers import Folder, make_text  # noqa: E402
-from fixtures.tokenizer_files import OLD_FOLDERS  # noqa: E402
+from fixtures.tokenizer_files import OLD_FOLDERS, bert_gguf, bert_word_piece, unigram_gguf  # noqa: E402
 
 SPECIALS = ["</s>", "<s>", "<unk>", "<pad>", "<mask>", "<extra_id_0>", "<mask_1>", "<unk_2>", "fr_XX", ">>fra<<",
             "<|endoftext|>"]
@@ -51,6 +52,24 @@ def expected(reference, row):
     return out + ([made["decoded_all"]] if made["decoded_all"] != made["decoded"] else [])
 
 
+def write_expected(folder, reference, rows):
+    (folder / "expected.jsonl").write_text("".join(dump(expected(reference, row)) for row in rows))
+
+
+def make_gguf(data, name, rows):
+    """A folder with the vocabulary of another one as GGUF; the reference reads the other one."""
+    folder = data / f"gguf-{name}"
+    folder.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as source:
+        bert_word_piece(source) if name == "bert" else OLD_FOLDERS[name](source)
+        reference = Folder(source)
+        if name == "bert":
+            bert_gguf(folder / "vocab.gguf", (pathlib.Path(source) / "vocab.txt").read_text().split("\n")[:-1])
+        else:
+            unigram_gguf(folder / "vocab.gguf", reference.tokenizer, name == "t5")
+        write_expected(folder, reference, rows)
+
+
 def main():
     data = ROOT / "tests" / "unit" / "data" / "folders"
     data.mkdir(parents=True, exist_ok=True)
@@ -60,8 +79,9 @@ def main():
         folder = data / name
         folder.mkdir(exist_ok=True)
         make(str(folder))
-        reference = Folder(str(folder))
-        (folder / "expected.jsonl").write_text("".join(dump(expected(reference, row)) for row in rows))
+        write_expected(folder, Folder(str(folder)), rows)
+    for name in ("bert", "t5", "xlm-roberta"):
+        make_gguf(data, name, rows)
 
 
 if __name__ == "__main__":

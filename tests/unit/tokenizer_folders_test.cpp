@@ -67,7 +67,7 @@ TEST_P(TokenizerFolder, EqualsTheReference) {
 INSTANTIATE_TEST_SUITE_P(All, TokenizerFolder,
                          testing::Values("openai-gpt", "gpt2", "roberta", "xlm-roberta",
                                          "camembert", "mbart", "mbart50", "pegasus", "marian", "t5",
-                                         "llama"));
+                                         "llama", "gguf-bert", "gguf-t5", "gguf-xlm-roberta"));
 
 TEST(TokenizerFolders, KnowTheirLanguages) {
   const auto mbart = Tokenizer::open(data / "mbart");  // src_lang fr_XX, tgt_lang de_DE

@@ -146,9 +146,10 @@ TEST(Tokenizer, ReadsByteLevelGguf) {
   EXPECT_EQ(tokenizer->decode(Ids{257, 258, 259}), "hello");
   EXPECT_EQ(tokenizer->special().bos, 259);
   EXPECT_EQ(tokenizer->chat_template(), "{{ messages }}");
-  for (const char* pre : {"gpt-2", "llama-bpe", "qwen2", "falcon", "default"}) {
+  for (const char* pre : {"gpt-2", "qwen2", "falcon", "default", "bloom", "tekken", "refact"}) {
     EXPECT_EQ(open(pre)->encode("hello").ids, (Ids{257, 258})) << pre;
   }
+  EXPECT_EQ(open("llama-bpe")->encode("hello").ids, (Ids{259, 257, 258}));  // adds bos
   expect_error(ErrorCode::unsupported, "\"my-pre\"", [&] { open("my-pre"); });
 }
 
