@@ -11,13 +11,12 @@ import json
 import pathlib
 import random
 import sys
-import tempfile
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 sys.path += [str(ROOT / "tools"), str(ROOT / "tests")]
 
 from compare_tokenizers import Folder, make_text  # noqa: E402
-from fixtures.tokenizer_files import OLD_FOLDERS, bert_gguf, bert_word_piece, unigram_gguf  # noqa: E402
+from fixtures.tokenizer_files import OLD_FOLDERS, bert_gguf, unigram_gguf  # noqa: E402
 
 SPECIALS = ["</s>", "<s>", "<unk>", "<pad>", "<mask>", "<extra_id_0>", "<mask_1>", "<unk_2>", "fr_XX", ">>fra<<",
             "<|endoftext|>"]
@@ -60,14 +59,13 @@ def make_gguf(data, name, rows):
     """A folder with the vocabulary of another one as GGUF; the reference reads the other one."""
     folder = data / f"gguf-{name}"
     folder.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as source:
-        bert_word_piece(source) if name == "bert" else OLD_FOLDERS[name](source)
-        reference = Folder(source)
-        if name == "bert":
-            bert_gguf(folder / "vocab.gguf", (pathlib.Path(source) / "vocab.txt").read_text().split("\n")[:-1])
-        else:
-            unigram_gguf(folder / "vocab.gguf", reference.tokenizer, name == "t5")
-        write_expected(folder, reference, rows)
+    source = ROOT / "models" / "bert-model" if name == "bert" else data / name
+    reference = Folder(str(source))
+    if name == "bert":
+        bert_gguf(folder / "vocab.gguf", (source / "vocab.txt").read_text().split("\n")[:-1])
+    else:
+        unigram_gguf(folder / "vocab.gguf", reference.tokenizer, name == "t5")
+    write_expected(folder, reference, rows)
 
 
 def main():
