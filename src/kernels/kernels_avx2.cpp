@@ -11,17 +11,10 @@
 namespace llm::detail {
 
 constinit const FloatKernels avx2_kernels = {
-    "avx2",
-    matmul,
-    matmul_scratch_floats,
-    attend,
-    attend_scratch_floats,
-    activate,
-    activate_gated,
-    rms_norm,
-    layer_norm,
-    softmax,
-    log_sum_exp,
+    "avx2",          matmul,         matmul_scratch_floats,
+    &avx2_quantized, attend,         attend_scratch_floats,
+    activate,        activate_gated, rms_norm,
+    layer_norm,      softmax,        log_sum_exp,
     argmax,
 };
 

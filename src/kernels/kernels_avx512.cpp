@@ -10,19 +10,15 @@
 
 namespace llm::detail {
 
-constinit const FloatKernels avx512_kernels = {
-    "avx512",
-    matmul,
-    matmul_scratch_floats,
-    attend,
-    attend_scratch_floats,
-    activate,
-    activate_gated,
-    rms_norm,
-    layer_norm,
-    softmax,
-    log_sum_exp,
-    argmax,
-};
+static constexpr FloatKernels with(std::string_view name, const QuantizedKernels& quantized) {
+  return {name,       matmul,         matmul_scratch_floats,
+          &quantized, attend,         attend_scratch_floats,
+          activate,   activate_gated, rms_norm,
+          layer_norm, softmax,        log_sum_exp,
+          argmax};
+}
+
+constinit const FloatKernels avx512_kernels = with("avx512", avx512_quantized);
+constinit const FloatKernels avx512vnni_kernels = with("avx512vnni", avx512vnni_quantized);
 
 }  // namespace llm::detail

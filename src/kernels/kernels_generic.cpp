@@ -13,6 +13,7 @@ constinit const FloatKernels generic_kernels = {
     "generic",
     matmul,
     matmul_scratch_floats,
+    &generic_quantized,
     attend,
     attend_scratch_floats,
     activate,

@@ -1,6 +1,6 @@
-// Products with packed panels, written once over Vec. Every output is one chain of fma over k
-// ascending, whatever the number of rows, the register tile or the path:
-//  - few rows: each weight vector is loaded, dequantized in registers and used for all rows;
+// Products with packed panels of plain types, written once over Vec. Every output is one chain of
+// fma over k ascending, whatever the number of rows, the register tile or the path:
+//  - few rows: each weight vector is loaded, widened in registers and used for all rows;
 //  - many rows: a block of columns of a panel is expanded to float once and multiplied with all
 //    rows of a block of x; the sums between blocks of columns wait in y.
 #pragma once
@@ -8,14 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/quant_format.hpp"
+#include "kernels/inline.hpp"
 #include "llm/tensor/kernels.hpp"
-
-#if defined(__clang__)
-#define LLM_UNROLL _Pragma("unroll")
-#else
-#define LLM_UNROLL _Pragma("GCC unroll 32")
-#endif
 
 namespace llm::detail {
 namespace {
@@ -105,8 +99,6 @@ LLM_INLINE void add_bias(Vec (&sum)[R][V], const float* bias, Index columns) {
 // use(column, w) for the columns 0 .. count-1 of unit u, ascending, with the weights of V vectors
 // of outputs from `vector` on. offset(u) is where unit u begins.
 struct F32Source {
-  template <int R>
-  static constexpr bool expanded = row_vectors<R> < 4;
   static constexpr Index unit = 1;
   LLM_INLINE constexpr Index offset(Index u) { return u * panel_width * 4; }
   template <int V, typename Use>
@@ -120,8 +112,6 @@ struct F32Source {
 
 template <bool is_bf16>
 struct HalfSource {
-  template <int R>
-  static constexpr bool expanded = row_vectors<R> < 4;
   static constexpr Index unit = 2;
   LLM_INLINE constexpr Index offset(Index u) { return u * panel_width * 4; }
   template <int V, typename Use>
@@ -134,90 +124,6 @@ struct HalfSource {
     }
     use(0, even);
     if (count > 1) use(1, odd);
-  }
-};
-
-template <int V>
-LLM_INLINE void load_ints(IntVec (&ints)[V], const std::byte* bytes, int vector) {
-  LLM_UNROLL for (int v = 0; v < V; ++v) ints[v] = load_int(bytes + 64 * (vector + v));
-}
-
-// w = d q + m or d q. The product has at most 24 significant bits in every format, so both ways to
-// compute d q + m round once.
-template <QuantFormat F>
-struct QuantSource {
-  template <int R>
-  static constexpr bool expanded = F.nested;
-  static constexpr Index unit = 32;
-
-  // Unit u: its codes, then (nested) its groups' bytes or (not nested) its scales.
-  LLM_INLINE constexpr Index offset(Index u) {
-    if (!F.nested) return u * F.block_bytes();
-    return u / 8 * F.block_bytes() + F.head_bytes() + u % 8 * (F.code_bytes() + F.group_bytes());
-  }
-
-  // The scales of a group of the unit, and its minimums if the format has some.
-  template <int V>
-  LLM_INLINE void scales(const std::byte* panel, Index u, int vector, int group, Vec (&d)[V],
-                         Vec (&m)[V]) {
-    const std::byte* bytes = panel + offset(u) + F.code_bytes() + panel_width * group;
-    const std::byte* halves = F.nested ? panel + u / 8 * F.block_bytes() : bytes;
-    LLM_UNROLL for (int v = 0; v < V; ++v) {
-      const std::byte* at = halves + 32 * (vector + v);
-      d[v] = F.bf16_scales ? load_bf16(at) : load_f16(at);
-      if constexpr (F.minimum) m[v] = load_f16(at + 2 * panel_width);
-      if constexpr (F.nested) {
-        const std::byte* factor = bytes + 16 * (vector + v);
-        d[v] = mul(d[v], load_int8(factor));
-        if constexpr (F.minimum) m[v] = mul(m[v], load_int8(factor + panel_width * (32 / F.group)));
-      }
-    }
-  }
-
-  // Column k + i; i is its place among those that one load of codes holds.
-  template <int i, int V, typename Use>
-  LLM_INLINE void column(Index k, const IntVec (&ints)[V], const NibbleTable& table,
-                         const Vec (&d)[V], const Vec (&m)[V], Use use) {
-    Vec w[V];
-    LLM_UNROLL for (int v = 0; v < V; ++v) {
-      Vec q;
-      if constexpr (F.nibbles) {
-        q = nibble_at<8 * (i % 4) + 4 * (i / 4), F.values>(ints[v], table);
-      } else {
-        q = int8_at<i % 4>(ints[v]);
-      }
-      if constexpr (F.minimum) {
-        w[v] = fma(d[v], q, m[v]);
-      } else {
-        w[v] = mul(d[v], q);
-      }
-    }
-    use(k + i, w);
-  }
-
-  template <int V, typename Use>
-  LLM_INLINE void columns(const std::byte* panel, Index u, int vector, Index, Use use) {
-    constexpr Index at_once = F.nibbles ? 8 : 4;
-    const NibbleTable table = nibble_table<F.values>();
-    const std::byte* codes = panel + offset(u);
-    for (int group = 0; group < 32 / F.group; ++group) {
-      Vec d[V], m[V];
-      scales<V>(panel, u, vector, group, d, m);
-      for (Index k = group * F.group; k < (group + 1) * F.group; k += at_once) {
-        IntVec ints[V];
-        load_ints<V>(ints, codes + k / at_once * (panel_width * 4), vector);
-        column<0, V>(k, ints, table, d, m, use);
-        column<1, V>(k, ints, table, d, m, use);
-        column<2, V>(k, ints, table, d, m, use);
-        column<3, V>(k, ints, table, d, m, use);
-        if constexpr (F.nibbles) {
-          column<4, V>(k, ints, table, d, m, use);
-          column<5, V>(k, ints, table, d, m, use);
-          column<6, V>(k, ints, table, d, m, use);
-          column<7, V>(k, ints, table, d, m, use);
-        }
-      }
-    }
   }
 };
 
@@ -283,7 +189,7 @@ void few_rows_panel(const MatmulArgs& a, const std::byte* panel, Index n0) {
 }
 
 // The same where tiles read what was laid out for them first, a few columns at a time: plain types
-// whose panel is wider than a tile (reading it from memory in strides is slow) and nested formats.
+// whose panel is wider than a tile (reading it from memory in strides is slow).
 template <int R>
 void few_rows_expanded_panel(const MatmulArgs& a, const std::byte* panel, Index n0, Expand expand) {
   constexpr int V = tile_vectors;
@@ -315,7 +221,7 @@ void few_rows(const MatmulArgs& a, Index stride) {
     constexpr int R = decltype(rows)::value;
     for (Index p = a.panel_begin; p < a.panel_end; ++p) {
       const std::byte* panel = a.w.data + p * stride;
-      if constexpr (R > 1 && Source::template expanded<R>) {
+      if constexpr (R > 1 && row_vectors<R> < 4) {
         few_rows_expanded_panel<R>(a, panel, p * panel_width, expand<Source>);
       } else {
         few_rows_panel<Source, R>(a, panel, p * panel_width);
@@ -422,11 +328,6 @@ void matmul_of(const MatmulArgs& a) {
   }
 }
 
-template <DType dtype>
-void matmul_quantized(const MatmulArgs& a) {
-  matmul_of<QuantSource<quant_format(dtype)>>(a);
-}
-
 void matmul(const MatmulArgs& a) {
   if (a.m <= 0 || a.panel_begin >= a.panel_end) return;
   switch (a.w.dtype) {
@@ -436,38 +337,12 @@ void matmul(const MatmulArgs& a) {
       return matmul_of<HalfSource<false>>(a);
     case DType::bf16:
       return matmul_of<HalfSource<true>>(a);
-    case DType::q8_0:
-      return matmul_quantized<DType::q8_0>(a);
-    case DType::q4_0:
-      return matmul_quantized<DType::q4_0>(a);
-    case DType::q4_1:
-      return matmul_quantized<DType::q4_1>(a);
-    case DType::q5_0:
-      return matmul_quantized<DType::q5_0>(a);
-    case DType::q5_1:
-      return matmul_quantized<DType::q5_1>(a);
-    case DType::iq4_nl:
-      return matmul_quantized<DType::iq4_nl>(a);
-    case DType::mxfp4:
-      return matmul_quantized<DType::mxfp4>(a);
-    case DType::q2_k:
-      return matmul_quantized<DType::q2_k>(a);
-    case DType::q3_k:
-      return matmul_quantized<DType::q3_k>(a);
-    case DType::q4_k:
-      return matmul_quantized<DType::q4_k>(a);
-    case DType::q5_k:
-      return matmul_quantized<DType::q5_k>(a);
-    case DType::q6_k:
-      return matmul_quantized<DType::q6_k>(a);
-    case DType::iq4_xs:
-      return matmul_quantized<DType::iq4_xs>(a);
     default:
-      return;  // no Weight has another type in panels
+      return;  // no plain type
   }
 }
 
-Index matmul_scratch_floats(Index) { return many_rows_scratch; }
+Index matmul_scratch_floats() { return many_rows_scratch; }
 
 }  // namespace
 }  // namespace llm::detail

@@ -75,31 +75,39 @@ constexpr QuantFormat quant_format(DType dtype) {
 //   bytes    [8][64][4]: column 4c + b
 //   nibbles  [4][64][4]: low half column 8c + b, high half column 8c + 4 + b
 
-constexpr float nibble_value(NibbleValues values, int code) {
-  constexpr float non_linear_table[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
-                                          1,    13,   25,  38,  53,  69,  89,  113};
-  constexpr float fp4_table[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+// Whether codes stand for consecutive numbers.
+constexpr bool is_counting(NibbleValues values) {
+  return values != NibbleValues::non_linear && values != NibbleValues::fp4_doubled;
+}
+
+constexpr int nibble_value(NibbleValues values, int code) {
+  constexpr int non_linear_table[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                        1,    13,   25,  38,  53,  69,  89,  113};
+  constexpr int fp4_table[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
   switch (values) {
     case NibbleValues::plain:
       break;
     case NibbleValues::minus_8:
-      return static_cast<float>(code - 8);
+      return code - 8;
     case NibbleValues::minus_4:
-      return static_cast<float>(code - 4);
+      return code - 4;
     case NibbleValues::non_linear:
       return non_linear_table[code];
     case NibbleValues::fp4_doubled:
       return fp4_table[code];
   }
-  return static_cast<float>(code);
+  return code;
 }
 
-struct NibbleTableValues {
-  float value[16];
+// What the 16 codes stand for; all of them are small integers.
+struct NibbleTable {
+  std::int8_t value[16];
 };
-constexpr NibbleTableValues nibble_values(NibbleValues values) {
-  NibbleTableValues table{};
-  for (int code = 0; code < 16; ++code) table.value[code] = nibble_value(values, code);
+constexpr NibbleTable nibble_table(NibbleValues values) {
+  NibbleTable table{};
+  for (int code = 0; code < 16; ++code) {
+    table.value[code] = static_cast<std::int8_t>(nibble_value(values, code));
+  }
   return table;
 }
 

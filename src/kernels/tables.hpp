@@ -6,9 +6,10 @@
 namespace llm::detail {
 
 extern const FloatKernels generic_kernels;
+extern const QuantizedKernels generic_quantized;
 #if defined(__x86_64__)
-extern const FloatKernels avx2_kernels;
-extern const FloatKernels avx512_kernels;
+extern const FloatKernels avx2_kernels, avx512_kernels, avx512vnni_kernels;
+extern const QuantizedKernels avx2_quantized, avx512_quantized, avx512vnni_quantized;
 #endif
 
 }  // namespace llm::detail

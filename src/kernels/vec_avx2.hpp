@@ -7,9 +7,8 @@
 
 #include <cstdint>
 
+#include "kernels/inline.hpp"
 #include "kernels/quant_format.hpp"
-
-#define LLM_INLINE static inline __attribute__((always_inline))
 
 namespace llm::detail {
 namespace {
@@ -151,44 +150,71 @@ LLM_INLINE Vec f16_even(IntVec pairs) {
 LLM_INLINE Vec f16_odd(IntVec pairs) {
   return low_f16(_mm256_srli_epi32(pairs.lo, 16), _mm256_srli_epi32(pairs.hi, 16));
 }
-template <int byte>
-LLM_INLINE __m256 int8_half(__m256i bytes) {
-  return _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(bytes, 24 - 8 * byte), 24));
+
+// Register tile of the integer products: 4 vectors of integer sums are 8 of 16 registers. The float
+// sums wait in memory.
+constexpr int quant_rows = 4;
+template <int R>
+constexpr int quant_vectors = R == 1   ? 4
+                              : R == 2 ? 2
+                                       : 1;
+
+LLM_INLINE IntVec set1_int(std::int32_t value) {
+  return {_mm256_set1_epi32(value), _mm256_set1_epi32(value)};
 }
-template <int byte>
-LLM_INLINE Vec int8_at(IntVec bytes) {
-  return {int8_half<byte>(bytes.lo), int8_half<byte>(bytes.hi)};
+LLM_INLINE IntVec and_int(IntVec a, IntVec b) {
+  return {_mm256_and_si256(a.lo, b.lo), _mm256_and_si256(a.hi, b.hi)};
 }
-// Values 0 .. 7 and 8 .. 15 of a table; codes that count need none.
-struct NibbleTable {
-  __m256 low, high;
-};
-constexpr bool counts(NibbleValues values) {
-  return values != NibbleValues::non_linear && values != NibbleValues::fp4_doubled;
+template <int bits>
+LLM_INLINE IntVec shift_right_16(IntVec a) {
+  if constexpr (bits == 0) return a;
+  return {_mm256_srli_epi16(a.lo, bits), _mm256_srli_epi16(a.hi, bits)};
 }
+LLM_INLINE IntVec odd_bytes(IntVec a) {
+  return {_mm256_srai_epi16(a.lo, 8), _mm256_srai_epi16(a.hi, 8)};
+}
+LLM_INLINE IntVec even_bytes(IntVec a) {
+  return odd_bytes({_mm256_slli_epi16(a.lo, 8), _mm256_slli_epi16(a.hi, 8)});
+}
+using ByteTable = __m256i;
 template <NibbleValues values>
-LLM_INLINE NibbleTable nibble_table() {
-  if constexpr (counts(values)) return {_mm256_setzero_ps(), _mm256_setzero_ps()};
-  alignas(64) static constexpr auto table = nibble_values(values);
-  return {_mm256_load_ps(table.value), _mm256_load_ps(table.value + 8)};
+LLM_INLINE ByteTable byte_table() {
+  static constexpr NibbleTable table = nibble_table(values);
+  return _mm256_broadcastsi128_si256(
+      _mm_loadu_si128(reinterpret_cast<const __m128i*>(table.value)));
 }
-template <int shift, NibbleValues values>
-LLM_INLINE __m256 nibble_half(__m256i bytes, const NibbleTable& table) {
-  if constexpr (counts(values)) {
-    // The nibble becomes the low mantissa bits of 2^23; the subtraction is exact.
-    const __m256i low = _mm256_and_si256(_mm256_srli_epi32(bytes, shift), _mm256_set1_epi32(15));
-    const __m256 shifted = _mm256_castsi256_ps(_mm256_or_si256(low, _mm256_set1_epi32(0x4b000000)));
-    return _mm256_sub_ps(shifted, _mm256_set1_ps(8388608.0f - nibble_value(values, 0)));
-  }
-  // A look-up sees three bits of its index; the fourth, moved to the sign, chooses the table.
-  const __m256i index = _mm256_srli_epi32(bytes, shift);
-  const __m256 fourth = _mm256_castsi256_ps(_mm256_slli_epi32(index, 28));
-  return _mm256_blendv_ps(_mm256_permutevar8x32_ps(table.low, index),
-                          _mm256_permutevar8x32_ps(table.high, index), fourth);
+LLM_INLINE IntVec look_up(const ByteTable& table, IntVec index) {
+  return {_mm256_shuffle_epi8(table, index.lo), _mm256_shuffle_epi8(table, index.hi)};
 }
-template <int shift, NibbleValues values>
-LLM_INLINE Vec nibble_at(IntVec bytes, const NibbleTable& table) {
-  return {nibble_half<shift, values>(bytes.lo, table), nibble_half<shift, values>(bytes.hi, table)};
+LLM_INLINE IntVec dot_pairs(IntVec sum, IntVec a, IntVec b) {
+  return {_mm256_add_epi32(sum.lo, _mm256_madd_epi16(a.lo, b.lo)),
+          _mm256_add_epi32(sum.hi, _mm256_madd_epi16(a.hi, b.hi))};
+}
+LLM_INLINE Vec to_float(IntVec a) { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
+LLM_INLINE IntVec round_to_int(Vec a) {
+  return {_mm256_cvtps_epi32(a.lo), _mm256_cvtps_epi32(a.hi)};
+}
+LLM_INLINE IntVec bits_of(Vec a) { return {_mm256_castps_si256(a.lo), _mm256_castps_si256(a.hi)}; }
+LLM_INLINE IntVec max_int(IntVec a, IntVec b) {
+  return {_mm256_max_epi32(a.lo, b.lo), _mm256_max_epi32(a.hi, b.hi)};
+}
+LLM_INLINE std::int32_t largest_lane(IntVec a) {
+  const __m256i b = _mm256_max_epi32(a.lo, a.hi);
+  const __m128i c = _mm_max_epi32(_mm256_castsi256_si128(b), _mm256_extracti128_si256(b, 1));
+  const __m128i d = _mm_max_epi32(c, _mm_shuffle_epi32(c, 0x4e));
+  return _mm_cvtsi128_si32(_mm_max_epi32(d, _mm_shuffle_epi32(d, 0xb1)));
+}
+LLM_INLINE std::int32_t sum_int_lanes(IntVec a) {
+  const __m256i b = _mm256_add_epi32(a.lo, a.hi);
+  const __m128i c = _mm_add_epi32(_mm256_castsi256_si128(b), _mm256_extracti128_si256(b, 1));
+  const __m128i d = _mm_add_epi32(c, _mm_shuffle_epi32(c, 0x4e));
+  return _mm_cvtsi128_si32(_mm_add_epi32(d, _mm_shuffle_epi32(d, 0xb1)));
+}
+LLM_INLINE void store_pairs(std::int16_t* p, IntVec a) {
+  // The pack works within 128-bit halves; the permutation puts its quarters back in order.
+  const __m256i narrow = _mm256_permute4x64_epi64(_mm256_packs_epi32(a.lo, a.hi), 0xd8);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                      _mm256_shufflehi_epi16(_mm256_shufflelo_epi16(narrow, 0xd8), 0xd8));
 }
 
 }  // namespace

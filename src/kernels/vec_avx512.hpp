@@ -7,9 +7,8 @@
 
 #include <cstdint>
 
+#include "kernels/inline.hpp"
 #include "kernels/quant_format.hpp"
-
-#define LLM_INLINE static inline __attribute__((always_inline))
 
 namespace llm::detail {
 namespace {
@@ -102,22 +101,49 @@ LLM_INLINE Vec load_bf16(const void* p) {
 LLM_INLINE Vec load_int8(const void* p) {
   return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p))));
 }
-template <int byte>
-LLM_INLINE Vec int8_at(IntVec bytes) {
-  return _mm512_cvtepi32_ps(_mm512_srai_epi32(_mm512_slli_epi32(bytes, 24 - 8 * byte), 24));
+
+// Register tile of the integer products: 3 rows x 4 vectors, each with an integer and a float sum,
+// are 24 of 32 registers.
+constexpr int quant_rows = 3;
+template <int R>
+constexpr int quant_vectors = 4;
+
+LLM_INLINE IntVec set1_int(std::int32_t value) { return _mm512_set1_epi32(value); }
+LLM_INLINE IntVec and_int(IntVec a, IntVec b) { return _mm512_and_si512(a, b); }
+template <int bits>
+LLM_INLINE IntVec shift_right_16(IntVec a) {
+  return bits == 0 ? a : _mm512_srli_epi16(a, bits);
 }
-// A permutation looks at the low 4 bits of its index only: one shift and one look-up per nibble.
-struct NibbleTable {
-  Vec values;
-};
+LLM_INLINE IntVec even_bytes(IntVec a) { return _mm512_srai_epi16(_mm512_slli_epi16(a, 8), 8); }
+LLM_INLINE IntVec odd_bytes(IntVec a) { return _mm512_srai_epi16(a, 8); }
+using ByteTable = IntVec;
 template <NibbleValues values>
-LLM_INLINE NibbleTable nibble_table() {
-  alignas(64) static constexpr auto table = nibble_values(values);
-  return {_mm512_load_ps(table.value)};
+LLM_INLINE ByteTable byte_table() {
+  static constexpr NibbleTable table = nibble_table(values);
+  return _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table.value)));
 }
-template <int shift, NibbleValues values>
-LLM_INLINE Vec nibble_at(IntVec bytes, const NibbleTable& table) {
-  return _mm512_permutexvar_ps(_mm512_srli_epi32(bytes, shift), table.values);
+LLM_INLINE IntVec look_up(const ByteTable& table, IntVec index) {
+  return _mm512_shuffle_epi8(table, index);
+}
+LLM_INLINE IntVec dot_pairs(IntVec sum, IntVec a, IntVec b) {
+#if defined(__AVX512VNNI__)
+  // Not the intrinsic: around it g++ 12 moves every sum through memory.
+  asm("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+  return sum;
+#else
+  return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b));
+#endif
+}
+LLM_INLINE Vec to_float(IntVec a) { return _mm512_cvtepi32_ps(a); }
+LLM_INLINE IntVec round_to_int(Vec a) { return _mm512_cvtps_epi32(a); }
+LLM_INLINE IntVec bits_of(Vec a) { return _mm512_castps_si512(a); }
+LLM_INLINE IntVec max_int(IntVec a, IntVec b) { return _mm512_max_epi32(a, b); }
+LLM_INLINE std::int32_t largest_lane(IntVec a) { return _mm512_reduce_max_epi32(a); }
+LLM_INLINE std::int32_t sum_int_lanes(IntVec a) { return _mm512_reduce_add_epi32(a); }
+LLM_INLINE void store_pairs(std::int16_t* p, IntVec a) {
+  const __m256i narrow = _mm512_cvtepi32_epi16(a);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                      _mm256_shufflehi_epi16(_mm256_shufflelo_epi16(narrow, 0xd8), 0xd8));
 }
 
 }  // namespace

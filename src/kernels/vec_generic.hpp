@@ -5,9 +5,8 @@
 
 #include <cstdint>
 
+#include "kernels/inline.hpp"
 #include "kernels/quant_format.hpp"
-
-#define LLM_INLINE static inline __attribute__((always_inline))
 
 namespace llm::detail {
 namespace {
@@ -190,33 +189,98 @@ LLM_INLINE Vec load_int8(const void* p) {
     return __builtin_convertvector((Int4{b[0], b[1], b[2], b[3]}), Float4);
   });
 }
-// Byte number `byte` of every lane as a signed value.
-template <int byte>
-LLM_INLINE Vec int8_at(IntVec bytes) {
-  return by_quarter([&](int i) {
-    return __builtin_convertvector((Int4)(bytes.q[i] << (24 - 8 * byte)) >> 24, Float4);
+
+// ------------------------------------------------------------------ integers
+
+// Register tile of the integer products.
+constexpr int quant_rows = 2;
+template <int R>
+constexpr int quant_vectors = 1;
+
+template <typename F>
+LLM_INLINE IntVec int_by_quarter(F f) {
+  return {{f(0), f(1), f(2), f(3)}};
+}
+LLM_INLINE IntVec set1_int(std::int32_t value) {
+  const std::uint32_t v = static_cast<std::uint32_t>(value);
+  return int_by_quarter([=](int) { return Uint4{v, v, v, v}; });
+}
+LLM_INLINE IntVec and_int(IntVec a, IntVec b) {
+  return int_by_quarter([&](int i) { return a.q[i] & b.q[i]; });
+}
+// Both halves of every lane by themselves.
+typedef std::uint16_t Uint8 __attribute__((vector_size(16)));
+typedef std::int16_t Int8 __attribute__((vector_size(16)));
+template <int bits>
+LLM_INLINE IntVec shift_right_16(IntVec a) {
+  return int_by_quarter([&](int i) { return (Uint4)((Uint8)a.q[i] >> bits); });
+}
+// Bytes 0 and 2, or 1 and 3, of every lane as two signed 16-bit values.
+LLM_INLINE IntVec even_bytes(IntVec a) {
+  return int_by_quarter([&](int i) { return (Uint4)((Int8)((Uint8)a.q[i] << 8) >> 8); });
+}
+LLM_INLINE IntVec odd_bytes(IntVec a) {
+  return int_by_quarter([&](int i) { return (Uint4)((Int8)a.q[i] >> 8); });
+}
+// Byte i of the result: what index byte i (0 .. 15) stands for.
+using ByteTable = NibbleTable;
+template <NibbleValues values>
+LLM_INLINE ByteTable byte_table() {
+  return nibble_table(values);
+}
+LLM_INLINE IntVec look_up(const ByteTable& table, IntVec index) {
+  std::uint8_t bytes[64];
+  __builtin_memcpy(bytes, &index, sizeof bytes);
+  for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(table.value[byte & 15]);
+  IntVec out;
+  __builtin_memcpy(&out, bytes, sizeof bytes);
+  return out;
+}
+// Every lane: sum + the low halves' product + the high halves' product, signed.
+LLM_INLINE IntVec dot_pairs(IntVec sum, IntVec a, IntVec b) {
+  return int_by_quarter([&](int i) {
+    const Int4 x = (Int4)a.q[i], y = (Int4)b.q[i];
+    return sum.q[i] + (Uint4)((x >> 16) * (y >> 16)) +
+           (Uint4)(((Int4)((Uint4)x << 16) >> 16) * ((Int4)((Uint4)y << 16) >> 16));
   });
 }
-// What the 4 bits from bit `shift` on of every lane stand for.
-struct NibbleTable {};
-template <NibbleValues values>
-LLM_INLINE NibbleTable nibble_table() {
-  return {};
+LLM_INLINE Vec to_float(IntVec a) {
+  return by_quarter([&](int i) { return __builtin_convertvector((Int4)a.q[i], Float4); });
 }
-template <int shift, NibbleValues values>
-LLM_INLINE Vec nibble_at(IntVec bytes, const NibbleTable&) {
-  if constexpr (values == NibbleValues::non_linear || values == NibbleValues::fp4_doubled) {
-    constexpr NibbleTableValues table = nibble_values(values);
-    return by_quarter([&](int i) {
-      const Uint4 code = (bytes.q[i] >> shift) & 15u;
-      return Float4{table.value[code[0]], table.value[code[1]], table.value[code[2]],
-                    table.value[code[3]]};
-    });
-  } else {
-    constexpr int zero_point = -static_cast<int>(nibble_value(values, 0));
-    return by_quarter([&](int i) {
-      return __builtin_convertvector((Int4)((bytes.q[i] >> shift) & 15u) - zero_point, Float4);
-    });
+// To the nearest integer, ties to even; |a| < 2^22.
+LLM_INLINE IntVec round_to_int(Vec a) {
+  return int_by_quarter(
+      [&](int i) { return as_bits(a.q[i] + splat(0x1.8p23f)) - as_bits(splat(0x1.8p23f)); });
+}
+LLM_INLINE IntVec bits_of(Vec a) {
+  return int_by_quarter([&](int i) { return as_bits(a.q[i]); });
+}
+// Signed.
+LLM_INLINE IntVec max_int(IntVec a, IntVec b) {
+  return int_by_quarter([&](int i) {
+    const Uint4 mask = (Uint4)((Int4)a.q[i] > (Int4)b.q[i]);
+    return (mask & a.q[i]) | (~mask & b.q[i]);
+  });
+}
+LLM_INLINE std::int32_t largest_lane(IntVec a) {
+  std::int32_t lanes[16], largest = INT32_MIN;
+  __builtin_memcpy(lanes, &a, sizeof lanes);
+  for (const std::int32_t lane : lanes) largest = lane > largest ? lane : largest;
+  return largest;
+}
+LLM_INLINE std::int32_t sum_int_lanes(IntVec a) {
+  std::int32_t lanes[16], sum = 0;
+  __builtin_memcpy(lanes, &a, sizeof lanes);
+  for (const std::int32_t lane : lanes) sum += lane;
+  return sum;
+}
+// 16 values that fit 16 bits, in every 4 the order 0 2 1 3.
+LLM_INLINE void store_pairs(std::int16_t* p, IntVec a) {
+  std::int32_t lanes[16];
+  __builtin_memcpy(lanes, &a, sizeof lanes);
+  for (int i = 0; i < 16; ++i) {
+    const int from = i % 4 == 1 ? i + 1 : i % 4 == 2 ? i - 1 : i;
+    p[i] = static_cast<std::int16_t>(lanes[from]);
   }
 }
 

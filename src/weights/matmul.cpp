@@ -16,8 +16,10 @@ void multiply(const Matmul<float>& args) {
     throw Error(ErrorCode::internal,
                 "a float product was given a weight in rows, expected one in panels");
   }
-  detail::float_kernels().matmul({args.x, args.ldx, args.m, args.w->panels(), args.panel_begin,
-                                  args.panel_end, args.bias, args.y, args.ldy, args.scratch});
+  const detail::FloatKernels& kernels = detail::float_kernels();
+  const auto product = is_quantized(args.w->dtype()) ? kernels.quantized->matmul : kernels.matmul;
+  product({args.x, args.ldx, args.m, args.w->panels(), args.panel_begin, args.panel_end, args.bias,
+           args.y, args.ldy, args.scratch});
 }
 
 // One matrix-vector product per row of x, so that a row's value does not depend on the others.
@@ -43,7 +45,8 @@ void multiply(const Matmul<double>& args) {
 template <typename S>
 std::int64_t matmul_scratch(std::int64_t cols) {
   if constexpr (std::is_same_v<S, float>) {
-    return detail::float_kernels().matmul_scratch_floats(cols);
+    const detail::FloatKernels& kernels = detail::float_kernels();
+    return std::max(kernels.matmul_scratch_floats(), kernels.quantized->scratch_floats(cols));
   } else {
     return detail::panel_rows * cols;
   }

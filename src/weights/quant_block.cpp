@@ -226,15 +226,15 @@ void decode_block(DType dtype, const std::byte* bytes, QuantBlock& block) {
 
 void block_values_of(DType dtype, const QuantBlock& block, float* out) {
   const QuantFormat format = quant_format(dtype);
-  const NibbleTableValues table = nibble_values(format.values);
+  const NibbleTable table = nibble_table(format.values);
   const std::int64_t groups = block_values(dtype) / format.group;
   const float d = widen_scale(format, block.scale), m = widen_scale(format, block.minimum);
   for (std::int64_t g = 0; g < groups; ++g) {
     const float scale = format.nested ? d * static_cast<float>(block.scale_factors[g]) : d;
     const float minimum = format.nested ? m * static_cast<float>(block.minimum_factors[g]) : m;
     for (std::int64_t i = g * format.group; i < (g + 1) * format.group; ++i) {
-      const float product = scale * (format.nibbles ? table.value[block.codes[i]]
-                                                    : static_cast<float>(block.codes[i]));
+      const int code = format.nibbles ? table.value[block.codes[i]] : block.codes[i];
+      const float product = scale * static_cast<float>(code);
       out[i] = format.minimum ? product + minimum : product;
     }
   }

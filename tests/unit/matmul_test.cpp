@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 
 #include "support/kernel_cases.hpp"
+#include "weights/quant_block.hpp"
 
 namespace llm {
 namespace {
@@ -44,7 +46,9 @@ std::vector<float> run(const FloatKernels& kernels, const Product& p,
                        const std::vector<std::int64_t>& splits = {}) {
   const std::int64_t ldy = p.w->rows() + 5;
   std::vector<float> y(static_cast<std::size_t>(p.m * ldy), untouched);
-  Buffer scratch = test::float_scratch(kernels.matmul_scratch_floats(p.w->cols()));
+  const bool quantized = is_quantized(p.w->dtype());
+  Buffer scratch = test::float_scratch(quantized ? kernels.quantized->scratch_floats(p.w->cols())
+                                                 : kernels.matmul_scratch_floats());
   detail::MatmulArgs args;
   args.x = p.x.data();
   args.ldx = p.ldx;
@@ -58,32 +62,54 @@ std::vector<float> run(const FloatKernels& kernels, const Product& p,
   ends.push_back(detail::panel_count(p.w->rows()));
   for (const std::int64_t end : ends) {
     args.panel_end = end;
-    kernels.matmul(args);
+    quantized ? kernels.quantized->matmul(args) : kernels.matmul(args);
     args.panel_begin = end;
   }
   return y;
 }
 
+// Half a step of the 16-bit activations of each 32 columns; 0 for plain types.
+double rounding_of(const Product& p, std::int64_t row, std::int64_t k) {
+  if (!is_quantized(p.w->dtype())) return 0;
+  double largest = 0;
+  for (std::int64_t i = k / 32 * 32; i < k / 32 * 32 + 32; ++i) {
+    largest = std::max(largest, std::abs(double(p.x[size_t(row * p.ldx + i)])));
+  }
+  return largest / 32767 / 2 * 1.001;
+}
+
 // One rounding of the product and of the sum for each k: at most 2 cols eps/2 of the sum of the
-// absolute terms (fma needs half of it).
-void expect_near_double(const Product& p, const std::vector<double>& w, const std::vector<float>& y,
-                        const std::string& what) {
+// absolute terms (fma needs half of it); and the rounding of the activations.
+void expect_near_double(const Product& p, const std::vector<double>& w, const std::string& what) {
+  std::map<std::string, std::vector<float>> outputs;
+  for (const FloatKernels* kernels : test::available_kernels()) {
+    outputs[std::string(kernels->name)] = run(*kernels, p);
+  }
   const std::int64_t rows = p.w->rows(), cols = p.w->cols(), ldy = rows + 5;
   const double eps = std::numeric_limits<float>::epsilon();
+  std::vector<double> steps;  // [m, cols]
+  for (std::int64_t i = 0; i < p.m; ++i) {
+    for (std::int64_t k = 0; k < cols; ++k) steps.push_back(rounding_of(p, i, k));
+  }
   for (std::int64_t i = 0; i < p.m; ++i) {
     for (std::int64_t n = 0; n < rows; ++n) {
-      double sum = 0, size = 0;
+      double sum = 0, size = 0, rounded = 0;
       for (std::int64_t k = 0; k < cols; ++k) {
         const double term = double(p.x[size_t(i * p.ldx + k)]) * w[size_t(n * cols + k)];
         sum += term;
         size += std::abs(term);
+        rounded += std::abs(w[size_t(n * cols + k)]) * steps[size_t(i * cols + k)];
       }
       const double bias = p.bias.empty() ? 0 : p.bias[size_t(n)];
-      const double tolerance = double(cols + 1) * eps * (size + std::abs(bias));
-      ASSERT_NEAR(y[size_t(i * ldy + n)], sum + bias, tolerance)
-          << what << " row " << i << " " << n;
+      const double tolerance = double(cols + 1) * eps * (size + std::abs(bias)) + rounded;
+      for (const auto& [level, y] : outputs) {
+        ASSERT_NEAR(y[size_t(i * ldy + n)], sum + bias, tolerance)
+            << level << " " << what << " row " << i << " " << n;
+      }
     }
-    for (std::int64_t n = rows; n < ldy; ++n) ASSERT_EQ(y[size_t(i * ldy + n)], untouched) << what;
+    for (const auto& [level, y] : outputs) {
+      for (std::int64_t n = rows; n < ldy; ++n) ASSERT_EQ(y[size_t(i * ldy + n)], untouched);
+    }
   }
 }
 
@@ -100,41 +126,108 @@ TEST(Matmul, AgreesWithDoubleLoops) {
         const std::vector<double> values = tensor.values();
         for (const std::int64_t m : {1, 2, 3, 4, 5, 6, 7, 13}) {
           const Product p = product(w, m, cols % 2 == 1 || m == 13);
-          for (const FloatKernels* kernels : test::available_kernels()) {
-            expect_near_double(p, values, run(*kernels, p),
-                               std::string(kernels->name) + " " + std::string(to_string(dtype)) +
-                                   " " + std::to_string(rows) + "x" + std::to_string(cols) + " m " +
-                                   std::to_string(m));
-            if (HasFatalFailure()) return;
-          }
+          expect_near_double(p, values,
+                             std::string(to_string(dtype)) + " " + std::to_string(rows) + "x" +
+                                 std::to_string(cols) + " m " + std::to_string(m));
+          if (HasFatalFailure()) return;
         }
       }
     }
   }
 }
 
-// Chains of fma over the dequantized values, as the contract says; bits equal on all levels that
-// have fma.
+float plain_chain(const float* x, const double* w, std::int64_t cols) {
+  float sum = 0;
+  for (std::int64_t k = 0; k < cols; ++k) sum = std::fma(x[k], float(w[k]), sum);
+  return sum;
+}
+
+// 32 activations as 16-bit integers; returns their scale.
+float round_activations(const float* x, std::int32_t* codes) {
+  float largest = 0;
+  for (int i = 0; i < 32; ++i) largest = std::max(largest, std::abs(x[i]));
+  const float inverse = 32767.0f / largest;
+  for (int i = 0; i < 32; ++i) codes[i] = std::int32_t(std::nearbyint(x[i] * inverse));
+  return largest / 32767.0f;
+}
+
+float quantized_chain(const float* x, DType dtype, const std::byte* blocks, std::int64_t cols) {
+  const detail::QuantFormat format = detail::quant_format(dtype);
+  detail::QuantBlock block;
+  float y = 0;
+  for (std::int64_t k = 0; k < cols; k += format.group) {
+    const std::int64_t in_block = k % block_values(dtype), g = in_block / format.group;
+    detail::decode_block(dtype, blocks + k / block_values(dtype) * block_bytes(dtype), block);
+    float d =
+        format.bf16_scales ? detail::bf16_to_float(block.scale) : detail::f16_to_float(block.scale);
+    float m = detail::f16_to_float(block.minimum);
+    if (format.nested) {
+      d *= float(block.scale_factors[g]);
+      m *= float(block.minimum_factors[g]);
+    }
+    std::int32_t codes[32], sum = 0, sum_x = 0;
+    const float scale = round_activations(x + k / 32 * 32, codes);
+    for (std::int64_t i = 0; i < format.group; ++i) {
+      const int code = block.codes[in_block + i], c = codes[k % 32 + i];
+      sum += (format.nibbles ? detail::nibble_value(format.values, code) : code) * c;
+      sum_x += c;
+    }
+    y = std::fma(d * scale, float(sum), y);
+    if (format.minimum) y = std::fma(m, scale * float(sum_x), y);
+  }
+  return y;
+}
+
+// The chains that the contract defines; bits equal on all levels that have fma.
 TEST(Matmul, IsTheDefinedChain) {
   for (const DType dtype : test::weight_types) {
     const std::int64_t cols = whole_blocks(dtype, 544);
     const RandomTensor tensor(dtype, 70, cols, 3);
     const Weight w = packed(tensor.get());
     const std::vector<double> values = tensor.values();
+    const std::int64_t row_bytes = cols / block_values(dtype) * block_bytes(dtype);
     const Product p = product(w, 8, true);
     std::vector<float> expected(size_t(8 * 75), untouched);
     for (std::int64_t i = 0; i < 8; ++i) {
+      const float* x = p.x.data() + i * p.ldx;
       for (std::int64_t n = 0; n < 70; ++n) {
-        float sum = 0;
-        for (std::int64_t k = 0; k < cols; ++k) {
-          sum = std::fma(p.x[size_t(i * p.ldx + k)], float(values[size_t(n * cols + k)]), sum);
-        }
+        const float sum =
+            is_quantized(dtype)
+                ? quantized_chain(x, dtype, tensor.get().bytes.data() + n * row_bytes, cols)
+                : plain_chain(x, values.data() + n * cols, cols);
         expected[size_t(i * 75 + n)] = sum + p.bias[size_t(n)];
       }
     }
     for (const FloatKernels* kernels : fma_kernels()) {
       EXPECT_TRUE(test::same_bits(run(*kernels, p), expected))
           << kernels->name << " " << to_string(dtype);
+    }
+  }
+}
+
+// What rounding to integers must not hide or invent.
+TEST(Matmul, QuantizedActivationsAtTheEnds) {
+  for (const DType dtype : {DType::q8_0, DType::q4_0, DType::q4_1, DType::q6_k}) {
+    const RandomTensor tensor(dtype, 64, 256, 9);
+    const Weight w = packed(tensor.get());
+    const auto first = [&](const FloatKernels& kernels, const std::vector<float>& x) {
+      Product p{&w, x, 256, 1, {}};
+      return run(kernels, p)[0];
+    };
+    for (const FloatKernels* kernels : test::available_kernels()) {
+      std::vector<float> x(256);
+      EXPECT_EQ(first(*kernels, x), 0.0f);
+      x[100] = 1e-38f;  // too small for a scale
+      EXPECT_EQ(first(*kernels, x), 0.0f);
+      x[100] = std::numeric_limits<float>::max();
+      EXPECT_FALSE(std::isnan(first(*kernels, x))) << kernels->name << " " << to_string(dtype);
+      for (const float bad :
+           {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+        x[100] = bad;
+        EXPECT_FALSE(std::isfinite(first(*kernels, x))) << kernels->name << " " << to_string(dtype);
+        x[101] = -3;
+        EXPECT_FALSE(std::isfinite(first(*kernels, x)));
+      }
     }
   }
 }
@@ -184,8 +277,10 @@ TEST(Matmul, AllLevelsWithFmaAgreeToTheBit) {
     const Weight w = packed(tensor.get());
     for (const std::int64_t m : {1, 2, 3, 4, 5, 6, 7, 64, 200}) {
       const Product p = product(w, m, m % 2 == 0);
-      EXPECT_TRUE(test::same_bits(run(*levels[0], p), run(*levels[1], p)))
-          << to_string(dtype) << " m " << m;
+      for (const FloatKernels* level : levels) {
+        EXPECT_TRUE(test::same_bits(run(*levels[0], p), run(*level, p)))
+            << level->name << " " << to_string(dtype) << " m " << m;
+      }
     }
   }
 }

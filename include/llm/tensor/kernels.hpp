@@ -4,8 +4,15 @@
 ///
 /// The order of every sum is part of the contract, so that a row's result depends on that row
 /// alone, and AVX2 and AVX-512 agree to the bit:
-///  - matmul: y[m][n] = fma chain over k ascending, started from 0; then + bias[n] (one rounding).
-///    A quantized weight enters as its dequantized float32 value.
+///  - matmul of plain types: y[m][n] = fma chain over k ascending, started from 0; then + bias[n]
+///    (one rounding).
+///  - matmul of quantized types: every 32 activations of a row are rounded to integers x' of 16
+///  bits
+///    with the scale s = max |x| / 32767 (nearest, ties to even, after a multiplication with
+///    32767 / max |x|; a group whose max is below 2^-100 is zero). The weights of a group g are
+///    d_g q + m_g with integers q. Then y = a chain over the groups ascending, started from 0, of
+///    y = fma(d_g * s, float(sum of q x'), y), then y = fma(m_g, s * float(sum of x'), y) if there
+///    are minimums; the integer sums are exact. Then + bias[n].
 ///  - attend: see AttendArgs.
 ///  - elementwise functions and sums use separate multiplications and additions only (no fma), sums
 ///    run over 16 lanes (lane = index mod 16, ascending) added by the tree
@@ -66,7 +73,7 @@ struct MatmulArgs {
   const float* bias = nullptr;  ///< [rows] or null
   float* y = nullptr;           ///< [m, rows], row stride ldy; column n is output n
   std::int64_t ldy = 0;
-  float* scratch = nullptr;  ///< matmul_scratch_floats(cols) floats, 64-byte aligned
+  float* scratch = nullptr;  ///< the kernel's scratch floats, 64-byte aligned
 };
 
 /// Attention of some query rows over one key/value head of one sequence.
@@ -101,10 +108,18 @@ struct AttendArgs {
 /// head_dim rounded up to 16: the row stride of V in a page.
 constexpr std::int64_t padded_head_dim(std::int64_t head_dim) { return (head_dim + 15) / 16 * 16; }
 
-struct FloatKernels {
-  std::string_view name;  ///< "generic", "avx2", "avx512"
+/// Products with quantized weights, in integers.
+struct QuantizedKernels {
   void (*matmul)(const MatmulArgs&);
-  std::int64_t (*matmul_scratch_floats)(std::int64_t cols);
+  std::int64_t (*scratch_floats)(std::int64_t cols);
+};
+
+struct FloatKernels {
+  std::string_view name;  ///< "generic", "avx2", "avx512", "avx512vnni"
+  /// Plain types.
+  void (*matmul)(const MatmulArgs&);
+  std::int64_t (*matmul_scratch_floats)();
+  const QuantizedKernels* quantized;
   void (*attend)(const AttendArgs&);
   std::int64_t (*attend_scratch_floats)(std::int64_t head_dim);
   /// y[i] = f(x[i]); x == y allowed.
@@ -125,7 +140,7 @@ struct FloatKernels {
   std::int64_t (*argmax)(const float* x, std::int64_t n);
 };
 
-/// The table for this CPU. The environment variable LLM_ISA (generic, avx2, avx512) forces a level;
+/// The table for this CPU. The environment variable LLM_ISA (a name above) forces a level;
 /// an unknown one, or one this CPU lacks, is an Error (invalid_option) at the first use.
 const FloatKernels& float_kernels();
 /// The table of a level by name; nullptr when it is not compiled in or this CPU lacks it.

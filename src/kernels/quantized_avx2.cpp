@@ -1,0 +1,13 @@
+// Products with quantized weights for AVX2. Compiled with options of its own: include nothing here
+// that could leave an inline function behind for other files (no Eigen, no standard templates).
+// clang-format off
+#include "kernels/vec_avx2.hpp"  // first: the kernels are written in its terms
+// clang-format on
+#include "kernels/quantized_inl.hpp"
+#include "kernels/tables.hpp"
+
+namespace llm::detail {
+
+constinit const QuantizedKernels avx2_quantized = {matmul_quantized, quantized_scratch_floats};
+
+}  // namespace llm::detail

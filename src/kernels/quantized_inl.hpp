@@ -1,0 +1,334 @@
+// Products with quantized weights in integers, written once over Vec and IntVec.
+//
+// The activations of a row are rounded to 16 bits, with one scale per 32 columns; the products of a
+// group of columns are summed exactly in int32, and each group's sum is scaled and added to the
+// output's chain, groups ascending. Integer sums do not depend on their order, so only that chain
+// defines the bits: no tile, block or number of rows can change them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/inline.hpp"
+#include "kernels/quant_format.hpp"
+#include "llm/tensor/kernels.hpp"
+
+namespace llm::detail {
+namespace {
+
+using Index = std::int64_t;
+
+constexpr Index unit_columns = 32;  // share a scale of the activations
+constexpr float largest_code = 32767.0f;
+constexpr float smallest_scaled = 0x1p-100f;  // groups of activations below are taken for zero
+
+// ------------------------------------------------------------------ activations
+
+// How a row of activations lies in scratch:
+//   codes   int16 [cols], in every 4 columns the order 0 2 1 3: two 16-bit values that meet the
+//           even or the odd bytes of a 32-bit lane of weights
+//   scales  float [cols / 32]
+//   sums    4 bytes per group of weights: int32 -zero_point * sum(codes), where the codes of the
+//           weights have a zero point, or float scale * sum(codes), where they have a minimum
+struct RowLayout {
+  explicit RowLayout(Index cols)
+      : scales(2 * cols), sums(scales + cols / unit_columns * 4), bytes(stride(sums + cols / 4)) {}
+  // Whole cache lines, an odd number of them: the rows of a tile must not share cache sets.
+  static Index stride(Index size) { return ((size + 63) / 64 | 1) * 64; }
+  Index scales, sums, bytes;
+};
+
+// Rows that are rounded at once: as many as leave room for a panel in the second-level cache.
+Index rows_at_once(Index cols) {
+  constexpr Index budget = 384 * 1024, least = 12, most = 96;
+  const Index rows = budget / (2 * cols) / 12 * 12;
+  return rows < least ? least : rows > most ? most : rows;
+}
+
+// What a code of 0 in a panel stands for, where codes count up from there.
+constexpr int zero_point(const QuantFormat& f) {
+  if (!f.nibbles || f.values == NibbleValues::plain) return 0;
+  return is_counting(f.values) ? -nibble_value(f.values, 0) : 0;
+}
+
+LLM_INLINE std::int32_t load_int32(const std::byte* bytes) {
+  std::int32_t value;
+  __builtin_memcpy(&value, bytes, 4);
+  return value;
+}
+LLM_INLINE float load_float(const std::byte* bytes) {
+  float value;
+  __builtin_memcpy(&value, bytes, 4);
+  return value;
+}
+
+// 32 activations -> codes; returns their scale (NaN or infinite if one of them is).
+LLM_INLINE float round_unit(const float* x, std::int16_t* codes, IntVec (&rounded)[2]) {
+  const Vec a[2] = {load(x), load(x + 16)};
+  // Bits of absolute values order as the values do, NaN last.
+  const std::int32_t bits = largest_lane(max_int(bits_of(abs(a[0])), bits_of(abs(a[1]))));
+  float largest;
+  __builtin_memcpy(&largest, &bits, 4);
+  const Vec inverse = set1(largest >= smallest_scaled ? largest_code / largest : 0.0f);
+  LLM_UNROLL for (int i = 0; i < 2; ++i) {
+    rounded[i] = round_to_int(mul(a[i], inverse));
+    store_pairs(codes + 16 * i, rounded[i]);
+  }
+  return largest < smallest_scaled ? 0.0f : largest / largest_code;
+}
+
+template <QuantFormat F>
+void round_row(const float* x, Index cols, const RowLayout& layout, std::byte* row) {
+  std::int16_t* codes = reinterpret_cast<std::int16_t*>(row);
+  float* scales = reinterpret_cast<float*>(row + layout.scales);
+  std::byte* sums = row + layout.sums;
+  for (Index u = 0; u < cols / unit_columns; ++u) {
+    IntVec rounded[2];
+    const float scale = scales[u] =
+        round_unit(x + u * unit_columns, codes + u * unit_columns, rounded);
+    if constexpr (F.minimum || zero_point(F) != 0) {
+      const std::int32_t halves[2] = {sum_int_lanes(rounded[0]), sum_int_lanes(rounded[1])};
+      const std::int32_t of_groups[2] = {F.group == 16 ? halves[0] : halves[0] + halves[1],
+                                         halves[1]};
+      for (int g = 0; g < unit_columns / F.group; ++g, sums += 4) {
+        const float with_scale = scale * static_cast<float>(of_groups[g]);
+        const std::int32_t start = -zero_point(F) * of_groups[g];
+        if constexpr (F.minimum) {
+          __builtin_memcpy(sums, &with_scale, 4);
+        } else {
+          __builtin_memcpy(sums, &start, 4);
+        }
+      }
+    }
+  }
+}
+
+// ------------------------------------------------------------------ weights
+
+// Where the codes of 32 columns lie in a panel.
+template <QuantFormat F>
+LLM_INLINE const std::byte* unit_codes(const std::byte* panel, Index unit) {
+  if constexpr (!F.nested) return panel + unit * F.block_bytes();
+  return panel + unit / 8 * F.block_bytes() + F.head_bytes() +
+         unit % 8 * (F.code_bytes() + F.group_bytes());
+}
+
+// The scales of a group of columns for V vectors of outputs, and the minimums if there are some.
+template <QuantFormat F, int V>
+LLM_INLINE void group_scales(const std::byte* panel, Index unit, int group, int vector, Vec (&d)[V],
+                             Vec (&m)[V]) {
+  const std::byte* bytes = unit_codes<F>(panel, unit) + F.code_bytes() + 64 * group;
+  const std::byte* halves = F.nested ? panel + unit / 8 * F.block_bytes() : bytes;
+  LLM_UNROLL for (int v = 0; v < V; ++v) {
+    const std::byte* at = halves + 32 * (vector + v);
+    d[v] = F.bf16_scales ? load_bf16(at) : load_f16(at);
+    if constexpr (F.minimum) m[v] = load_f16(at + 128);
+    if constexpr (F.nested) {
+      const std::byte* factor = bytes + 16 * (vector + v);
+      d[v] = mul(d[v], load_int8(factor));
+      if constexpr (F.minimum) m[v] = mul(m[v], load_int8(factor + 64 * (32 / F.group)));
+    }
+  }
+}
+
+// Pair p of the columns that one load of codes holds: columns 4 (p / 2) + p % 2 and two further,
+// as 16-bit values.
+template <QuantFormat F, int p>
+LLM_INLINE IntVec code_pairs(IntVec bytes, const ByteTable& table) {
+  if constexpr (!F.nibbles) {
+    return p == 0 ? even_bytes(bytes) : odd_bytes(bytes);
+  } else if constexpr (is_counting(F.values)) {
+    if constexpr (p == 3) return shift_right_16<12>(bytes);
+    return and_int(shift_right_16 < p == 0 ? 0 : p == 1 ? 8 : 4 > (bytes), set1_int(0x000f000f));
+  } else {
+    const IntVec nibbles = p < 2 ? bytes : shift_right_16<4>(bytes);
+    const IntVec values = look_up(table, and_int(nibbles, set1_int(0x0f0f0f0f)));
+    return p % 2 == 0 ? even_bytes(values) : odd_bytes(values);
+  }
+}
+
+// ------------------------------------------------------------------ one tile
+
+// R rows of activations and the 64 outputs of a panel.
+struct QuantTile {
+  const std::byte* rows;
+  RowLayout layout;
+  const std::byte* panel;
+  Index units;  // of 32 columns
+  const float* bias;
+  float* y;
+  Index ldy;
+  Index width;  // outputs that exist
+};
+
+// acc[r][v] += the products of one pair of columns; `codes` and x are those of the pair's load.
+template <QuantFormat F, int p, int R, int V>
+LLM_INLINE void add_pair(IntVec (&acc)[R][V], const std::byte* codes, const ByteTable& table,
+                         const std::byte* x, Index stride) {
+  IntVec w[V];
+  LLM_UNROLL for (int v = 0; v < V; ++v) w[v] = code_pairs<F, p>(load_int(codes + 64 * v), table);
+  LLM_UNROLL for (int r = 0; r < R; ++r) {
+    const IntVec xr = set1_int(load_int32(x + r * stride + 4 * p));
+    LLM_UNROLL for (int v = 0; v < V; ++v) acc[r][v] = dot_pairs(acc[r][v], w[v], xr);
+  }
+}
+
+// The exact sums of a group of columns for V vectors of outputs from `vector` on.
+template <QuantFormat F, int R, int V>
+LLM_INLINE void group_sums(IntVec (&acc)[R][V], const QuantTile& t, const ByteTable& table,
+                           Index unit, int group, int vector) {
+  constexpr Index at_once = F.nibbles ? 8 : 4;
+  const Index stride = t.layout.bytes;
+  LLM_UNROLL for (int r = 0; r < R; ++r) {
+    IntVec start = set1_int(0);
+    if constexpr (zero_point(F) != 0) {
+      const Index place = unit * (unit_columns / F.group) + group;
+      start = set1_int(load_int32(t.rows + r * stride + t.layout.sums + 4 * place));
+    }
+    LLM_UNROLL for (int v = 0; v < V; ++v) acc[r][v] = start;
+  }
+  const std::byte* codes = unit_codes<F>(t.panel, unit) + 64 * vector;
+  for (Index k = group * F.group; k < (group + 1) * F.group; k += at_once) {
+    const std::byte* bytes = codes + k / at_once * 256;
+    const std::byte* x = t.rows + 2 * (unit * unit_columns + k);
+    add_pair<F, 0, R, V>(acc, bytes, table, x, stride);
+    add_pair<F, 1, R, V>(acc, bytes, table, x, stride);
+    if constexpr (F.nibbles) {
+      add_pair<F, 2, R, V>(acc, bytes, table, x, stride);
+      add_pair<F, 3, R, V>(acc, bytes, table, x, stride);
+    }
+  }
+}
+
+// sum[r][vector ...] += what a group of columns contributes.
+template <QuantFormat F, int R, int V>
+LLM_INLINE void add_group(Vec (&sum)[R][4], const QuantTile& t, const ByteTable& table, Index unit,
+                          int group, int vector) {
+  IntVec acc[R][V];
+  group_sums<F, R, V>(acc, t, table, unit, group, vector);
+  Vec d[V], m[V];
+  group_scales<F, V>(t.panel, unit, group, vector, d, m);
+  LLM_UNROLL for (int r = 0; r < R; ++r) {
+    const std::byte* row = t.rows + r * t.layout.bytes;
+    const Vec scale = set1(load_float(row + t.layout.scales + 4 * unit));
+    LLM_UNROLL for (int v = 0; v < V; ++v) {
+      Vec& s = sum[r][vector + v];
+      s = fma(mul(d[v], scale), to_float(acc[r][v]), s);
+    }
+    if constexpr (F.minimum) {
+      const Index place = unit * (unit_columns / F.group) + group;
+      const Vec x_sum = set1(load_float(row + t.layout.sums + 4 * place));
+      LLM_UNROLL for (int v = 0; v < V; ++v) {
+        Vec& s = sum[r][vector + v];
+        s = fma(m[v], x_sum, s);
+      }
+    }
+  }
+}
+
+template <QuantFormat F, int R>
+void panel_times_rows(const QuantTile& t) {
+  constexpr int V = quant_vectors<R>;
+  const ByteTable table = byte_table<F.values>();
+  Vec sum[R][4];
+  LLM_UNROLL for (int r = 0; r < R; ++r) {
+    LLM_UNROLL for (int v = 0; v < 4; ++v) sum[r][v] = zero();
+  }
+  for (Index u = 0; u < t.units; ++u) {
+    for (int vector = 0; vector < 4; vector += V) {
+      LLM_UNROLL for (int group = 0; group < unit_columns / F.group; ++group) {
+        add_group<F, R, V>(sum, t, table, u, group, vector);
+      }
+    }
+  }
+  for (int v = 0; v < 4 && 16 * v < t.width; ++v) {
+    const Index left = t.width - 16 * v;
+    const Vec bias = t.bias ? load_first(t.bias + 16 * v, left) : zero();
+    LLM_UNROLL for (int r = 0; r < R; ++r) {
+      store_first(t.y + r * t.ldy + 16 * v, left, t.bias ? add(sum[r][v], bias) : sum[r][v]);
+    }
+  }
+}
+
+// ------------------------------------------------------------------ products
+
+template <QuantFormat F, int R = quant_rows>
+void panel_times_some(Index rows, const QuantTile& t) {
+  if (rows == R) return panel_times_rows<F, R>(t);
+  if constexpr (R > 1) panel_times_some<F, R - 1>(rows, t);
+}
+
+// The rows [m0, m1), which were rounded, times some panels.
+template <QuantFormat F>
+void multiply_block(const MatmulArgs& a, const RowLayout& layout, const std::byte* rows, Index m0,
+                    Index m1) {
+  const Index panel_size = a.w.cols / (F.nested ? 256 : 32) * F.block_bytes();
+  for (Index p = a.panel_begin; p < a.panel_end; ++p) {
+    const Index output = p * 64;
+    for (Index m = m0; m < m1;) {
+      const Index tiles = (m1 - m + quant_rows - 1) / quant_rows;
+      const Index count = (m1 - m + tiles - 1) / tiles;  // nearly equal tiles
+      panel_times_some<F>(count, {rows + (m - m0) * layout.bytes, layout, a.w.data + p * panel_size,
+                                  a.w.cols / unit_columns, a.bias ? a.bias + output : nullptr,
+                                  a.y + m * a.ldy + output, a.ldy,
+                                  a.w.rows - output < 64 ? a.w.rows - output : 64});
+      m += count;
+    }
+  }
+}
+
+template <DType dtype>
+void multiply_quantized(const MatmulArgs& a) {
+  constexpr QuantFormat F = quant_format(dtype);
+  const RowLayout layout(a.w.cols);
+  std::byte* rows = reinterpret_cast<std::byte*>(a.scratch);
+  const Index block = rows_at_once(a.w.cols);
+  for (Index m0 = 0; m0 < a.m; m0 += block) {
+    const Index m1 = m0 + block < a.m ? m0 + block : a.m;
+    for (Index m = m0; m < m1; ++m) {
+      round_row<F>(a.x + m * a.ldx, a.w.cols, layout, rows + (m - m0) * layout.bytes);
+    }
+    multiply_block<F>(a, layout, rows, m0, m1);
+  }
+}
+
+void matmul_quantized(const MatmulArgs& a) {
+  if (a.m <= 0 || a.panel_begin >= a.panel_end) return;
+  switch (a.w.dtype) {
+    case DType::q5_0:  // lies in panels as q8_0 does
+    case DType::q8_0:
+      return multiply_quantized<DType::q8_0>(a);
+    case DType::q4_0:
+      return multiply_quantized<DType::q4_0>(a);
+    case DType::q4_1:
+      return multiply_quantized<DType::q4_1>(a);
+    case DType::q5_1:
+      return multiply_quantized<DType::q5_1>(a);
+    case DType::iq4_nl:
+      return multiply_quantized<DType::iq4_nl>(a);
+    case DType::mxfp4:
+      return multiply_quantized<DType::mxfp4>(a);
+    case DType::q2_k:
+      return multiply_quantized<DType::q2_k>(a);
+    case DType::q3_k:
+      return multiply_quantized<DType::q3_k>(a);
+    case DType::q4_k:
+      return multiply_quantized<DType::q4_k>(a);
+    case DType::q5_k:
+      return multiply_quantized<DType::q5_k>(a);
+    case DType::q6_k:
+      return multiply_quantized<DType::q6_k>(a);
+    case DType::iq4_xs:
+      return multiply_quantized<DType::iq4_xs>(a);
+    default:
+      return;  // no quantized type
+  }
+}
+
+Index quantized_scratch_floats(Index cols) {
+  const Index whole = (cols + 255) / 256 * 256;
+  return rows_at_once(whole) * RowLayout(whole).bytes / 4;
+}
+
+}  // namespace
+}  // namespace llm::detail
