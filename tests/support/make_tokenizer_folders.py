@@ -59,7 +59,7 @@ def make_gguf(data, name, rows):
     """A folder with the vocabulary of another one as GGUF; the reference reads the other one."""
     folder = data / f"gguf-{name}"
     folder.mkdir(exist_ok=True)
-    source = ROOT / "models" / "bert-model" if name == "bert" else data / name
+    source = ROOT / "models" / "bert-masked-lm" if name == "bert" else data / name
     reference = Folder(str(source))
     if name == "bert":
         bert_gguf(folder / "vocab.gguf", (source / "vocab.txt").read_text().split("\n")[:-1])
