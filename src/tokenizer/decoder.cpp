@@ -1,5 +1,6 @@
 #include "tokenizer/decoder.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -178,6 +179,27 @@ class WordPieceDecoder final : public TokenDecoder {
   bool cleanup_;
 };
 
+// Connectionist temporal classification: repeated tokens are one, padding is none.
+class CtcDecoder final : public TokenDecoder {
+ public:
+  CtcDecoder(std::string pad, std::string delimiter, bool cleanup)
+      : pad_(std::move(pad)), delimiter_(std::move(delimiter)), cleanup_(cleanup) {}
+  void apply(std::vector<std::string>& tokens) const override {
+    tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
+    for (std::string& token : tokens) {
+      token = replace_all(token, pad_, "");
+      if (cleanup_) {
+        token = replace_all(clean_up_spaces(std::move(token), true), delimiter_, " ");
+      }
+    }
+    std::erase(tokens, std::string());
+  }
+
+ private:
+  std::string pad_, delimiter_;
+  bool cleanup_;
+};
+
 std::unique_ptr<TokenDecoder> read_sequence(const JsonFields& fields) {
   std::vector<std::unique_ptr<TokenDecoder>> steps;
   for (const Json& step : fields.array("decoders")) {
@@ -250,13 +272,18 @@ std::unique_ptr<TokenDecoder> read_decoder(const Json& json, const std::string& 
   if (type == "BPEDecoder") {
     return std::make_unique<BpeDecoder>(fields.string_or("suffix", "</w>"));
   }
+  if (type == "CTC") {
+    return std::make_unique<CtcDecoder>(fields.string_or("pad_token", "<pad>"),
+                                        fields.string_or("word_delimiter_token", "|"),
+                                        fields.boolean_or("cleanup", true));
+  }
   if (type == "WordPiece") {
     return std::make_unique<WordPieceDecoder>(fields.string_or("prefix", "##"),
                                               fields.boolean_or("cleanup", true));
   }
   fail_unsupported(where, "decoder", type,
                    "Sequence, ByteLevel, ByteFallback, Fuse, Replace, Strip, Metaspace, "
-                   "BPEDecoder and WordPiece");
+                   "BPEDecoder, CTC and WordPiece");
 }
 
 }  // namespace llm::detail

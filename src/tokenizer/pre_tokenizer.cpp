@@ -170,6 +170,41 @@ class BertPreTokenizer final : public PreTokenizer {
   PunctuationPreTokenizer punctuation_{SplitBehavior::isolated};
 };
 
+class CharDelimiterPreTokenizer final : public PreTokenizer {
+ public:
+  explicit CharDelimiterPreTokenizer(char32_t delimiter) : delimiter_(delimiter) {}
+  void apply(Pieces& pieces) const override {
+    pieces.split([&](std::string_view text, Matches& parts) {
+      cover_code_points(
+          text, [&](char32_t c) { return c == delimiter_; }, parts);
+      apply_behavior(SplitBehavior::removed, parts);
+    });
+  }
+
+ private:
+  char32_t delimiter_;
+};
+
+// Pieces of so many code points; the last one may be shorter.
+class FixedLengthPreTokenizer final : public PreTokenizer {
+ public:
+  explicit FixedLengthPreTokenizer(std::int64_t length) : length_(length) {}
+  void apply(Pieces& pieces) const override {
+    pieces.split([&](std::string_view text, Matches& parts) {
+      std::int64_t count = 0;
+      for (std::uint32_t at = 0; at < text.size(); ++count) {
+        const std::uint32_t end = at + decode_utf8(text, at).bytes;
+        if (count % length_ == 0) parts.push_back({at, at, false});
+        parts.back().end = end;
+        at = end;
+      }
+    });
+  }
+
+ private:
+  std::int64_t length_;
+};
+
 enum class PrependScheme { always, first, never };
 
 class MetaspacePreTokenizer final : public PreTokenizer {
@@ -330,9 +365,17 @@ std::unique_ptr<PreTokenizer> read_pre_tokenizer(const Json& json, const std::st
   }
   if (type == "BertPreTokenizer") return std::make_unique<BertPreTokenizer>();
   if (type == "Metaspace") return read_metaspace(fields);
+  if (type == "CharDelimiterSplit") {
+    return std::make_unique<CharDelimiterPreTokenizer>(fields.code_point("delimiter"));
+  }
+  if (type == "FixedLength") {
+    const std::int64_t length = fields.integer_or("length", 5);
+    if (length < 1) fields.fail("length", "at least 1");
+    return std::make_unique<FixedLengthPreTokenizer>(length);
+  }
   fail_unsupported(where, "pre-tokenizer", type,
                    "Sequence, ByteLevel, Split, Digits, Punctuation, Whitespace, WhitespaceSplit, "
-                   "BertPreTokenizer and Metaspace");
+                   "BertPreTokenizer, Metaspace, CharDelimiterSplit and FixedLength");
 }
 
 }  // namespace llm::detail
