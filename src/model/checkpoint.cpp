@@ -236,12 +236,12 @@ TransformerConfig read_model_config(const std::filesystem::path& path) {
   return detail::open_checkpoint(path, false).config;
 }
 
-std::vector<std::string> supported_model_types() {
-  std::vector<std::string> types;
+std::vector<SupportedFamily> supported_families() {
+  std::vector<SupportedFamily> families;
   for (const detail::ModelFamily& family : detail::model_families()) {
-    types.insert(types.end(), family.model_types.begin(), family.model_types.end());
+    families.push_back({family.model_types, family.heads, family.gguf.architectures});
   }
-  return types;
+  return families;
 }
 
 }  // namespace llm

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "cli/run_command.hpp"
 #include "support/temp_dir.hpp"
 
 namespace llm::test {
@@ -53,6 +54,18 @@ int shell(const fs::path& folder, const std::string& script) {
                               "' && env -u LLM_GENERATE_MODEL bash -euo pipefail script >log 2>&1 "
                               "</dev/null";
   return std::system(command.c_str());
+}
+
+// The table of what is supported is what the program prints.
+TEST(Readme, SupportedTableIsGenerated) {
+  const std::string readme = read(source / "README.md");
+  const std::string begin = "<!-- llm-generate info --supported -->\n", end = "<!-- end -->\n";
+  const auto first = readme.find(begin), last = readme.find(end);
+  ASSERT_NE(first, std::string::npos);
+  ASSERT_NE(last, std::string::npos);
+  const auto table = readme.substr(first + begin.size(), last - first - begin.size());
+  EXPECT_EQ(table, run({"info", "--supported"}).out)
+      << "put the output of llm-generate info --supported between the two marks";
 }
 
 TEST(Readme, ShellBlocksRun) {

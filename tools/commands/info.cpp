@@ -8,6 +8,7 @@
 #include "shell/exit_code.hpp"
 #include "shell/load.hpp"
 #include "shell/model_path.hpp"
+#include "shell/supported.hpp"
 
 namespace llm::shell {
 namespace {
@@ -93,11 +94,18 @@ void write_text(Output& out, const OrderedJson& info, const std::string& prefix)
 int run_info(const Arguments& arguments) {
   CommandLine line("info", "What a model is and what it needs; its weights are not loaded.");
   line.model_option(true);
-  bool json = false;
+  bool json = false, supported = false;
   line.flag("--json", json, "Write one JSON object");
+  line.flag("--supported", supported, "What can be opened at all, as a table; needs no model");
   line.output_options();
   if (const auto done = line.parse(arguments)) return *done;
 
+  if (supported) {
+    Output out(line.output_path(), line.force());
+    out.write(supported_table());
+    out.finish();
+    return exit_ok;
+  }
   const OrderedJson info = describe(find_model(line.model_name()));
   Output out(line.output_path(), line.force());
   if (json) {

@@ -48,8 +48,15 @@ struct HeadOutput {
 /// The configuration of a folder or `.gguf` file without its weights. Throws Error.
 TransformerConfig read_model_config(const std::filesystem::path& path);
 
-/// The model types that can be opened, in the order of the README's table.
-std::vector<std::string> supported_model_types();
+/// A family of models that can be opened.
+struct SupportedFamily {
+  std::vector<std::string> model_types;         ///< `model_type` of config.json
+  std::vector<HeadKind> heads;                  ///< beside hidden states alone
+  std::vector<std::string> gguf_architectures;  ///< `general.architecture`; empty: folders only
+};
+
+/// All families, in the order of the README's table.
+std::vector<SupportedFamily> supported_families();
 
 /// `S` is the scalar of the activations: `float` is the product, `double` the built-in reference.
 template <typename S>
