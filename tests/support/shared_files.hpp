@@ -14,4 +14,12 @@ inline std::filesystem::path shared_files() {
   return std::filesystem::path(LLM_SOURCE_DIR).parent_path() / "shared";
 }
 
+// The folder of models named by LLM_PEER_MODELS, or the one that comparisons with other engines
+// use.
+inline std::filesystem::path peer_models() {
+  if (const char* const named = std::getenv("LLM_PEER_MODELS")) return named;
+  const char* const home = std::getenv("HOME");
+  return std::filesystem::path(home == nullptr ? "" : home) / "llm-peers" / "models";
+}
+
 }  // namespace llm::test
