@@ -41,6 +41,9 @@ TransformerConfig read_config(const ConfigReader& json) {
   c.tie_word_embeddings = json.flag("tie_word_embeddings", true);
   c.encoder = read_stack(json, "encoder");
   c.decoder = read_stack(json, "decoder");
+  if (!json.flag("share_encoder_decoder_embeddings", true)) {
+    c.decoder_vocab_size = json.size("decoder_vocab_size", c.vocab_size);
+  }
   c.decoder.causal = c.decoder.cross_attention = true;
   c.decoder_starts_with_last = json.is_any({"mbart"});  // the language code, where heads read
   if (!c.decoder_start_token_id && !c.eos_token_id.empty()) {
@@ -98,16 +101,17 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   const bool separate = w.has("encoder.embed_tokens.weight") && !w.has("shared.weight");
   const FileTensor* tokens = w.embedding(separate ? "encoder.embed_tokens" : "shared", root,
                                          "lm_head", c.vocab_size, hidden);
-  const FileTensor* target = separate && w.has("decoder.embed_tokens.weight")
-                                 ? w.matrix("decoder.embed_tokens.weight", c.vocab_size, hidden)
-                                 : tokens;
+  const FileTensor* target = tokens;
+  if (c.decoder_vocab_size > 0 || (separate && w.has("decoder.embed_tokens.weight"))) {
+    target = w.embedding("decoder.embed_tokens", root, "lm_head", c.target_vocab_size(), hidden);
+  }
   m.encoder = bind_stack(w.scope("encoder"), c.encoder, tokens);
   m.decoder = bind_stack(w.scope("decoder"), c.decoder, target);
   m.head = bind_seq2seq_head(root, c);
   if (c.head == HeadKind::language_model) {
     m.lm_head = root.lm_head("lm_head", target, c.tie_word_embeddings, Bias::no);
     if (root.has("final_logits_bias")) {
-      m.lm_head.parts.front().bias = root.row_vector("final_logits_bias", c.vocab_size);
+      m.lm_head.parts.front().bias = root.row_vector("final_logits_bias", c.target_vocab_size());
     }
   }
   return m;

@@ -41,8 +41,9 @@ Scheduler<S>::Scheduler(const Generator<S>& generator, const GenerationConfig& c
     : generator_(generator),
       source_(source),
       sink_(sink),
-      limits_{generator.model().vocab_size(), generator.model().is_encoder_decoder(),
-              generator.model().max_length(), generator.model().max_source_length()},
+      limits_{generator.model().vocab_size(), generator.model().source_vocab_size(),
+              generator.model().is_encoder_decoder(), generator.model().max_length(),
+              generator.model().max_source_length()},
       config_(std::make_shared<const GenerationConfig>(config)),
       drawn_seed_(draw_seed()) {
   config.validate();

@@ -181,7 +181,7 @@ Task prepare_task(GenerationRequest request, std::shared_ptr<const GenerationCon
                   const ModelLimits& limits, const Tokenizer* tokenizer, Overflow overflow) {
   check_options(*config, limits, tokenizer);
   Prompt prompt = encode(request, tokenizer);
-  check_ids(prompt.ids, limits.vocab_size);
+  check_ids(prompt.ids, limits.source_vocab_size);
   Task task;
   task.tokenizer = tokenizer;
   task.is_encoder_decoder = limits.is_encoder_decoder;

@@ -43,6 +43,16 @@ void check_length(std::int64_t length, const StackConfig& c, const char* what) {
                   "; shorten it, or choose how to cut it with the overflow option");
 }
 
+void check_ids(std::span<const TokenId> ids, std::int64_t vocab_size) {
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] >= 0 && ids[i] < vocab_size) continue;
+    throw Error(ErrorCode::invalid_input,
+                "token " + std::to_string(i) + " is id " + std::to_string(ids[i]) +
+                    ", the vocabulary of the model has ids 0 to " + std::to_string(vocab_size - 1) +
+                    "; the tokenizer does not fit the model");
+  }
+}
+
 void refuse_adapters_to_gguf(const detail::Checkpoint& checkpoint,
                              const std::filesystem::path& path) {
   if (!checkpoint.rename) return;
@@ -105,7 +115,7 @@ std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
 
 template <typename S>
 std::int64_t Model<S>::vocab_size() const {
-  return lm_head_.empty() ? config_.vocab_size : lm_head_.linear.outputs();
+  return lm_head_.empty() ? config_.target_vocab_size() : lm_head_.linear.outputs();
 }
 
 template <typename S>
@@ -119,15 +129,20 @@ std::optional<std::int64_t> Model<S>::max_source_length() const {
 }
 
 template <typename S>
-void Model<S>::check_ids(std::span<const TokenId> ids) const {
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    if (ids[i] < 0 || ids[i] >= config_.vocab_size) {
-      throw Error(ErrorCode::invalid_input, "token " + std::to_string(i) + " is id " +
-                                                std::to_string(ids[i]) +
-                                                ", the vocabulary of the model has ids 0 to " +
-                                                std::to_string(config_.vocab_size - 1) +
-                                                "; the tokenizer does not fit the model");
-    }
+void Model<S>::check_input(const EncoderInput& input) const {
+  if (input.ids.empty()) throw Error(ErrorCode::invalid_input, "a text has no tokens");
+  check_ids(input.ids, config_.vocab_size);
+  if (input.type_ids.empty()) return;
+  if (input.type_ids.size() != input.ids.size()) {
+    throw Error(ErrorCode::invalid_input,
+                "a text has " + std::to_string(input.ids.size()) + " tokens and " +
+                    std::to_string(input.type_ids.size()) + " token types; give one for each");
+  }
+  for (const std::int32_t type : input.type_ids) {
+    if (type >= 0 && type < std::max<std::int64_t>(config_.type_vocab_size, 1)) continue;
+    throw Error(ErrorCode::invalid_input, "token type " + std::to_string(type) +
+                                              " is outside the model's, which has " +
+                                              std::to_string(config_.type_vocab_size));
   }
 }
 
@@ -139,8 +154,7 @@ TensorView<const S> Model<S>::encode(std::span<const EncoderInput> inputs, Works
                 "this is a decoder-only model (" + config_.model_type + "), it has no encoder");
   }
   for (const EncoderInput& input : inputs) {
-    if (input.ids.empty()) throw Error(ErrorCode::invalid_input, "a source has no tokens");
-    check_ids(input.ids);
+    check_input(input);
     check_length(static_cast<std::int64_t>(input.ids.size()), config_.encoder, "a source");
   }
   return encoder_.encode(inputs, *pool_, workspace, taps);
@@ -194,7 +208,7 @@ TensorView<const S> Model<S>::step(std::span<const StepInput<S>> batch, Workspac
     auto& state = static_cast<DecoderState<S>&>(*input.state);
     const auto count = static_cast<std::int64_t>(input.ids.size());
     if (count == 0) throw Error(ErrorCode::invalid_input, "a step has no tokens");
-    check_ids(input.ids);
+    check_ids(input.ids, config_.target_vocab_size());
     check_length(state.length() + count, config_.decoder, "a sequence");
     segments.push_back({input.ids, {}, rows, state.length(), &state.self(), state.cross()});
     for (std::int64_t t = input.all_logits ? 0 : count - 1; t < count; ++t) {
@@ -272,8 +286,7 @@ TensorView<const S> Model<S>::decoder_states(std::span<const EncoderInput> input
   std::vector<std::span<const TokenId>> sources;
   std::vector<std::vector<TokenId>> shifted;  // what an encoder-decoder's decoder reads
   for (const EncoderInput& input : inputs) {
-    if (input.ids.empty()) throw Error(ErrorCode::invalid_input, "a text has no tokens");
-    check_ids(input.ids);
+    check_input(input);
     check_length(static_cast<std::int64_t>(input.ids.size()), config_.decoder, "a text");
     sources.push_back(is_encoder_decoder() ? input.ids : std::span<const TokenId>());
     shifted.push_back(is_encoder_decoder()

@@ -17,6 +17,7 @@ namespace llm::detail {
 /// What a model accepts; the part of LanguageModel that does not depend on the scalar.
 struct ModelLimits {
   std::int64_t vocab_size = 0;
+  std::int64_t source_vocab_size = 0;
   bool is_encoder_decoder = false;
   std::optional<std::int64_t> max_length;
   std::optional<std::int64_t> max_source_length;

@@ -44,6 +44,8 @@ class LanguageModel {
   virtual ~LanguageModel() = default;
 
   virtual std::int64_t vocab_size() const = 0;
+  /// Ids that a source may have; only models with two vocabularies have another number.
+  virtual std::int64_t source_vocab_size() const { return vocab_size(); }
   virtual bool is_encoder_decoder() const = 0;
   /// Largest number of decoder positions (prompt + new tokens); nullopt when positions are
   /// unbounded (relative biases).

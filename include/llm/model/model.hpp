@@ -77,6 +77,7 @@ class Model : public LanguageModel<S> {
   bool has_pooler() const { return !pooler_.empty(); }
 
   std::int64_t vocab_size() const override;
+  std::int64_t source_vocab_size() const override { return config_.vocab_size; }
   bool is_encoder_decoder() const override { return config_.kind == ModelKind::encoder_decoder; }
   std::optional<std::int64_t> max_length() const override;
   std::optional<std::int64_t> max_source_length() const override;
@@ -112,7 +113,7 @@ class Model : public LanguageModel<S> {
   Model() = default;
   TensorView<const S> decoder_states(std::span<const EncoderInput> inputs, Workspace& workspace,
                                      Taps<S>* taps) const;
-  void check_ids(std::span<const TokenId> ids) const;
+  void check_input(const EncoderInput& input) const;
 
   TransformerConfig config_;
   ModelInfo info_;

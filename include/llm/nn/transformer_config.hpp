@@ -114,7 +114,8 @@ struct TransformerConfig {
   StackConfig encoder;  ///< encoder, encoder_decoder
   StackConfig decoder;  ///< decoder, encoder_decoder
   std::int64_t vocab_size = 0;
-  std::int64_t type_vocab_size = 0;  ///< segments (BERT); 0: none
+  std::int64_t decoder_vocab_size = 0;  ///< encoder-decoder with two vocabularies; 0: vocab_size
+  std::int64_t type_vocab_size = 0;     ///< segments (BERT); 0: none
   bool tie_word_embeddings = true;
   double logits_scale = 1.0;  ///< factor on the last hidden state before the LM head
 
@@ -126,6 +127,11 @@ struct TransformerConfig {
   std::map<std::int64_t, std::string> id2label;
   std::int64_t num_labels = 0;  ///< outputs of a classifier; 0: as many as its file has
   std::string problem_type;     ///< sequence classification
+
+  /// Ids that the decoder reads and writes.
+  std::int64_t target_vocab_size() const {
+    return decoder_vocab_size > 0 ? decoder_vocab_size : vocab_size;
+  }
 };
 
 }  // namespace llm
