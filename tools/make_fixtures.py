@@ -267,8 +267,7 @@ def make_reference(fixture, path, spec, source=None):
         print(
             f"  eos {eos} occurs in {sum((eos == r).any() for r in rows)} of {len(rows)} generations"
         )
-    texts = reference.tokenizer is not None and "no_texts" not in spec
-    for text in proven_texts(path, spec, reference.tokenizer) if texts else []:
+    for text in proven_texts(path, spec, reference.tokenizer) if reference.tokenizer else []:
         reference.add_text(text, True)
         reference.add_text(text, False)
     folder = path if os.path.isdir(path) else os.path.dirname(path)

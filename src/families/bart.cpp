@@ -30,7 +30,6 @@ StackConfig read_stack(const ConfigReader& json, const std::string& side) {
   if (json.flag("scale_embedding", false)) {
     s.embedding_scale = std::sqrt(static_cast<double>(s.hidden_size));
   }
-  s.attention_scale = 1.0 / std::sqrt(static_cast<double>(s.head_dim));
   s.hidden_act = json.activation("activation_function", "gelu");
   return s;
 }

@@ -36,7 +36,6 @@ TransformerConfig read_config(const ConfigReader& json) {
   d.embedding_norm = true;
   d.residual_from_norm = json.flag("apply_residual_connection_post_layernorm", false);
   d.positions = AlibiPositions{alibi_slopes(d.num_attention_heads)};
-  d.attention_scale = 1.0 / std::sqrt(static_cast<double>(d.head_dim));
   d.causal = true;
   d.hidden_act = Activation::gelu_tanh;
   return c;
@@ -82,22 +81,17 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
 }
 
 GgufLayout gguf() {
-  return {{"bloom"},
-          "bloom",
-          {{"n_layer", "{}.block_count"},
-           {"hidden_size", "{}.embedding_length"},
-           {"n_head", "{}.attention.head_count"},
-           {"layer_norm_epsilon", "{}.attention.layer_norm_epsilon"}},
-          {{"transformer.word_embeddings", "token_embd"},
-           {"transformer.word_embeddings_layernorm", "token_embd_norm"},
-           {"transformer.ln_f", "output_norm"},
-           {"lm_head", "output"},
-           {"transformer.h.{}.input_layernorm", "blk.{}.attn_norm"},
-           {"transformer.h.{}.self_attention.query_key_value", "blk.{}.attn_qkv"},
-           {"transformer.h.{}.self_attention.dense", "blk.{}.attn_output"},
-           {"transformer.h.{}.post_attention_layernorm", "blk.{}.ffn_norm"},
-           {"transformer.h.{}.mlp.dense_h_to_4h", "blk.{}.ffn_up"},
-           {"transformer.h.{}.mlp.dense_4h_to_h", "blk.{}.ffn_down"}}};
+  GgufLayout layout{{"bloom"}, "bloom", {}, {}};
+  layout.fields({"n_layer=block_count", "hidden_size=embedding_length",
+                 "n_head=attention.head_count", "layer_norm_epsilon=attention.layer_norm_epsilon"});
+  layout.names("", "",
+               {"transformer.word_embeddings=token_embd",
+                "transformer.word_embeddings_layernorm=token_embd_norm",
+                "transformer.ln_f=output_norm", "lm_head=output"});
+  return layout.names("transformer.h.{}.", "blk.{}.",
+                      {"input_layernorm=attn_norm", "self_attention.query_key_value=attn_qkv",
+                       "self_attention.dense=attn_output", "post_attention_layernorm=ffn_norm",
+                       "mlp.dense_h_to_4h=ffn_up", "mlp.dense_4h_to_h=ffn_down"});
 }
 
 }  // namespace

@@ -1,7 +1,5 @@
 // DistilBERT (arXiv:1910.01108): BERT without segments and pooler, with its own names.
 // Reference: transformers modeling_distilbert.py.
-#include <cmath>
-
 #include "families/bert_layers.hpp"
 
 namespace llm::detail {
@@ -22,7 +20,6 @@ TransformerConfig read_config(const ConfigReader& json) {
   e.embedding_norm = true;
   e.final_norm = false;
   e.positions = LearnedPositions{};
-  e.attention_scale = 1.0 / std::sqrt(static_cast<double>(e.head_dim));
   e.hidden_act = json.activation("activation", "gelu");
   return c;
 }

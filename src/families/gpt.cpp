@@ -1,7 +1,5 @@
 // GPT (Radford et al. 2018): post-norm decoder, learned positions, fused query-key-value stored
 // transposed. Reference: transformers modeling_openai.py.
-#include <cmath>
-
 #include "families/heads.hpp"
 
 namespace llm::detail {
@@ -21,7 +19,6 @@ TransformerConfig read_config(const ConfigReader& json) {
   d.norm_placement = NormPlacement::post;
   d.final_norm = false;
   d.positions = LearnedPositions{};
-  d.attention_scale = 1.0 / std::sqrt(static_cast<double>(d.head_dim));
   d.causal = true;
   // Its "gelu" is the tanh form.
   d.hidden_act = json.activation("afn", "gelu");

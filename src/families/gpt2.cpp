@@ -1,7 +1,5 @@
 // GPT-2 (Radford et al. 2019): pre-norm decoder, layer norm, learned positions, fused
 // query-key-value stored transposed (Conv1D). Reference: transformers modeling_gpt2.py.
-#include <cmath>
-
 #include "families/heads.hpp"
 
 namespace llm::detail {
@@ -22,9 +20,7 @@ TransformerConfig read_config(const ConfigReader& json) {
   d.max_position_embeddings = json.size("n_positions", 1024);
   d.norm_eps = json.number("layer_norm_epsilon", 1e-5);
   d.positions = LearnedPositions{};
-  d.attention_scale = json.flag("scale_attn_weights", true)
-                          ? 1.0 / std::sqrt(static_cast<double>(d.head_dim))
-                          : 1.0;
+  if (!json.flag("scale_attn_weights", true)) d.attention_scale = 1.0;
   d.scale_attn_by_inverse_layer_idx = json.flag("scale_attn_by_inverse_layer_idx", false);
   d.causal = true;
   d.hidden_act = json.activation("activation_function", "gelu_new");
@@ -58,24 +54,16 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
 }
 
 GgufLayout gguf() {
-  return {{"gpt2"},
-          "gpt2",
-          {{"n_layer", "{}.block_count"},
-           {"n_embd", "{}.embedding_length"},
-           {"n_inner", "{}.feed_forward_length"},
-           {"n_head", "{}.attention.head_count"},
-           {"n_positions", "{}.context_length"},
-           {"layer_norm_epsilon", "{}.attention.layer_norm_epsilon"}},
-          {{"transformer.wte", "token_embd"},
-           {"transformer.wpe", "position_embd"},
-           {"transformer.ln_f", "output_norm"},
-           {"lm_head", "output"},
-           {"transformer.h.{}.ln_1", "blk.{}.attn_norm"},
-           {"transformer.h.{}.attn.c_attn", "blk.{}.attn_qkv"},
-           {"transformer.h.{}.attn.c_proj", "blk.{}.attn_output"},
-           {"transformer.h.{}.ln_2", "blk.{}.ffn_norm"},
-           {"transformer.h.{}.mlp.c_fc", "blk.{}.ffn_up"},
-           {"transformer.h.{}.mlp.c_proj", "blk.{}.ffn_down"}}};
+  GgufLayout layout{{"gpt2"}, "gpt2", {}, {}};
+  layout.fields({"n_layer=block_count", "n_embd=embedding_length", "n_inner=feed_forward_length",
+                 "n_head=attention.head_count", "n_positions=context_length",
+                 "layer_norm_epsilon=attention.layer_norm_epsilon"});
+  layout.names("", "",
+               {"transformer.wte=token_embd", "transformer.wpe=position_embd",
+                "transformer.ln_f=output_norm", "lm_head=output"});
+  return layout.names("transformer.h.{}.", "blk.{}.",
+                      {"ln_1=attn_norm", "attn.c_attn=attn_qkv", "attn.c_proj=attn_output",
+                       "ln_2=ffn_norm", "mlp.c_fc=ffn_up", "mlp.c_proj=ffn_down"});
 }
 
 }  // namespace

@@ -6,45 +6,11 @@
 #include <cmath>
 
 #include "families/heads.hpp"
+#include "families/layer_patterns.hpp"
 #include "model/rotary.hpp"
 
 namespace llm::detail {
 namespace {
-
-// SmolLM3 rotates all layers but every fourth, or those that `no_rope_layers` marks with a 1.
-std::vector<bool> rotary_layers(const ConfigReader& json, std::int64_t layers) {
-  std::vector<bool> rotated;
-  if (!json.is_any({"smollm3"})) return rotated;
-  const std::vector<double> marks = json.numbers("no_rope_layers");
-  const std::int64_t interval = json.size("no_rope_layer_interval", 4);
-  if (!marks.empty() && static_cast<std::int64_t>(marks.size()) != layers) {
-    json.reject("no_rope_layers", "expected one number for each layer");
-  }
-  for (std::int64_t i = 0; i < layers; ++i) {
-    rotated.push_back(marks.empty() ? (i + 1) % interval != 0
-                                    : marks[static_cast<std::size_t>(i)] != 0);
-  }
-  return rotated;
-}
-
-// Keys each layer looks back at: all layers of Mistral, the later ones of Qwen, those of SmolLM3
-// without positions, or as `layer_types` says. Empty: all keys everywhere.
-std::vector<std::int64_t> windows(const ConfigReader& json, const StackConfig& d) {
-  const bool mistral = json.is_any({"mistral"});
-  if (json.is_any({"llama"}) || (!mistral && !json.flag("use_sliding_window", false))) return {};
-  if (json.has_null("sliding_window")) return {};
-  const std::int64_t window = json.size("sliding_window", 4096);
-  std::vector<std::int64_t> result(static_cast<std::size_t>(d.num_hidden_layers), window);
-  const std::vector<std::string> types = json.texts("layer_types");
-  const std::int64_t first = mistral ? 0 : json.count("max_window_layers", 28);
-  for (std::size_t i = 0; i < result.size(); ++i) {
-    const bool full = i < types.size()          ? types[i] == "full_attention"
-                      : d.rotary_layers.empty() ? static_cast<std::int64_t>(i) < first
-                                                : d.rotary_layers[i];
-    if (full) result[i] = 0;
-  }
-  return result;
-}
 
 TransformerConfig read_config(const ConfigReader& json) {
   TransformerConfig c = json.common();
@@ -69,8 +35,8 @@ TransformerConfig read_config(const ConfigReader& json) {
   d.causal = true;
   d.hidden_act = json.activation("hidden_act", "silu");
   d.gated = true;
-  d.rotary_layers = rotary_layers(json, d.num_hidden_layers);
-  d.attention_window = windows(json, d);
+  d.rotary_layers = read_rotary_layers(json, d.num_hidden_layers);
+  d.attention_window = read_windows(json, d);
   return c;
 }
 
@@ -127,32 +93,21 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
 }
 
 GgufLayout gguf(const std::string& architecture) {
-  return {{architecture},
-          architecture,
-          {{"num_hidden_layers", "{}.block_count"},
-           {"hidden_size", "{}.embedding_length"},
-           {"intermediate_size", "{}.feed_forward_length"},
-           {"num_attention_heads", "{}.attention.head_count"},
-           {"num_key_value_heads", "{}.attention.head_count_kv"},
-           {"head_dim", "{}.attention.key_length"},
-           {"max_position_embeddings", "{}.context_length"},
-           {"rms_norm_eps", "{}.attention.layer_norm_rms_epsilon"},
-           {"rope_theta", "{}.rope.freq_base"},
-           {"vocab_size", "{}.vocab_size"}},
-          {{"model.embed_tokens", "token_embd"},
-           {"model.norm", "output_norm"},
-           {"lm_head", "output"},
-           {"model.layers.{}.input_layernorm", "blk.{}.attn_norm"},
-           {"model.layers.{}.self_attn.q_proj", "blk.{}.attn_q"},
-           {"model.layers.{}.self_attn.k_proj", "blk.{}.attn_k"},
-           {"model.layers.{}.self_attn.q_norm", "blk.{}.attn_q_norm"},
-           {"model.layers.{}.self_attn.k_norm", "blk.{}.attn_k_norm"},
-           {"model.layers.{}.self_attn.v_proj", "blk.{}.attn_v"},
-           {"model.layers.{}.self_attn.o_proj", "blk.{}.attn_output"},
-           {"model.layers.{}.post_attention_layernorm", "blk.{}.ffn_norm"},
-           {"model.layers.{}.mlp.gate_proj", "blk.{}.ffn_gate"},
-           {"model.layers.{}.mlp.up_proj", "blk.{}.ffn_up"},
-           {"model.layers.{}.mlp.down_proj", "blk.{}.ffn_down"}}};
+  GgufLayout layout{{architecture}, architecture, {}, {}};
+  layout.fields(
+      {"num_hidden_layers=block_count", "hidden_size=embedding_length",
+       "intermediate_size=feed_forward_length", "num_attention_heads=attention.head_count",
+       "num_key_value_heads=attention.head_count_kv", "head_dim=attention.key_length",
+       "max_position_embeddings=context_length", "rms_norm_eps=attention.layer_norm_rms_epsilon",
+       "rope_theta=rope.freq_base", "vocab_size=vocab_size"});
+  layout.names("", "",
+               {"model.embed_tokens=token_embd", "model.norm=output_norm", "lm_head=output"});
+  return layout.names(
+      "model.layers.{}.", "blk.{}.",
+      {"input_layernorm=attn_norm", "self_attn.q_proj=attn_q", "self_attn.k_proj=attn_k",
+       "self_attn.v_proj=attn_v", "self_attn.o_proj=attn_output", "self_attn.q_norm=attn_q_norm",
+       "self_attn.k_norm=attn_k_norm", "post_attention_layernorm=ffn_norm",
+       "mlp.gate_proj=ffn_gate", "mlp.up_proj=ffn_up", "mlp.down_proj=ffn_down"});
 }
 
 }  // namespace

@@ -23,6 +23,25 @@ std::string supported_list() {
 
 }  // namespace
 
+GgufLayout& GgufLayout::fields(std::initializer_list<std::string_view> names) {
+  for (const std::string_view name : names) {
+    const std::size_t middle = name.find('=');
+    keys.push_back(
+        {std::string(name.substr(0, middle)), "{}." + std::string(name.substr(middle + 1))});
+  }
+  return *this;
+}
+
+GgufLayout& GgufLayout::names(const std::string& ours, const std::string& theirs,
+                              std::initializer_list<std::string_view> names) {
+  for (const std::string_view name : names) {
+    const std::size_t middle = name.find('=');
+    tensors.push_back({ours + std::string(name.substr(0, middle)),
+                       theirs + std::string(name.substr(middle + 1))});
+  }
+  return *this;
+}
+
 const std::vector<ModelFamily>& model_families() {
   static const std::vector<ModelFamily> families{
       bert_family(),    distilbert_family(), roberta_family(), gpt_family(),   gpt2_family(),

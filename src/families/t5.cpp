@@ -148,50 +148,30 @@ void complete(const WeightStore& store, Json& config) {
 }
 
 GgufLayout gguf() {
-  return {
-      {"t5", "t5encoder"},
-      "t5",
-      {{"num_layers", "{}.block_count"},
-       {"num_decoder_layers", "{}.decoder_block_count"},
-       {"d_model", "{}.embedding_length"},
-       {"d_ff", "{}.feed_forward_length"},
-       {"d_kv", "{}.attention.key_length"},
-       {"num_heads", "{}.attention.head_count"},
-       {"layer_norm_epsilon", "{}.attention.layer_norm_rms_epsilon"},
-       {"relative_attention_num_buckets", "{}.attention.relative_buckets_count"},
-       {"decoder_start_token_id", "{}.decoder_start_token_id"}},
-      {{"shared", "token_embd"},
-       {"lm_head", "output"},
-       {"encoder.final_layer_norm", "enc.output_norm"},
-       {"encoder.block.{}.layer.0.layer_norm", "enc.blk.{}.attn_norm"},
-       {"encoder.block.{}.layer.0.SelfAttention.q", "enc.blk.{}.attn_q"},
-       {"encoder.block.{}.layer.0.SelfAttention.k", "enc.blk.{}.attn_k"},
-       {"encoder.block.{}.layer.0.SelfAttention.v", "enc.blk.{}.attn_v"},
-       {"encoder.block.{}.layer.0.SelfAttention.o", "enc.blk.{}.attn_o"},
-       {"encoder.block.{}.layer.0.SelfAttention.relative_attention_bias", "enc.blk.{}.attn_rel_b"},
-       {"encoder.block.{}.layer.1.layer_norm", "enc.blk.{}.ffn_norm"},
-       {"encoder.block.{}.layer.1.DenseReluDense.wi", "enc.blk.{}.ffn_up"},
-       {"encoder.block.{}.layer.1.DenseReluDense.wi_0", "enc.blk.{}.ffn_gate"},
-       {"encoder.block.{}.layer.1.DenseReluDense.wi_1", "enc.blk.{}.ffn_up"},
-       {"encoder.block.{}.layer.1.DenseReluDense.wo", "enc.blk.{}.ffn_down"},
-       {"decoder.final_layer_norm", "dec.output_norm"},
-       {"decoder.block.{}.layer.0.layer_norm", "dec.blk.{}.attn_norm"},
-       {"decoder.block.{}.layer.0.SelfAttention.q", "dec.blk.{}.attn_q"},
-       {"decoder.block.{}.layer.0.SelfAttention.k", "dec.blk.{}.attn_k"},
-       {"decoder.block.{}.layer.0.SelfAttention.v", "dec.blk.{}.attn_v"},
-       {"decoder.block.{}.layer.0.SelfAttention.o", "dec.blk.{}.attn_o"},
-       {"decoder.block.{}.layer.0.SelfAttention.relative_attention_bias", "dec.blk.{}.attn_rel_b"},
-       {"decoder.block.{}.layer.1.layer_norm", "dec.blk.{}.cross_attn_norm"},
-       {"decoder.block.{}.layer.1.EncDecAttention.q", "dec.blk.{}.cross_attn_q"},
-       {"decoder.block.{}.layer.1.EncDecAttention.k", "dec.blk.{}.cross_attn_k"},
-       {"decoder.block.{}.layer.1.EncDecAttention.v", "dec.blk.{}.cross_attn_v"},
-       {"decoder.block.{}.layer.1.EncDecAttention.o", "dec.blk.{}.cross_attn_o"},
-       {"decoder.block.{}.layer.2.layer_norm", "dec.blk.{}.ffn_norm"},
-       {"decoder.block.{}.layer.2.DenseReluDense.wi", "dec.blk.{}.ffn_up"},
-       {"decoder.block.{}.layer.2.DenseReluDense.wi_0", "dec.blk.{}.ffn_gate"},
-       {"decoder.block.{}.layer.2.DenseReluDense.wi_1", "dec.blk.{}.ffn_up"},
-       {"decoder.block.{}.layer.2.DenseReluDense.wo", "dec.blk.{}.ffn_down"}},
-      complete};
+  GgufLayout layout{{"t5", "t5encoder"}, "t5", {}, {}, complete};
+  layout.fields({"num_layers=block_count", "num_decoder_layers=decoder_block_count",
+                 "d_model=embedding_length", "d_ff=feed_forward_length",
+                 "d_kv=attention.key_length", "num_heads=attention.head_count",
+                 "layer_norm_epsilon=attention.layer_norm_rms_epsilon",
+                 "relative_attention_num_buckets=attention.relative_buckets_count",
+                 "decoder_start_token_id=decoder_start_token_id"});
+  layout.names("", "",
+               {"shared=token_embd", "lm_head=output", "encoder.final_layer_norm=enc.output_norm",
+                "decoder.final_layer_norm=dec.output_norm"});
+  for (const std::string side : {"encoder", "decoder"}) {
+    const std::string ours = side + ".block.{}.layer.", theirs = side.substr(0, 3) + ".blk.{}.";
+    layout.names(ours + "0.", theirs,
+                 {"layer_norm=attn_norm", "SelfAttention.q=attn_q", "SelfAttention.k=attn_k",
+                  "SelfAttention.v=attn_v", "SelfAttention.o=attn_o",
+                  "SelfAttention.relative_attention_bias=attn_rel_b"});
+    layout.names(ours + (side == "encoder" ? "1." : "2."), theirs,
+                 {"layer_norm=ffn_norm", "DenseReluDense.wi=ffn_up", "DenseReluDense.wi_0=ffn_gate",
+                  "DenseReluDense.wi_1=ffn_up", "DenseReluDense.wo=ffn_down"});
+  }
+  return layout.names("decoder.block.{}.layer.1.", "dec.blk.{}.",
+                      {"layer_norm=cross_attn_norm", "EncDecAttention.q=cross_attn_q",
+                       "EncDecAttention.k=cross_attn_k", "EncDecAttention.v=cross_attn_v",
+                       "EncDecAttention.o=cross_attn_o"});
 }
 
 }  // namespace

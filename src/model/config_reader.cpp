@@ -131,6 +131,7 @@ void ConfigReader::read_heads(std::string_view name, StackConfig& stack) const {
     reject(name, "expected a divisor of the hidden size " + std::to_string(stack.hidden_size));
   }
   stack.head_dim = stack.hidden_size / stack.num_attention_heads;
+  stack.attention_scale = 1.0 / std::sqrt(static_cast<double>(stack.head_dim));
 }
 
 std::int64_t ConfigReader::count(std::string_view name, std::int64_t otherwise) const {

@@ -30,7 +30,8 @@ class ConfigReader {
   // A size: 1 <= value <= 2^31 - 1. The first overload throws bad_format when it is absent.
   std::int64_t size(std::string_view name) const;
   std::int64_t size(std::string_view name, std::int64_t otherwise) const;
-  // Sets the numbers of heads and their width from a field that must divide hidden_size.
+  // Sets the numbers of heads, their width and the usual scale of their scores from a field that
+  // must divide hidden_size.
   void read_heads(std::string_view name, StackConfig& stack) const;
   // As size(), but 0 is allowed.
   std::int64_t count(std::string_view name, std::int64_t otherwise) const;

@@ -2,7 +2,9 @@
 // type, made in one file of families/. Shared code never asks for a family's name.
 #pragma once
 
+#include <initializer_list>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "llm/model/model_source.hpp"
@@ -25,6 +27,12 @@ struct GgufLayout {
   std::vector<GgufName> tensors;
   // Fields of config.json that follow from the tensors alone; null: none do.
   void (*complete)(const WeightStore& store, Json& config) = nullptr;
+
+  // Adds fields of config.json and metadata keys below "{}.": "hidden_size=embedding_length".
+  GgufLayout& fields(std::initializer_list<std::string_view> names);
+  // Adds tensors below two prefixes: names("h.{}.", "blk.{}.", {"ln_1=attn_norm", ...}).
+  GgufLayout& names(const std::string& ours, const std::string& theirs,
+                    std::initializer_list<std::string_view> names);
 };
 
 struct ModelFamily {

@@ -50,9 +50,10 @@ def beams(folder):
     options = {"do_sample": False, "num_beams": 4, "num_return_sequences": 2, "max_new_tokens": 40}
     rows = golden["rows"][:WORDS]
     sequences = [reference.generate(row["input_ids"], options) for row in rows]
-    return {"options": options, "rows": [
-        {"word": row["word"], "sequences": s} for row, s in zip(rows, sequences)
-    ]}
+    return {
+        "options": options,
+        "rows": [{"word": row["word"], "sequences": s} for row, s in zip(rows, sequences)],
+    }
 
 
 def main():

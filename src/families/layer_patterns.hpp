@@ -1,0 +1,17 @@
+// Layers of a decoder that differ from each other: which rotate their queries and keys, and how far
+// each looks back. What LLaMA's descendants have in common.
+#pragma once
+
+#include "model/config_reader.hpp"
+
+namespace llm::detail {
+
+// SmolLM3 rotates all layers but every fourth, or those that `no_rope_layers` marks with a 1.
+// Empty: all layers.
+std::vector<bool> read_rotary_layers(const ConfigReader& json, std::int64_t layers);
+
+// Keys each layer looks back at: all layers of Mistral, the later ones of Qwen, those of SmolLM3
+// without positions, or as `layer_types` says. Empty: all keys everywhere.
+std::vector<std::int64_t> read_windows(const ConfigReader& json, const StackConfig& d);
+
+}  // namespace llm::detail
