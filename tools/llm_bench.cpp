@@ -19,6 +19,7 @@ struct Options {
   std::string model, dtype = "f32";
   std::vector<std::string> adapters;
   int threads = 0, repeat = 5;
+  bool only_load = false;
   std::int64_t prompt_tokens = 128, new_tokens = 64;
 };
 
@@ -62,8 +63,15 @@ int bench(const Options& options) {
   for (const std::string& text : options.adapters) {
     load_options.adapters.push_back(llm::shell::find_adapter(text));
   }
-  const double load = seconds(
-      [&] { model = llm::Model<S>::load(llm::shell::find_model(options.model), load_options); });
+  std::vector<double> load;
+  for (int i = 0; i < (options.only_load ? options.repeat : 1); ++i) {
+    load.push_back(seconds(
+        [&] { model = llm::Model<S>::load(llm::shell::find_model(options.model), load_options); }));
+  }
+  if (options.only_load) {
+    print(options, "load", "s", load);
+    return 0;
+  }
   llm::Workspace workspace;
   const std::vector<llm::TokenId> tokens =
       some_tokens(options.prompt_tokens + options.new_tokens, model->vocab_size());
@@ -90,7 +98,7 @@ int bench(const Options& options) {
     prefill.push_back(static_cast<double>(options.prompt_tokens) / prefill_seconds);
     decode.push_back(static_cast<double>(options.new_tokens) / decode_seconds);
   }
-  print(options, "load", "s", {load});
+  print(options, "load", "s", load);
   print(options, "prefill", "tokens/s", prefill);
   print(options, "decode", "tokens/s", decode);
   return 0;
@@ -105,6 +113,7 @@ int main(int argc, char** argv) {
   app.add_option("--adapter", options.adapters,
                  "LoRA adapter: FOLDER or FOLDER@WEIGHT (repeatable)")
       ->allow_extra_args(false);
+  app.add_flag("--only-load,--only_load", options.only_load, "Measure only how long opening takes");
   app.add_option("--dtype", options.dtype, "f32 or f64");
   app.add_option("-t,--threads", options.threads, "Threads (default: one per core)")
       ->check(CLI::Range(0, 4096));

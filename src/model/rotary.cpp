@@ -17,10 +17,9 @@ std::vector<double> base_frequencies(double theta, std::int64_t dim) {
 }
 
 // Llama 3.1: long wavelengths are stretched by `factor`, short ones kept, a ramp in between.
-void scale_llama3(const ConfigReader& rope, std::vector<double>& frequencies) {
+void scale_llama3(const ConfigReader& rope, double context, std::vector<double>& frequencies) {
   const double factor = rope.number("factor"), low = rope.number("low_freq_factor"),
                high = rope.number("high_freq_factor");
-  const double context = rope.number("original_max_position_embeddings");
   for (double& f : frequencies) {
     const double wavelength = 2 * std::numbers::pi / f;
     if (wavelength > context / low) {
@@ -34,9 +33,9 @@ void scale_llama3(const ConfigReader& rope, std::vector<double>& frequencies) {
 
 // YaRN (arXiv:2309.00071): low frequencies are interpolated by `factor`, high ones kept, with a
 // ramp between the dimensions that make beta_fast and beta_slow turns within the original context.
-void scale_yarn(const ConfigReader& rope, double theta, RotaryPositions& positions) {
+void scale_yarn(const ConfigReader& rope, double theta, double context,
+                RotaryPositions& positions) {
   const double factor = rope.number("factor");
-  const double context = rope.number("original_max_position_embeddings");
   const auto mscale = [&](double weight) {
     return factor <= 1 ? 1.0 : 0.1 * weight * std::log(factor) + 1.0;
   };
@@ -70,14 +69,17 @@ RotaryPositions read_rotary(const ConfigReader& json, std::int64_t head_dim) {
       rope.has("rope_theta") ? rope.number("rope_theta") : json.number("rope_theta", 10000.0);
   if (!(theta > 0)) json.reject("rope_theta", "expected a positive number");
   RotaryPositions positions{base_frequencies(theta, head_dim), 1.0};
+  // Positions the model was trained with, before the scaling.
+  const double context =
+      rope.number("original_max_position_embeddings", json.number("max_position_embeddings", 2048));
   const std::string type = rope.text("rope_type", rope.text("type", "default"));
   if (type == "linear") {
     const double factor = rope.number("factor");
     for (double& f : positions.inverse_frequencies) f /= factor;
   } else if (type == "llama3") {
-    scale_llama3(rope, positions.inverse_frequencies);
+    scale_llama3(rope, context, positions.inverse_frequencies);
   } else if (type == "yarn") {
-    scale_yarn(rope, theta, positions);
+    scale_yarn(rope, theta, context, positions);
   } else if (type != "default" && type != "dynamic") {
     // "dynamic" changes the frequencies only for texts beyond max_position_embeddings, and then
     // with the length: keys of earlier passes would no longer fit, and the result would depend on
