@@ -86,7 +86,33 @@ TEST_P(DamagedConfig, Fields) {
 INSTANTIATE_TEST_SUITE_P(Fixtures, DamagedConfig,
                          testing::Values("llama-gqa", "llama-rope-llama3", "gpt2-scaled", "t5-v1_1",
                                          "gpt_neo-windows", "bloom-lm", "bert-model",
-                                         "roberta-tagger", "bart-classifier", "qwen2-windows"),
+                                         "roberta-tagger", "bart-classifier", "qwen2-windows",
+                                         "smollm3-windows", "umt5-lm", "t5-tagger", "mbart-qa",
+                                         "marian-two-vocabularies", "llama-rope-yarn"),
+                         [](const auto& fixture) {
+                           std::string name = fixture.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+// The same for the metadata and the table of tensors of GGUF files.
+class DamagedGguf : public testing::TestWithParam<const char*> {};
+
+TEST_P(DamagedGguf, Head) {
+  const fs::path file = llm::test::models_dir() / GetParam() / "model.gguf";
+  const std::string text = llm::detail::read_file(file, 1 << 20);
+  const llm::test::TempDir dir;
+  llm::test::Mutator mutate(2);
+  for (int i = 0; i < 300; ++i) {
+    const std::size_t head = std::min<std::size_t>(text.size(), 12000);
+    dir.write("model.gguf", mutate(text.substr(0, head)) + text.substr(head));
+    load(dir.path() / "model.gguf");
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Fixtures, DamagedGguf,
+                         testing::Values("gguf-t5-f32", "gguf-t5encoder-q8_0", "gguf-bert-q4_1",
+                                         "gguf-qwen2-q8_0", "gguf-bloom-f16", "gguf-llama-yarn"),
                          [](const auto& fixture) {
                            std::string name = fixture.param;
                            std::replace(name.begin(), name.end(), '-', '_');
