@@ -3,8 +3,12 @@
 // A row {"text": T} gives {"ids", "offsets" (bytes), "decoded", "decoded_all"}; {"ids": [...]}
 // gives
 // {"decoded", "decoded_all"}; an llm::Error gives {"error"}. "pair", "special", "target" and
-// "language" are optional.
+// "language" are optional. {"file": F, "lines": true or false} encodes the lines of a file one by
+// one or the whole file and gives {"seconds", "tokens"}.
+#include <chrono>
+#include <fstream>
 #include <iostream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -15,7 +19,23 @@ namespace {
 
 using Json = nlohmann::json;
 
+Json measure(const llm::Tokenizer& tokenizer, const Json& row) {
+  std::ifstream in(row["file"].get<std::string>(), std::ios::binary);
+  std::vector<std::string> texts;
+  if (row.value("lines", true)) {
+    for (std::string line; std::getline(in, line);) texts.push_back(line);
+  } else {
+    texts.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+  }
+  std::size_t tokens = 0;
+  const auto start = std::chrono::steady_clock::now();
+  for (const std::string& text : texts) tokens += tokenizer.encode(text).ids.size();
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+  return {{"seconds", taken.count()}, {"tokens", tokens}};
+}
+
 Json run(const llm::Tokenizer& tokenizer, const Json& row) {
+  if (row.contains("file")) return measure(tokenizer, row);
   Json out;
   std::vector<llm::TokenId> ids;
   if (row.contains("text")) {
@@ -55,7 +75,7 @@ int main(int argc, char** argv) {
       } catch (const llm::Error& error) {
         out = {{"error", error.what()}};
       }
-      std::cout << out.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
+      std::cout << out.dump(-1, ' ', false, Json::error_handler_t::replace) << std::endl;
     }
   } catch (const llm::Error& error) {
     std::cerr << error.what() << '\n';
