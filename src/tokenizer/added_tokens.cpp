@@ -56,6 +56,7 @@ void AddedTokens::add(AddedToken token, const Vocabulary& model, const std::stri
 
 void AddedTokens::finish(const Normalizer* normalizer) {
   for (const auto& [id, token] : by_id_) {
+    if (!token.in_text) continue;
     if (!token.normalized) {
       plain_trie_.insert(token.content, id);
       continue;

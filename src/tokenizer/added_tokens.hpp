@@ -23,6 +23,7 @@ struct AddedToken {
   bool lstrip = false;       // takes white space before it along
   bool rstrip = false;       // and behind it
   bool single_word = false;  // not inside a word
+  bool in_text = true;       // looked for in texts at all
 };
 
 class AddedTokens {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <numeric>
 #include <queue>
 
 #include "llm/core/error.hpp"
@@ -26,6 +27,36 @@ void MergeTable::insert(TokenId left, TokenId right, Merge merge) {
   std::size_t slot = hash(key) & mask_;
   while (slots_[slot].key != free_slot && slots_[slot].key != key) slot = (slot + 1) & mask_;
   slots_[slot] = {key, merge};
+}
+
+MergeTable merges_by_score(const Vocabulary& vocabulary, const std::vector<double>& scores,
+                           const std::vector<bool>& may_merge) {
+  constexpr std::size_t max_bytes = 512;  // longer tokens are found as a whole or not at all
+  struct Found {
+    TokenId left, right;
+    Merge merge;
+  };
+  std::vector<std::size_t> order(scores.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return scores[a] > scores[b]; });
+  std::vector<Found> found;
+  std::uint32_t rank = 0;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    if (i > 0 && scores[order[i]] != scores[order[i - 1]]) ++rank;
+    const auto id = static_cast<TokenId>(order[i]);
+    const std::string_view token = vocabulary.token(id);
+    const bool may = may_merge.empty() || may_merge[order[i]];
+    if (!may || token.size() > max_bytes || vocabulary.find(token) != id) continue;
+    for (std::size_t cut = 1; cut < token.size(); ++cut) {
+      const auto left = vocabulary.find(token.substr(0, cut));
+      const auto right = left ? vocabulary.find(token.substr(cut)) : std::nullopt;
+      if (right) found.push_back({*left, *right, {rank, id}});
+    }
+  }
+  MergeTable merges(found.size());
+  for (const Found& pair : found) merges.insert(pair.left, pair.right, pair.merge);
+  return merges;
 }
 
 // Pieces of one text repeat: the most recent short ones are remembered, slot by hash.

@@ -56,6 +56,11 @@ class MergeTable {
   std::size_t mask_ = 0;
 };
 
+// For vocabularies with scores instead of merges: any two tokens that make a third one for which
+// may_merge says true (all when it is empty) may be merged, that of the best score first.
+MergeTable merges_by_score(const Vocabulary& vocabulary, const std::vector<double>& scores,
+                           const std::vector<bool>& may_merge);
+
 class Bpe final : public TokenModel {
  public:
   using Merges = std::vector<std::pair<std::string_view, std::string_view>>;

@@ -6,7 +6,6 @@
 #include <array>
 #include <cmath>
 #include <cstring>
-#include <numeric>
 
 #include "core/gguf.hpp"
 #include "llm/core/error.hpp"
@@ -30,7 +29,6 @@ enum TokenType : std::int64_t {
 };
 
 constexpr const char* space = "\xE2\x96\x81";  // "▁" stands for a space
-constexpr std::size_t max_merged_bytes = 512;  // longer tokens are found as a whole or not at all
 
 class GgufVocabulary {
  public:
@@ -158,7 +156,12 @@ class GgufVocabulary {
     if (const auto unk = special_id("unknown_token_id", 0)) {
       options.unk_token = vocabulary_.token(*unk);
     }
-    MergeTable merges = merges_by_score(scores);
+    if (std::any_of(scores.begin(), scores.end(), [](double s) { return std::isnan(s); })) {
+      throw Error(ErrorCode::bad_format, where_ + ": a token's score is not a number", where_);
+    }
+    std::vector<bool> may_merge(scores.size());
+    for (std::size_t id = 0; id < scores.size(); ++id) may_merge[id] = type(id) == normal;
+    MergeTable merges = merges_by_score(vocabulary_, scores, may_merge);
     parts.model =
         std::make_unique<Bpe>(std::move(vocabulary_), std::move(merges), std::move(options));
   }
@@ -215,39 +218,8 @@ class GgufVocabulary {
     }
     const auto unk = special_id("unknown_token_id", 2);
     parts.model = std::make_unique<Unigram>(std::move(vocabulary_), std::move(scores),
-                                            unk.value_or(-1), has_bytes, where_);
+                                            UnigramOptions{unk.value_or(-1), has_bytes}, where_);
     adds_eos_ = true;
-  }
-
-  // Any two tokens that make a third may be merged; the best score goes first.
-  MergeTable merges_by_score(const std::vector<double>& scores) const {
-    std::vector<std::size_t> order(tokens_->size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    if (std::any_of(scores.begin(), scores.end(), [](double s) { return std::isnan(s); })) {
-      throw Error(ErrorCode::bad_format, where_ + ": a token's score is not a number", where_);
-    }
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return scores[a] > scores[b]; });
-    struct Found {
-      TokenId left, right;
-      Merge merge;
-    };
-    std::vector<Found> found;
-    std::uint32_t rank = 0;
-    for (std::size_t i = 0; i < order.size(); ++i) {
-      const std::size_t id = order[i];
-      if (i > 0 && scores[id] != scores[order[i - 1]]) ++rank;
-      const std::string_view token = (*tokens_)[id];
-      if (type(id) != normal || token.size() > max_merged_bytes) continue;
-      for (std::size_t cut = 1; cut < token.size(); ++cut) {
-        const auto left = vocabulary_.find(token.substr(0, cut));
-        const auto right = left ? vocabulary_.find(token.substr(cut)) : std::nullopt;
-        if (right) found.push_back({*left, *right, {rank, static_cast<TokenId>(id)}});
-      }
-    }
-    MergeTable merges(found.size());
-    for (const Found& pair : found) merges.insert(pair.left, pair.right, pair.merge);
-    return merges;
   }
 
   std::optional<TokenId> special_id(const char* name, std::int64_t otherwise) const {

@@ -8,15 +8,23 @@
 #include "tokenizer/model.hpp"
 #include "tokenizer/segment_tokenizer.hpp"
 #include "tokenizer/sentencepiece_library.hpp"
-#include "tokenizer/sentencepiece_model.hpp"
+#include "tokenizer/sentencepiece_steps.hpp"
 #include "tokenizer/sources.hpp"
 
 namespace llm::detail {
 namespace {
 
-SentencepieceLibrary open_library(const std::filesystem::path& file) {
-  return {read_file(file, max_sentencepiece_bytes), file.string()};
-}
+// One of the two models.
+struct Side {
+  explicit Side(const std::filesystem::path& file)
+      : Side(read_file(file, max_sentencepiece_bytes), file.string()) {}
+  Side(const std::string& bytes, const std::string& where)
+      : library(bytes, where),
+        steps(make_sentencepiece_steps(parse_sentencepiece_model(bytes, where), where)) {}
+
+  SentencepieceLibrary library;  // ids to text
+  SentencepieceSteps steps;      // text to pieces
+};
 
 Vocabulary read_vocabulary_file(const std::filesystem::path& file) {
   const Json json = Json{{"vocab", read_json_file(file)}};
@@ -50,7 +58,7 @@ class MarianTokenizer final : public SegmentTokenizer {
     return is_target && target_vocabulary_ ? *target_vocabulary_ : vocabulary_;
   }
 
-  SentencepieceLibrary source_, target_;
+  Side source_, target_;
   Vocabulary vocabulary_;
   std::optional<Vocabulary> target_vocabulary_;  // where the decoder has one of its own
   AddedTokens added_;
@@ -59,8 +67,8 @@ class MarianTokenizer final : public SegmentTokenizer {
 };
 
 MarianTokenizer::MarianTokenizer(const std::filesystem::path& folder, TokenizerConfig config)
-    : source_(open_library(folder / "source.spm")),
-      target_(open_library(folder / "target.spm")),
+    : source_(folder / "source.spm"),
+      target_(folder / "target.spm"),
       vocabulary_(read_vocabulary_file(folder / "vocab.json")) {
   if (config.separate_vocabularies) {
     target_vocabulary_ = read_vocabulary_file(folder / "target_vocab.json");
@@ -156,16 +164,35 @@ void MarianTokenizer::encode_run(std::string_view run, std::size_t begin, bool i
       begin += end + 2;
     }
   }
-  (is_target ? target_ : source_).encode(run, [&](const SentencepieceLibrary::Piece& piece) {
-    out.ids.push_back(id_or_unknown(piece.text, is_target));
-    out.offsets.push_back({begin + piece.begin, begin + piece.end});
-  });
+  const SentencepieceSteps& steps = (is_target ? target_ : source_).steps;
+  Pieces pieces(run);
+  pieces.rewrite([&](AlignedText& text) { steps.normalizer->apply(text); });
+  if (steps.pre_tokenizer != nullptr) steps.pre_tokenizer->apply(pieces);
+  const Vocabulary& known = steps.model->vocabulary();
+  const auto scratch = steps.model->make_scratch();
+  std::vector<ModelToken> tokens;
+  for (const Piece& piece : pieces.list) {
+    tokens.clear();
+    if (piece.added != Piece::none) {
+      tokens.push_back({piece.added, 0, piece.end - piece.begin});
+    } else {
+      steps.model->encode(pieces.text(piece), false, scratch.get(), tokens);
+    }
+    for (const ModelToken& token : tokens) {
+      // What the model does not know the vocabulary may know.
+      const std::string_view text = pieces.text(piece).substr(token.begin, token.end - token.begin);
+      const bool is_byte = known.token(token.id).starts_with("<0x");
+      out.ids.push_back(id_or_unknown(is_byte ? known.token(token.id) : text, is_target));
+      const Span span = pieces.original_span(piece, token.begin, token.end);
+      out.offsets.push_back({begin + span.begin, begin + span.end});
+    }
+  }
 }
 
 std::string MarianTokenizer::decode(std::span<const TokenId> ids,
                                     const DecodeOptions& options) const {
   // The reference takes the source's model where both share a vocabulary.
-  const SentencepieceLibrary& library = target_vocabulary_ ? target_ : source_;
+  const SentencepieceLibrary& library = (target_vocabulary_ ? target_ : source_).library;
   std::string text;
   std::vector<std::string> run;
   const auto flush = [&] {

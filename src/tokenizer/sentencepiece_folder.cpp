@@ -15,7 +15,6 @@ namespace llm::detail {
 namespace {
 
 constexpr const char* space = "\xE2\x96\x81";  // "▁" stands for a space
-constexpr std::size_t max_merged_bytes = 512;  // longer pieces are found as a whole or not at all
 constexpr std::int64_t max_placeholders = 100'000;
 
 constexpr std::array<const char*, 25> mbart_languages = {
@@ -189,7 +188,9 @@ class SentencepieceFolder {
     BpeOptions options;
     options.fuse_unk = true;
     options.byte_fallback = true;
-    MergeTable merges = merges_by_id();
+    std::vector<double> scores(scores_.size());  // the piece with the smallest id goes first
+    for (std::size_t id = 0; id < scores.size(); ++id) scores[id] = -static_cast<double>(id);
+    MergeTable merges = merges_by_score(vocabulary_, scores, {});
     parts_.model =
         std::make_unique<Bpe>(std::move(vocabulary_), std::move(merges), std::move(options));
     const bool prefix = config_.add_prefix_space.value_or(true);
@@ -198,33 +199,12 @@ class SentencepieceFolder {
     parts_.decoder = make_sentencepiece_decoder(prefix);
   }
 
-  // Any two pieces that make a third may be merged; the one with the smallest id goes first.
-  MergeTable merges_by_id() const {
-    struct Pair {
-      TokenId left, right;
-      Merge merge;
-    };
-    std::vector<Pair> pairs;
-    for (TokenId id = 0; id < vocabulary_.size(); ++id) {
-      const std::string_view token = vocabulary_.token(id);
-      if (token.size() > max_merged_bytes || vocabulary_.find(token) != id) continue;
-      for (std::size_t cut = 1; cut < token.size(); ++cut) {
-        const auto left = vocabulary_.find(token.substr(0, cut));
-        const auto right = left ? vocabulary_.find(token.substr(cut)) : std::nullopt;
-        if (right) pairs.push_back({*left, *right, {static_cast<std::uint32_t>(pairs.size()), id}});
-      }
-    }
-    MergeTable merges(pairs.size());
-    for (const Pair& pair : pairs) merges.insert(pair.left, pair.right, pair.merge);
-    return merges;
-  }
-
   TokenId id_of(const std::string& token) const {
     return parts_.model->vocabulary().find(token).value_or(-1);
   }
   void set_unigram(std::int64_t unk) {
-    parts_.model =
-        std::make_unique<Unigram>(std::move(vocabulary_), std::move(scores_), unk, false, where_);
+    parts_.model = std::make_unique<Unigram>(std::move(vocabulary_), std::move(scores_),
+                                             UnigramOptions{.unk = unk}, where_);
   }
 
   // Words are what stands between white space, each with a "▁" before it.

@@ -33,40 +33,11 @@ SentencepieceLibrary::SentencepieceLibrary(std::string_view bytes, const std::st
 SentencepieceLibrary::SentencepieceLibrary(SentencepieceLibrary&&) noexcept = default;
 SentencepieceLibrary::~SentencepieceLibrary() = default;
 
-void SentencepieceLibrary::encode(std::string_view text,
-                                  const std::function<void(const Piece&)>& take) const {
-  sentencepiece::ImmutableSentencePieceText encoded;
-  check(processor_->library.Encode(absl::string_view(text.data(), text.size()),
-                                   encoded.mutable_proto()),
-        ErrorCode::invalid_input, processor_->where);
-  for (const auto& piece : encoded.pieces()) {
-    take({{piece.piece().data(), piece.piece().size()},
-          static_cast<TokenId>(piece.id()),
-          piece.begin(),
-          piece.end()});
-  }
-}
-
 std::string SentencepieceLibrary::decode(const std::vector<std::string>& pieces) const {
   std::string text;
   check(processor_->library.Decode(pieces, &text), ErrorCode::invalid_input, processor_->where);
   return text;
 }
-
-std::string SentencepieceLibrary::decode(const std::vector<TokenId>& ids) const {
-  std::string text;
-  check(processor_->library.Decode(ids, &text), ErrorCode::invalid_input, processor_->where);
-  return text;
-}
-
-TokenId SentencepieceLibrary::size() const { return processor_->library.GetPieceSize(); }
-std::string SentencepieceLibrary::token(TokenId id) const {
-  return processor_->library.IdToPiece(id);
-}
-bool SentencepieceLibrary::is_control(TokenId id) const {
-  return processor_->library.IsControl(id);
-}
-bool SentencepieceLibrary::is_byte(TokenId id) const { return processor_->library.IsByte(id); }
 
 SentencepieceLibrary::SpecialIds SentencepieceLibrary::special() const {
   const auto& library = processor_->library;

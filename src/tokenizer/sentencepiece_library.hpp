@@ -1,8 +1,7 @@
-// Google's sentencepiece library, which is named nowhere else: one model that cuts texts into
-// pieces.
+// Google's sentencepiece library, which is named nowhere else: it checks a model and makes text of
+// pieces. Texts are cut by sentencepiece_steps.cpp, which says why.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,12 +13,6 @@ namespace llm::detail {
 
 class SentencepieceLibrary {
  public:
-  // A piece and the bytes [begin, end) of the text it stands for.
-  struct Piece {
-    std::string_view text;
-    TokenId id = 0;
-    std::size_t begin = 0, end = 0;
-  };
   struct SpecialIds {  // -1: none
     TokenId bos = -1, eos = -1, unk = -1, pad = -1;
   };
@@ -29,17 +22,8 @@ class SentencepieceLibrary {
   SentencepieceLibrary(SentencepieceLibrary&&) noexcept;
   ~SentencepieceLibrary();
 
-  // Hands out the pieces of valid UTF-8 one by one.
-  void encode(std::string_view text, const std::function<void(const Piece&)>& take) const;
   // Text of pieces as they are spelled; ones that the model does not know stay as they are.
   std::string decode(const std::vector<std::string>& pieces) const;
-  // The same by ids, all of them known.
-  std::string decode(const std::vector<TokenId>& ids) const;
-
-  TokenId size() const;
-  std::string token(TokenId id) const;
-  bool is_control(TokenId id) const;
-  bool is_byte(TokenId id) const;
   SpecialIds special() const;
 
  private:

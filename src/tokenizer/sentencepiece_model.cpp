@@ -105,17 +105,20 @@ void read_trainer_settings(std::string_view bytes, const std::string& where,
   Message message(bytes, where);
   while (message.next()) {
     if (message.field() == 3) model.algorithm = message.number();
+    if (message.field() == 24) model.space_is_suffix = message.number() != 0;
     if (message.field() == 35) model.byte_fallback = message.number() != 0;
   }
 }
 
-std::string read_charsmap(std::string_view bytes, const std::string& where) {
-  std::string charsmap;
+void read_normalizer_settings(std::string_view bytes, const std::string& where,
+                              SentencepieceModel& model) {
   Message message(bytes, where);
   while (message.next()) {
-    if (message.field() == 2) charsmap = message.bytes();
+    if (message.field() == 2) model.charsmap = message.bytes();
+    if (message.field() == 3) model.adds_prefix = message.number() != 0;
+    if (message.field() == 4) model.removes_extra_spaces = message.number() != 0;
+    if (message.field() == 5) model.escapes_spaces = message.number() != 0;
   }
-  return charsmap;
 }
 
 }  // namespace
@@ -126,7 +129,7 @@ SentencepieceModel parse_sentencepiece_model(std::string_view bytes, const std::
   while (message.next()) {
     if (message.field() == 1) model.pieces.push_back(read_piece(message.bytes(), where));
     if (message.field() == 2) read_trainer_settings(message.bytes(), where, model);
-    if (message.field() == 3) model.charsmap = read_charsmap(message.bytes(), where);
+    if (message.field() == 3) read_normalizer_settings(message.bytes(), where, model);
     if (model.pieces.size() > static_cast<std::size_t>(Vocabulary::max_ids)) {
       message.fail("more than " + std::to_string(Vocabulary::max_ids) + " pieces");
     }

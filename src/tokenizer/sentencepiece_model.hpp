@@ -31,6 +31,10 @@ struct SentencepieceModel {
   std::vector<Piece> pieces;  // by id
   std::uint64_t algorithm = unigram;
   bool byte_fallback = false;
+  bool adds_prefix = true;           // a space before the text (behind it: space_is_suffix)
+  bool removes_extra_spaces = true;  // those at the ends and all but one of a run
+  bool escapes_spaces = true;        // spaces become "▁"
+  bool space_is_suffix = false;
   std::string charsmap;  // compiled character map, empty when there is none
 };
 

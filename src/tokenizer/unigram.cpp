@@ -21,12 +21,14 @@ struct Unigram::Scratch final : ModelScratch {
   std::vector<ModelToken> path;
 };
 
-Unigram::Unigram(Vocabulary vocabulary, std::vector<double> scores, std::int64_t unk,
-                 bool byte_fallback, const std::string& where)
+Unigram::Unigram(Vocabulary vocabulary, std::vector<double> scores, const UnigramOptions& options,
+                 const std::string& where)
     : vocabulary_(std::move(vocabulary)),
       scores_(std::move(scores)),
-      unk_(static_cast<TokenId>(unk)),
+      unk_(static_cast<TokenId>(options.unk)),
+      is_sentencepiece_(options.is_sentencepiece),
       where_(where) {
+  const std::int64_t unk = options.unk;
   if (unk < -1 || unk >= vocabulary_.size()) {
     throw Error(ErrorCode::bad_format,
                 where + ": unk_id is " + std::to_string(unk) + ", expected an id below " +
@@ -36,7 +38,7 @@ Unigram::Unigram(Vocabulary vocabulary, std::vector<double> scores, std::int64_t
   double lowest = std::numeric_limits<double>::infinity();
   for (TokenId id = 0; id < vocabulary_.size(); ++id) {
     const double score = scores_[static_cast<std::size_t>(id)];
-    if (!vocabulary_.contains(id)) continue;
+    if (!vocabulary_.contains(id) || score == never) continue;
     if (!std::isfinite(score)) {
       throw Error(ErrorCode::bad_format,
                   where + ": the score of token " + std::to_string(id) + " is not a finite number",
@@ -46,10 +48,12 @@ Unigram::Unigram(Vocabulary vocabulary, std::vector<double> scores, std::int64_t
     const std::string_view token = vocabulary_.token(id);
     if (!token.empty()) trie_.insert(token, id);
   }
+  lowest = options.lowest_score.value_or(lowest);
   unk_score_ = (std::isfinite(lowest) ? lowest : 0) - unk_penalty;
+  fuses_unk_ = !(options.is_sentencepiece && options.byte_fallback);
   for (unsigned byte = 0; byte < 256; ++byte) {
     byte_ids_[byte] =
-        byte_fallback
+        options.byte_fallback
             ? vocabulary_.find(byte_fallback_token(static_cast<unsigned char>(byte))).value_or(-1)
             : -1;
   }
@@ -65,7 +69,7 @@ void Unigram::encode(std::string_view piece, bool /*raw_bytes*/, ModelScratch* s
   for (auto end = static_cast<std::uint32_t>(piece.size()); end > 0;) {
     const Node& node = own.nodes[end];
     // Unknown code points in a row are one unknown token.
-    if (node.id == unk_ && !own.path.empty() && own.path.back().id == unk_) {
+    if (node.id == unk_ && fuses_unk_ && !own.path.empty() && own.path.back().id == unk_) {
       own.path.back().begin = node.begin;
     } else {
       own.path.push_back({node.id, node.begin, end});
@@ -81,6 +85,7 @@ void Unigram::search(std::string_view piece, std::vector<Node>& nodes) const {
   nodes.assign(piece.size() + 1, Node{});
   const auto offer = [&](std::size_t begin, std::size_t end, double score, TokenId id) {
     Node& node = nodes[end];
+    if (is_sentencepiece_) score = static_cast<float>(score);
     if (node.begin != none && score <= node.score) return;
     node = {score, static_cast<std::uint32_t>(begin), id};
   };
@@ -118,7 +123,7 @@ void Unigram::add_token(std::string_view piece, ModelToken token,
   }
   // What was unknown piece by piece may be a token as a whole.
   const std::string_view text = piece.substr(token.begin, token.end - token.begin);
-  if (const auto id = vocabulary_.find(text)) {
+  if (const auto id = is_sentencepiece_ ? std::nullopt : vocabulary_.find(text)) {
     out.push_back({*id, token.begin, token.end});
     return;
   }
@@ -148,9 +153,10 @@ std::unique_ptr<TokenModel> read_unigram(const Json& json, const std::string& wh
                    where);
     scores.push_back(entry[1].get<double>());
   }
-  return std::make_unique<Unigram>(std::move(vocabulary), std::move(scores),
-                                   fields.integer_or("unk_id", -1),
-                                   fields.boolean_or("byte_fallback", false), where);
+  return std::make_unique<Unigram>(
+      std::move(vocabulary), std::move(scores),
+      UnigramOptions{fields.integer_or("unk_id", -1), fields.boolean_or("byte_fallback", false)},
+      where);
 }
 
 }  // namespace llm::detail

@@ -3,17 +3,30 @@
 #pragma once
 
 #include <array>
+#include <limits>
+#include <optional>
 
 #include "tokenizer/byte_trie.hpp"
 #include "tokenizer/model.hpp"
 
 namespace llm::detail {
 
+struct UnigramOptions {
+  std::int64_t unk = -1;  // the unknown token; -1: none
+  bool byte_fallback = false;
+  // As sentencepiece does it: paths are compared in single precision, a code point that falls back
+  // to bytes does so on its own, and unknown text stays unknown.
+  bool is_sentencepiece = false;
+  std::optional<double> lowest_score = {};  // of normal tokens; absent: of all
+};
+
 class Unigram final : public TokenModel {
  public:
-  // Scores are by id. `unk` is -1 when there is no unknown token.
-  // Throws Error (bad_format) when the numbers do not fit together.
-  Unigram(Vocabulary vocabulary, std::vector<double> scores, std::int64_t unk, bool byte_fallback,
+  // The score of a token that no text becomes.
+  static constexpr double never = -std::numeric_limits<double>::infinity();
+
+  // Scores are by id. Throws Error (bad_format) when the numbers do not fit together.
+  Unigram(Vocabulary vocabulary, std::vector<double> scores, const UnigramOptions& options,
           const std::string& where);
 
   void encode(std::string_view piece, bool raw_bytes, ModelScratch* scratch,
@@ -41,6 +54,8 @@ class Unigram final : public TokenModel {
   std::array<TokenId, 256> byte_ids_{};  // of "<0xNN>", all -1 without byte fallback
   TokenId unk_;
   double unk_score_ = 0;
+  bool is_sentencepiece_;
+  bool fuses_unk_ = true;  // unknown code points in a row are one token
   std::string where_;
 };
 

@@ -1,7 +1,10 @@
 // Damaged tokenizer files: opening and using them ends in success or in llm::Error.
 #include "support/tokenizer_files.hpp"
 
+#include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <vector>
 
 #include "llm/core/error.hpp"
 #include "llm/tokenizer/tokenizer.hpp"
@@ -79,6 +82,39 @@ TEST(FuzzTokenizer, DamagedSentencepieceModel) {
   for (const bool bpe : {false, true}) {
     const std::string model = llm::test::sentencepiece_model(pieces, bpe);
     for (int i = 0; i < 400; ++i) (void)try_to_use(folder, "m.model", mutate(model));
+  }
+}
+
+// Every old folder with one of its files damaged.
+TEST(FuzzTokenizer, DamagedOldFolders) {
+  Mutator mutate(9);
+  namespace fs = std::filesystem;
+  const fs::path data = LLM_SOURCE_DIR "/tests/unit/data/folders";
+  for (const char* name : {"openai-gpt", "xlm-roberta", "camembert", "mbart50", "pegasus", "marian",
+                           "t5", "llama", "gguf-bert", "gguf-t5"}) {
+    const TempDir folder;
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::directory_iterator(data / name)) {
+      if (entry.path().filename() == "expected.jsonl") continue;
+      fs::copy(entry.path(), folder.path() / entry.path().filename());
+      files.push_back(entry.path());
+    }
+    for (const fs::path& file : files) {
+      std::ifstream in(file, std::ios::binary);
+      const std::string whole{std::istreambuf_iterator<char>(in), {}};
+      for (int i = 0; i < 40; ++i) {
+        folder.write(file.filename().string(), mutate(whole));
+        try {
+          const auto tokenizer = Tokenizer::open(folder.path());
+          (void)tokenizer->decode(tokenizer->encode(text).ids);
+          (void)tokenizer->encode_pair(text, "b", {.is_target = true});
+        } catch (const llm::Error& error) {
+          EXPECT_NE(error.code(), llm::ErrorCode::internal) << name << ": " << error.what();
+        }
+        (void)Tokenizer::files(folder.path());
+      }
+      folder.write(file.filename().string(), whole);
+    }
   }
 }
 
