@@ -16,7 +16,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 struct Options {
-  std::string model, dtype = "f32";
+  std::string model, dtype = "auto";
   std::vector<std::string> adapters;
   int threads = 0, repeat = 5;
   bool only_load = false;
@@ -59,7 +59,8 @@ void print(const Options& options, const char* bench, const char* unit,
 template <typename S>
 int bench(const Options& options) {
   std::unique_ptr<llm::Model<S>> model;
-  llm::LoadOptions load_options{.threads = options.threads};
+  llm::LoadOptions load_options{.threads = options.threads,
+                                .weights = llm::shell::parse_precision(options.dtype).weights};
   for (const std::string& text : options.adapters) {
     load_options.adapters.push_back(llm::shell::find_adapter(text));
   }
@@ -114,7 +115,7 @@ int main(int argc, char** argv) {
                  "LoRA adapter: FOLDER or FOLDER@WEIGHT (repeatable)")
       ->allow_extra_args(false);
   app.add_flag("--only-load,--only_load", options.only_load, "Measure only how long opening takes");
-  app.add_option("--dtype", options.dtype, "f32 or f64");
+  app.add_option("--dtype", options.dtype, "auto, f32, bf16, int8, int4 or f64");
   app.add_option("-t,--threads", options.threads, "Threads (default: one per core)")
       ->check(CLI::Range(0, 4096));
   app.add_option("--prompt-tokens,--prompt_tokens", options.prompt_tokens, "Tokens of the prompt")
@@ -125,7 +126,7 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 1 << 20));
   CLI11_PARSE(app, argc, argv);
   try {
-    return llm::shell::with_scalar(options.dtype,
+    return llm::shell::with_scalar(llm::shell::parse_precision(options.dtype),
                                    [&](auto scalar) { return bench<decltype(scalar)>(options); });
   } catch (const std::exception& error) {
     std::fprintf(stderr, "llm-bench: error: %s\n", error.what());

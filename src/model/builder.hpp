@@ -15,11 +15,11 @@ namespace llm::detail {
 template <typename S>
 class Builder {
  public:
-  explicit Builder(ThreadPool& pool) : pool_(pool) {}
+  Builder(ThreadPool& pool, WeightType type) : pool_(pool), type_(type) {}
 
   LmHead<S> lm_head(const LinearSource& source, double scale) {
     if (source.empty()) return {};
-    return {linear(source), scale};
+    return {linear(source, true), scale};
   }
 
   Head<S> head(const HeadSource& source, const StackConfig& c) {
@@ -135,11 +135,39 @@ class Builder {
   Embedding<S> embedding(const FileTensor* tensor) {
     if (!tensor) return {};
     const bool product = in_products_.contains(tensor);
-    return Embedding<S>(weight({{{tensor, false}}, {}}, product));
+    MatrixSource source{{{tensor, false}}, {}};
+    const std::optional<DType> dtype = product ? kept_as(source, true) : std::nullopt;
+    return Embedding<S>(weight(std::move(source), product, dtype));
+  }
+
+  // The type a matrix of products is kept in; nothing: its own. Never a wider one than the file's
+  // unless f32 is asked for. An LM head decides between close logits: 8 bits at least. Rows that
+  // are no whole blocks stay as they are.
+  std::optional<DType> kept_as(const MatrixSource& source, bool is_lm_head) const {
+    DType dtype = DType::f32;
+    switch (type_) {
+      case WeightType::as_stored:
+        return std::nullopt;
+      case WeightType::f32:
+        break;
+      case WeightType::bf16:
+        dtype = DType::bf16;
+        break;
+      case WeightType::int8:
+        dtype = DType::q8_0;
+        break;
+      case WeightType::int4:
+        dtype = is_lm_head ? DType::q8_0 : DType::q4_1;
+        break;
+    }
+    const auto bits = [](DType t) { return 8 * block_bytes(t) / block_values(t); };
+    if (dtype != DType::f32 && bits(source.dtype()) <= bits(dtype)) return std::nullopt;
+    if (source.cols() % block_values(dtype) != 0) return std::nullopt;
+    return dtype;
   }
 
   // Consecutive parts of one dtype become one matrix.
-  Linear<S> linear(const LinearSource& source) {
+  Linear<S> linear(const LinearSource& source, bool is_lm_head = false) {
     std::vector<std::shared_ptr<const Weight>> weights;
     for (std::size_t begin = 0; begin < source.parts.size();) {
       MatrixSource matrix;
@@ -155,7 +183,8 @@ class Builder {
         }
         rows += part.outputs;
       }
-      weights.push_back(weight(std::move(matrix), true));
+      const std::optional<DType> dtype = kept_as(matrix, is_lm_head);
+      weights.push_back(weight(std::move(matrix), true, dtype));
       begin = end;
     }
     return Linear<S>(std::move(weights), bias(source));
@@ -190,7 +219,8 @@ class Builder {
 
   // A matrix in the layout of its use; single whole tensors are kept once however often they are
   // used (tied embeddings, an embedding shared by encoder and decoder).
-  std::shared_ptr<const Weight> weight(MatrixSource source, bool product) {
+  std::shared_ptr<const Weight> weight(MatrixSource source, bool product,
+                                       std::optional<DType> dtype) {
     const bool whole = source.parts.size() == 1 && !source.parts.front().transposed;
     const FileTensor* tensor = source.parts.front().tensor;
     if (whole && identity(source.row_order)) source.row_order.clear();
@@ -200,7 +230,7 @@ class Builder {
     }
     const bool panels = product && std::is_same_v<S, float>;
     auto made = std::make_shared<const Weight>(
-        source, panels ? WeightLayout::panels : WeightLayout::rows, pool_);
+        source, panels ? WeightLayout::panels : WeightLayout::rows, pool_, dtype);
     parameters_ += made->rows() * made->cols();
     weight_bytes_ += made->bytes();
     for (const MatrixSource::Part& part : source.parts) {
@@ -218,6 +248,7 @@ class Builder {
   }
 
   ThreadPool& pool_;
+  WeightType type_;
   std::set<const FileTensor*> in_products_;
   std::map<const FileTensor*, std::shared_ptr<const Weight>> shared_;
   std::map<DType, std::size_t> file_bytes_;

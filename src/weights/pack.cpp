@@ -6,6 +6,7 @@
 
 #include "core/float16.hpp"
 #include "llm/core/error.hpp"
+#include "weights/encode.hpp"
 #include "weights/quant_block.hpp"
 
 namespace llm::detail {
@@ -123,7 +124,7 @@ struct PanelSource {
 };
 
 // Short runs of columns of all rows in turn, so that what is written stays in cache.
-template <typename In, typename Out>
+template <typename T>
 void pack_plain(const PanelSource& source, std::byte* out) {
   constexpr std::int64_t run = 16;
   for (std::int64_t k0 = 0; k0 < source.cols; k0 += run) {
@@ -131,8 +132,8 @@ void pack_plain(const PanelSource& source, std::byte* out) {
     for (std::int64_t j = 0; j < source.count; ++j) {
       const SourceRows::Row row = source.rows[j];
       for (std::int64_t k = k0; k < k1; ++k) {
-        const auto value = static_cast<Out>(load<In>(row.first + k * row.step));
-        store<Out>(out + place<Out>(k, j) * static_cast<std::int64_t>(sizeof(Out)), value);
+        store<T>(out + place<T>(k, j) * static_cast<std::int64_t>(sizeof(T)),
+                 load<T>(row.first + k * row.step));
       }
     }
   }
@@ -149,28 +150,11 @@ void pack_quantized(const PanelSource& source, DType dtype, std::byte* out) {
   }
 }
 
-}  // namespace
-
-void pack_panel(const SourceRows& source, std::int64_t panel, std::byte* out) {
-  PanelSource rows;
-  const std::int64_t first = panel * panel_rows;
-  rows.count = std::min(panel_rows, source.rows() - first);
-  rows.cols = source.cols();
-  for (std::int64_t j = 0; j < rows.count; ++j) rows.rows[j] = source.row(first + j);
-  switch (source.dtype()) {
-    case DType::f64:
-      return pack_plain<double, float>(rows, out);
-    case DType::f32:
-      return pack_plain<float, float>(rows, out);
-    case DType::f16:
-    case DType::bf16:
-      return pack_plain<std::uint16_t, std::uint16_t>(rows, out);
-    default:
-      return pack_quantized(rows, source.dtype(), out);
-  }
+std::int64_t row_bytes(DType dtype, std::int64_t cols) {
+  return cols / block_values(dtype) * block_bytes(dtype);
 }
 
-void pack_row(const SourceRows& source, std::int64_t output, std::byte* out) {
+void copy_row(const SourceRows& source, std::int64_t output, std::byte* out) {
   const SourceRows::Row row = source.row(output);
   const std::int64_t block = block_bytes(source.dtype());
   const std::int64_t blocks = source.cols() / block_values(source.dtype());
@@ -181,6 +165,48 @@ void pack_row(const SourceRows& source, std::int64_t output, std::byte* out) {
   for (std::int64_t k = 0; k < blocks; ++k) {
     std::memcpy(out + k * block, row.first + k * row.step, static_cast<std::size_t>(block));
   }
+}
+
+void convert_row(const SourceRows& source, DType dtype, std::int64_t output, std::byte* out) {
+  const std::int64_t cols = source.cols();
+  std::vector<std::byte> bytes(static_cast<std::size_t>(row_bytes(source.dtype(), cols)));
+  std::vector<float> values(static_cast<std::size_t>(cols));
+  copy_row(source, output, bytes.data());
+  read_values({{}, source.dtype(), {1, cols}, bytes}, 0, cols, values.data());
+  encode_values(dtype, values.data(), cols, out);
+}
+
+}  // namespace
+
+void pack_panel(const SourceRows& source, DType dtype, std::int64_t panel, std::byte* out) {
+  PanelSource rows;
+  const std::int64_t first = panel * panel_rows;
+  rows.count = std::min(panel_rows, source.rows() - first);
+  rows.cols = source.cols();
+  std::vector<std::byte> converted;
+  if (dtype != source.dtype()) {
+    const std::int64_t bytes = row_bytes(dtype, rows.cols);
+    converted.resize(static_cast<std::size_t>(rows.count * bytes));
+    for (std::int64_t j = 0; j < rows.count; ++j) {
+      rows.rows[j] = {converted.data() + j * bytes, block_bytes(dtype)};
+      convert_row(source, dtype, first + j, converted.data() + j * bytes);
+    }
+  } else {
+    for (std::int64_t j = 0; j < rows.count; ++j) rows.rows[j] = source.row(first + j);
+  }
+  switch (dtype) {
+    case DType::f32:
+      return pack_plain<float>(rows, out);
+    case DType::f16:
+    case DType::bf16:
+      return pack_plain<std::uint16_t>(rows, out);
+    default:
+      return pack_quantized(rows, dtype, out);
+  }
+}
+
+void pack_row(const SourceRows& source, DType dtype, std::int64_t output, std::byte* out) {
+  dtype == source.dtype() ? copy_row(source, output, out) : convert_row(source, dtype, output, out);
 }
 
 // ------------------------------------------------------------------ reading back

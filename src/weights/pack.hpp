@@ -35,13 +35,12 @@ class SourceRows {
   std::int64_t cols_ = 0;
 };
 
-/// Fills panel number `panel` (zero before) of a matrix of type panel_dtype(source.dtype()).
-void pack_panel(const SourceRows& source, std::int64_t panel, std::byte* out);
-/// How a type is stored in panels: f64 as f32, all others as they are.
-constexpr DType panel_dtype(DType dtype) { return dtype == DType::f64 ? DType::f32 : dtype; }
+/// Fills panel number `panel` (zero before) of a matrix that is kept as `dtype`: the source's own
+/// type or one that encode_values() writes.
+void pack_panel(const SourceRows& source, DType dtype, std::int64_t panel, std::byte* out);
 
-/// Copies one output as a row of the file's own format.
-void pack_row(const SourceRows& source, std::int64_t output, std::byte* out);
+/// One output as a row of a file of that type.
+void pack_row(const SourceRows& source, DType dtype, std::int64_t output, std::byte* out);
 
 /// Row `row` of packed panels, widened.
 template <typename S>

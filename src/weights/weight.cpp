@@ -4,6 +4,7 @@
 #include <string>
 
 #include "llm/core/error.hpp"
+#include "weights/encode.hpp"
 #include "weights/pack.hpp"
 
 namespace llm {
@@ -24,13 +25,27 @@ std::int64_t MatrixSource::cols() const {
   return parts[0].transposed ? parts[0].tensor->rows() : parts[0].tensor->cols();
 }
 
-Weight::Weight(const MatrixSource& source, WeightLayout layout, ThreadPool& pool)
+namespace {
+
+void check_conversion(const detail::SourceRows& rows, DType dtype) {
+  if (dtype == rows.dtype()) return;
+  if (detail::can_encode(dtype) && rows.cols() % block_values(dtype) == 0) return;
+  throw Error(ErrorCode::internal,
+              "a weight matrix of " + std::to_string(rows.cols()) + " inputs was to be kept as " +
+                  std::string(to_string(dtype)) + ", expected a type that can be written");
+}
+
+}  // namespace
+
+Weight::Weight(const MatrixSource& source, WeightLayout layout, ThreadPool& pool,
+               std::optional<DType> dtype)
     : layout_(layout) {
   const detail::SourceRows rows(source);
   const bool panels = layout == WeightLayout::panels;
   rows_ = rows.rows();
   cols_ = rows.cols();
-  dtype_ = panels ? detail::panel_dtype(rows.dtype()) : rows.dtype();
+  dtype_ = dtype.value_or(panels && rows.dtype() == DType::f64 ? DType::f32 : rows.dtype());
+  check_conversion(rows, dtype_);
   const std::int64_t items = panels ? detail::panel_count(rows_) : rows_;
   const std::int64_t item_bytes = panels ? detail::panel_bytes(dtype_, cols_)
                                          : cols_ / block_values(dtype_) * block_bytes(dtype_);
@@ -39,7 +54,7 @@ Weight::Weight(const MatrixSource& source, WeightLayout layout, ThreadPool& pool
     const Range share = worker.share(items);
     for (std::int64_t i = share.begin; i < share.end; ++i) {
       std::byte* out = buffer_.data() + i * item_bytes;
-      panels ? detail::pack_panel(rows, i, out) : detail::pack_row(rows, i, out);
+      panels ? detail::pack_panel(rows, dtype_, i, out) : detail::pack_row(rows, dtype_, i, out);
     }
   });
   if (panels) return;

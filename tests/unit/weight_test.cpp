@@ -1,6 +1,7 @@
 // Weights at rest: every type and layout gives back the rows of its source.
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <numeric>
 
 #include "llm/core/error.hpp"
@@ -117,6 +118,90 @@ TEST(Weight, RowsAreTheBytesOfTheFile) {
     EXPECT_EQ(copy.dtype, dtype);
     EXPECT_TRUE(std::equal(copy.bytes.begin(), copy.bytes.end(), tensor.get().bytes.begin(),
                            tensor.get().bytes.end()));
+  }
+}
+
+// Largest and mean squared difference between the rows of `w` and those of the source.
+struct Difference {
+  double largest = 0, mean_square = 0;
+};
+Difference difference(const Weight& w, const RandomTensor& source) {
+  const std::vector<double> values = source.values();
+  Difference result;
+  for (std::int64_t n = 0; n < w.rows(); ++n) {
+    const std::vector<double> row = row_of<double>(w, n);
+    for (std::size_t k = 0; k < row.size(); ++k) {
+      const double d = std::abs(row[k] - values[std::size_t(n) * row.size() + k]);
+      result.largest = std::max(result.largest, d);
+      result.mean_square += d * d / double(values.size());
+    }
+  }
+  return result;
+}
+
+Weight kept_as(const FileTensor& tensor, DType dtype, WeightLayout layout) {
+  ThreadPool pool(2);
+  MatrixSource source;
+  source.parts = {{&tensor, false}};
+  return Weight(source, layout, pool, dtype);
+}
+
+TEST(Weight, IsKeptInAnotherType) {
+  // Standard normal values: of 32 the largest is 2.1 on average and below 6 always here.
+  const RandomTensor tensor(DType::f32, 70, 256, 8);
+  for (const WeightLayout layout : layouts) {
+    const auto kept = [&](DType dtype) {
+      const Weight w = kept_as(tensor.get(), dtype, layout);
+      EXPECT_EQ(w.dtype(), dtype);
+      return difference(w, tensor);
+    };
+    EXPECT_EQ(kept(DType::f32).largest, 0);
+    EXPECT_LE(kept(DType::bf16).largest, 4 * 0x1p-8);  // values below 8
+    // Half a step, and the rounding of the scale to 11 bits.
+    EXPECT_LE(kept(DType::q8_0).largest, 6.0 / 127 / 2 + 6 * 0x1p-11);
+    // A step of range / 15 with evenly spread errors has a mean square of step^2 / 12; for 32
+    // normal values (range 4.1 on average) 0.0063, from which the fit takes some.
+    EXPECT_LE(kept(DType::q4_1).mean_square, 0.0063);
+  }
+}
+
+TEST(Weight, KeepsAnyTypeAndOrderInAnother) {
+  ThreadPool pool(2);
+  for (const DType from : {DType::f64, DType::f16, DType::bf16, DType::q6_k}) {
+    const RandomTensor tensor(from, 40, 256, 9);
+    MatrixSource source;
+    source.parts = {{&tensor.get(), false}};
+    for (std::int64_t i = 40; i-- > 0;) source.row_order.push_back(i);
+    for (const DType to : {DType::f32, DType::q8_0}) {
+      const Weight panels(source, WeightLayout::panels, pool, to);
+      const Weight rows(source, WeightLayout::rows, pool, to);
+      for (std::int64_t n = 0; n < 40; ++n) {
+        EXPECT_EQ(row_of<float>(panels, n), row_of<float>(rows, n)) << to_string(from);
+      }
+    }
+  }
+}
+
+TEST(Weight, KeepsSpecialValuesVisible) {
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    std::vector<float> values(64, 0.25f);
+    values[40] = bad;
+    FileTensor tensor{"w", DType::f32, {1, 64}, std::as_bytes(std::span(values))};
+    for (const DType dtype : {DType::q8_0, DType::q4_1}) {
+      const Weight w = kept_as(tensor, dtype, WeightLayout::panels);
+      const std::vector<float> row = row_of<float>(w, 0);
+      EXPECT_NEAR(row[0], 0.25f, 1e-3) << to_string(dtype);
+      EXPECT_TRUE(std::isnan(row[40])) << to_string(dtype);
+    }
+  }
+}
+
+TEST(Weight, RefusesATypeItCannotWrite) {
+  const RandomTensor tensor(DType::f32, 4, 40, 1);
+  for (const DType dtype : {DType::q8_0, DType::q4_k, DType::i8}) {
+    EXPECT_EQ(test::catch_error([&] { kept_as(tensor.get(), dtype, WeightLayout::rows); }).code(),
+              ErrorCode::internal);
   }
 }
 

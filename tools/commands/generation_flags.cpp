@@ -96,7 +96,10 @@ void GenerationFlags::add_stop_flags() {
 }
 
 void GenerationFlags::add_run_flags() {
-  line_.option("--dtype", job_.dtype, "Precision of computing: f32, or f64 to compare with")
+  line_
+      .option("--dtype", job_.dtype,
+              "How weights are kept: auto (as in the file), f32, bf16, int8, int4; f64: compute in "
+              "double")
       ->group("Run");
   line_.option("-t,--threads", job_.threads, "Threads (default: one per core)")
       ->group("Run")

@@ -180,7 +180,9 @@ class Run {
   Run(const GenerationJob& job, const RowSource& rows)
       : job_(job), rows_(rows), path_(find_model(job.model)), start_(Clock::now()) {
     tokenizer_ = open_tokenizer(path_);
-    model_ = Model<S>::load(path_, LoadOptions{.threads = job.threads, .adapters = job.adapters});
+    model_ = Model<S>::load(path_, LoadOptions{.threads = job.threads,
+                                               .adapters = job.adapters,
+                                               .weights = parse_precision(job.dtype).weights});
     show_weights(model_->info());
     config_ = configure(job, path_, model_->config(), tokenizer_.get());
     load_seconds_ = seconds_since(start_);
@@ -299,7 +301,7 @@ class Run {
 }  // namespace
 
 int run_generation(const GenerationJob& job, const RowSource& rows) {
-  return with_scalar(job.dtype,
+  return with_scalar(parse_precision(job.dtype),
                      [&](auto scalar) { return Run<decltype(scalar)>(job, rows).execute(); });
 }
 

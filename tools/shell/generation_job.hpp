@@ -24,7 +24,7 @@ struct GenerationJob {
   std::string model;  // as named by the user
   std::string model_source = "flag";
   std::vector<Adapter> adapters;  // merged into its weights
-  std::string dtype = "f32";
+  std::string dtype = "auto";
   int threads = 0;
   std::int64_t batch_size = 8;
   std::string overflow = "error";

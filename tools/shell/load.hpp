@@ -6,6 +6,7 @@
 #include <string>
 
 #include "llm/core/error.hpp"
+#include "llm/model/model.hpp"
 #include "llm/tokenizer/tokenizer.hpp"
 
 namespace llm::shell {
@@ -20,14 +21,18 @@ inline std::unique_ptr<Tokenizer> open_tokenizer(const std::filesystem::path& mo
   }
 }
 
-// Calls `action` with a value of the type that `--dtype` names. Throws Error (invalid_option).
+// What `--dtype` asks for: how weights are kept, and the precision of computing with them.
+struct Precision {
+  bool f64 = false;
+  WeightType weights = WeightType::as_stored;
+};
+// Throws Error (invalid_option).
+Precision parse_precision(const std::string& dtype);
+
+// Calls `action` with a value of the scalar to compute with.
 template <typename Action>
-int with_scalar(const std::string& dtype, const Action& action) {
-  if (dtype == "f32") return action(float{});
-  if (dtype == "f64") return action(double{});
-  throw Error(ErrorCode::invalid_option,
-              "--dtype " + quote(dtype) + " does not exist; expected f32 (the default) or f64",
-              "--dtype");
+int with_scalar(const Precision& precision, const Action& action) {
+  return precision.f64 ? action(double{}) : action(float{});
 }
 
 }  // namespace llm::shell

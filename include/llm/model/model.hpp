@@ -20,6 +20,16 @@
 
 namespace llm {
 
+/// How the weight matrices of products are kept; norms, biases and embeddings stay as they are, and
+/// no matrix becomes wider than in its file (but for f32).
+enum class WeightType : std::uint8_t {
+  as_stored,
+  f32,
+  bf16,
+  int8,  ///< groups of 32 with an fp16 scale
+  int4,  ///< groups of 32 with fp16 scale and minimum; the LM head as int8
+};
+
 struct LoadOptions {
   /// Threads of a forward pass, the caller included; 0: one per core. Results do not depend on it.
   int threads = 0;
@@ -27,6 +37,7 @@ struct LoadOptions {
   std::optional<HeadKind> head = std::nullopt;
   /// LoRA adapters to merge into the weights while they are loaded; see merge_adapters().
   std::vector<Adapter> adapters = {};
+  WeightType weights = WeightType::as_stored;
 };
 
 /// What was loaded, for people and for `info`.

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -39,8 +40,11 @@ enum class WeightLayout : std::uint8_t {
 class Weight {
  public:
   Weight() = default;
-  /// Copies the source into the layout, in parallel. Throws Error (out_of_memory).
-  Weight(const MatrixSource& source, WeightLayout layout, ThreadPool& pool);
+  /// Copies the source into the layout, in parallel. `dtype`: the type it is kept in, rounded to
+  /// the nearest value (f32, bf16, q8_0, q4_1); default: its own (panels have no f64: f32). Throws
+  /// Error (out_of_memory).
+  Weight(const MatrixSource& source, WeightLayout layout, ThreadPool& pool,
+         std::optional<DType> dtype = std::nullopt);
 
   bool empty() const { return rows_ == 0; }
   std::int64_t rows() const { return rows_; }  ///< outputs
