@@ -79,10 +79,12 @@ class Builder {
       layers.blocks.push_back(make_block(source.blocks[i], static_cast<std::int64_t>(i)));
     }
     layers.final_norm = norm(c, source.final_norm);
+    std::vector<std::vector<S>> relative_bias;
     for (const FileTensor* tensor : source.relative_bias) {
       const Tensor<S> bias = vector(tensor);
-      layers.relative_bias.emplace_back(bias.values().begin(), bias.values().end());
+      relative_bias.emplace_back(bias.values().begin(), bias.values().end());
     }
+    layers.bias = {c.positions, c.num_attention_heads, std::move(relative_bias)};
     return StackType(c, std::move(layers));
   }
 

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/folder.hpp"
 #include "core/gguf.hpp"
 #include "core/json.hpp"
 #include "llm/core/error.hpp"
 #include "llm/model/model.hpp"
+#include "weights/weight_file.hpp"
 
 namespace llm::detail {
 namespace {
@@ -137,7 +139,7 @@ Checkpoint open_gguf(const fs::path& path, bool with_weights, std::optional<Head
   }
   Checkpoint c;
   c.family = &family_of_gguf(std::string(*architecture), path.string());
-  c.store = WeightStore::open(path);
+  c.store = open_gguf_store(file);
   c.config = c.family->read_config(
       ConfigReader(gguf_config(*file, c.family->gguf, std::string(*architecture), *c.store),
                    path.string(), head));
@@ -165,19 +167,6 @@ Checkpoint open_folder(const fs::path& folder, bool with_weights, std::optional<
   return c;
 }
 
-// The only .gguf file of a folder without config.json, or empty.
-fs::path only_gguf(const fs::path& folder) {
-  fs::path found;
-  std::error_code error;
-  if (fs::exists(folder / "config.json", error)) return {};
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    if (entry.path().extension() != ".gguf") continue;
-    if (!found.empty()) return {};
-    found = entry.path();
-  }
-  return found;
-}
-
 Checkpoint open_any(const fs::path& path, bool with_weights, std::optional<HeadKind> head) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
@@ -189,8 +178,10 @@ Checkpoint open_any(const fs::path& path, bool with_weights, std::optional<HeadK
                 path.string());
   }
   if (!fs::is_directory(status)) return open_gguf(path, with_weights, head);
-  if (const fs::path gguf = only_gguf(path); !gguf.empty())
-    return open_gguf(gguf, with_weights, head);
+  if (!fs::exists(path / "config.json", error)) {
+    if (const fs::path gguf = only_file(path, ".gguf"); !gguf.empty())
+      return open_gguf(gguf, with_weights, head);
+  }
   return open_folder(path, with_weights, head);
 }
 

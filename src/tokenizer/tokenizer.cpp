@@ -6,6 +6,7 @@
 #include <fstream>
 #include <vector>
 
+#include "core/folder.hpp"
 #include "core/json.hpp"
 #include "llm/core/error.hpp"
 #include "tokenizer/sentencepiece_model.hpp"
@@ -34,15 +35,6 @@ std::unique_ptr<Tokenizer> open_file(const fs::path& file, const TokenizerConfig
   return detail::open_sentencepiece(file, config);
 }
 
-// The only file in the folder with this extension; several are as good as none.
-fs::path only_file(const fs::path& folder, const std::string& extension) {
-  std::vector<fs::path> found;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.path().extension() == extension) found.push_back(entry.path());
-  }
-  return found.size() == 1 ? found.front() : fs::path();
-}
-
 // The kinds of files in the order in which they are looked for.
 enum class Kind { tokenizer_json, marian, sentencepiece, vocab_and_merges, vocab_txt, gguf };
 
@@ -66,13 +58,13 @@ std::vector<Candidate> candidates_in(const fs::path& folder) {
     if (exists(name)) add(Kind::sentencepiece, folder / name);
   }
   for (const char* extension : {".model", ".spm"}) {
-    if (!is_marian) add(Kind::sentencepiece, only_file(folder, extension));
+    if (!is_marian) add(Kind::sentencepiece, detail::only_file(folder, extension));
   }
   if (exists("vocab.json") && exists("merges.txt")) {
     add(Kind::vocab_and_merges, folder / "vocab.json");
   }
   if (exists("vocab.txt")) add(Kind::vocab_txt, folder / "vocab.txt");
-  add(Kind::gguf, only_file(folder, ".gguf"));
+  add(Kind::gguf, detail::only_file(folder, ".gguf"));
   return found;
 }
 

@@ -42,16 +42,15 @@ void refuse_split(const GgufFile& gguf) {
 
 }  // namespace
 
-WeightFile open_gguf(const std::filesystem::path& path) {
-  const auto gguf = GgufFile::open(path);
+WeightFile open_gguf(std::shared_ptr<const GgufFile> gguf) {
   refuse_split(*gguf);
   WeightFile file;
-  file.path = path;
+  file.path = gguf->path();
   for (const GgufTensor& tensor : gguf->tensors()) {
     file.tensors.push_back(
-        {tensor.name, dtype_of(tensor, path.string()), tensor.shape, tensor.bytes});
+        {tensor.name, dtype_of(tensor, file.path.string()), tensor.shape, tensor.bytes});
   }
-  file.mapping = gguf;
+  file.mapping = std::move(gguf);
   return file;
 }
 

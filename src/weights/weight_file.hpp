@@ -14,6 +14,8 @@
 
 namespace llm::detail {
 
+class GgufFile;
+
 struct WeightFile {
   std::filesystem::path path;
   std::vector<FileTensor> tensors;              // names are unique, bytes lie inside the file
@@ -22,11 +24,14 @@ struct WeightFile {
 };
 
 WeightFile open_safetensors(const std::filesystem::path& path);
-WeightFile open_gguf(const std::filesystem::path& path);
+WeightFile open_gguf(std::shared_ptr<const GgufFile> gguf);
 // What torch.save wrote. Reads the pickle inside without running anything of it.
 WeightFile open_pytorch_bin(const std::filesystem::path& path);
 // Whether a file begins as such a one does.
 bool is_pytorch_bin(std::span<const std::byte> bytes);
+
+// The tensors of a GGUF file that was parsed already.
+std::shared_ptr<const WeightStore> open_gguf_store(std::shared_ptr<const GgufFile> gguf);
 
 // Bytes of a row-major tensor; nothing when a dimension is negative, the size overflows, or a row
 // is no whole number of blocks.

@@ -7,6 +7,8 @@
 #include <set>
 #include <utility>
 
+#include "core/folder.hpp"
+#include "core/gguf.hpp"
 #include "core/json.hpp"
 #include "core/mapped_file.hpp"
 #include "llm/core/error.hpp"
@@ -142,29 +144,10 @@ std::vector<WeightFile> open_shards(const Kind& kind, const fs::path& index) {
   return files;
 }
 
-// Weight files of other kinds, to say what was found instead; and GGUF files.
-std::vector<fs::path> files_ending_in(const fs::path& folder,
-                                      std::initializer_list<std::string_view> endings) {
-  std::vector<fs::path> found;
-  std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    const std::string name = it->path().filename().string();
-    for (const std::string_view ending : endings) {
-      if (name.ends_with(ending)) found.push_back(it->path());
-    }
-  }
-  if (error) {
-    throw Error(ErrorCode::file_not_found,
-                folder.string() + ": the folder cannot be read: " + error.message(),
-                folder.string());
-  }
-  std::sort(found.begin(), found.end());
-  return found;
-}
-
 [[noreturn]] void fail_no_weights(const fs::path& folder) {
-  const auto others = files_ending_in(folder, {".safetensors", ".gguf", ".bin", ".bin.index.json",
-                                               ".h5", ".msgpack", ".onnx", ".pt", ".pth", ".ckpt"});
+  const auto others =
+      detail::files_ending_in(folder, {".safetensors", ".gguf", ".bin", ".bin.index.json", ".h5",
+                                       ".msgpack", ".onnx", ".pt", ".pth", ".ckpt"});
   constexpr std::size_t max_named = 5;
   std::string found;
   for (std::size_t i = 0; i < std::min(others.size(), max_named); ++i) {
@@ -192,9 +175,9 @@ std::vector<WeightFile> open_folder(const fs::path& folder) {
       return open_shards(kind, folder / kind.index_name);
     }
   }
-  const auto gguf = files_ending_in(folder, {".gguf"});
-  if (gguf.size() != 1) fail_no_weights(folder);
-  files.push_back(detail::open_gguf(gguf.front()));
+  const fs::path gguf = detail::only_file(folder, ".gguf");
+  if (gguf.empty()) fail_no_weights(folder);
+  files.push_back(detail::open_gguf(detail::GgufFile::open(gguf)));
   return files;
 }
 
@@ -211,7 +194,7 @@ std::vector<WeightFile> open_file(const fs::path& path) {
   if (extension == ".safetensors") {
     files.push_back(detail::open_safetensors(path));
   } else if (extension == ".gguf" || gguf) {
-    files.push_back(detail::open_gguf(path));
+    files.push_back(detail::open_gguf(detail::GgufFile::open(path)));
   } else if (extension == ".bin" || detail::is_pytorch_bin(file.bytes())) {
     files.push_back(detail::open_pytorch_bin(path));
   } else {
@@ -224,6 +207,13 @@ std::vector<WeightFile> open_file(const fs::path& path) {
 }
 
 }  // namespace
+
+std::shared_ptr<const WeightStore> detail::open_gguf_store(
+    std::shared_ptr<const detail::GgufFile> gguf) {
+  std::vector<WeightFile> files;
+  files.push_back(open_gguf(std::move(gguf)));
+  return std::make_shared<FileWeightStore>(std::move(files));
+}
 
 std::shared_ptr<const WeightStore> WeightStore::open(const std::filesystem::path& path) {
   std::error_code ignored;

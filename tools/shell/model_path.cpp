@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "core/folder.hpp"
 #include "llm/core/error.hpp"
 #include "shell/input.hpp"
 
@@ -99,12 +100,9 @@ void refuse_closed_models(std::string name) {
 fs::path model_in(const fs::path& folder) {
   std::error_code failed;
   if (fs::exists(folder / "config.json", failed)) return folder;
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(folder, failed))
-    if (entry.path().extension() == ".gguf") files.push_back(entry.path());
+  const std::vector<fs::path> files = detail::files_ending_in(folder, {".gguf"});
   if (files.size() == 1) return files[0];
   if (files.empty()) return folder;  // whoever opens it knows what is missing
-  std::sort(files.begin(), files.end());
   std::string sentence =
       "the folder " + quote(folder.string()) + " holds several .gguf files; name one of:";
   for (const fs::path& file : files) sentence += " " + file.filename().string();

@@ -11,6 +11,7 @@
 
 #include "llm/nn/blocks.hpp"
 #include "llm/nn/pass.hpp"
+#include "llm/nn/position_bias.hpp"
 
 namespace llm {
 
@@ -60,8 +61,7 @@ class Stack {
     Embeddings<S> embeddings;
     std::vector<Block<S>> blocks;
     Norm<S> final_norm;  ///< may be empty
-    /// RelativeBias only: [num_buckets, heads] for all layers, or one such table for each.
-    std::vector<std::vector<S>> relative_bias;
+    PositionBias<S> bias;  ///< of AlibiPositions and RelativeBias
   };
 
   Stack() = default;
@@ -78,8 +78,8 @@ class Stack {
     Pass<S> pass = prepare(segments, workspace);
     pass.taps = taps;
     if (taps) start_taps(pass);
-    const std::vector<BiasLines<S>> bias = bias_lines(segments);
-    pass.bias = bias;
+    const auto bias = layers_.bias.lines(bias_reach(segments));
+    pass.bias = *bias;
     for (int i = 0; i < pool.size(); ++i) lane_buffers(pass, workspace, i);
     pool.run([&](const Worker& worker) {
       const Lane<S> lane = make_lane(worker, pass, workspace);
@@ -179,28 +179,11 @@ class Stack {
     return rotary ? static_cast<std::int64_t>(rotary->inverse_frequencies.size()) : 0;
   }
 
-  // Lines of position biases, as long as this pass needs: one set for all layers, or one for each;
-  // none when the stack has no such biases.
-  std::vector<BiasLines<S>> bias_lines(std::span<const Segment<S>> segments) const {
+  // How far the lines of position biases are read: pages of keys are read to their end.
+  static std::int64_t bias_reach(std::span<const Segment<S>> segments) {
     std::int64_t length = 0;
     for (const Segment<S>& s : segments) length = std::max(length, s.first_position + s.count());
-    const std::int64_t reach = length + kv_page_positions;  // pages are read to their end
-    const std::int64_t heads = c_.num_attention_heads;
-    std::vector<BiasLines<S>> lines;
-    if (const auto* alibi = std::get_if<AlibiPositions>(&c_.positions)) {
-      lines.emplace_back().fill(heads, reach, [&](std::int64_t head, std::int64_t distance) {
-        return alibi->slopes[static_cast<std::size_t>(head)] * static_cast<double>(distance);
-      });
-    } else if (const auto* relative = std::get_if<RelativeBias>(&c_.positions)) {
-      for (const std::vector<S>& table : layers_.relative_bias) {
-        lines.emplace_back().fill(heads, reach, [&](std::int64_t head, std::int64_t distance) {
-          const std::int64_t bucket = relative_position_bucket(
-              distance, relative->num_buckets, relative->max_distance, relative->bidirectional);
-          return static_cast<double>(table[static_cast<std::size_t>(bucket * heads + head)]);
-        });
-      }
-    }
-    return lines;
+    return length + kv_page_positions;
   }
 
   // Embeddings of the lane's rows into lane.x, and the rotary angles of their positions.

@@ -1,0 +1,87 @@
+/// \file
+/// The position biases of a stack (ALiBi, T5) as lines by distance, made once and shared by all
+/// passes: a decoding step only reads them.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "llm/nn/transformer_config.hpp"
+#include "llm/tensor/positions.hpp"
+
+namespace llm {
+
+template <typename S>
+class PositionBias {
+ public:
+  /// One set of lines for all layers, or one for each; empty when the stack has no such biases.
+  using Lines = std::vector<BiasLines<S>>;
+
+  PositionBias() = default;
+  /// `relative_bias`: tables [num_buckets, heads] of a RelativeBias, one for all layers or one for
+  /// each. The positions kept are those of the stack.
+  PositionBias(Positions positions, std::int64_t heads, std::vector<std::vector<S>> relative_bias)
+      : positions_(std::move(positions)),
+        heads_(heads),
+        relative_bias_(std::move(relative_bias)),
+        shared_(std::make_unique<Shared>()) {}
+
+  /// Lines readable for |key - query| < reach, or longer ones: their values are the same. May be
+  /// called by several threads.
+  std::shared_ptr<const Lines> lines(std::int64_t reach) const {
+    if (!has_lines()) return std::make_shared<const Lines>();
+    const std::lock_guard lock(shared_->mutex);
+    if (!shared_->lines || shared_->lines->front().reach() < reach) {
+      std::int64_t longer = 512;
+      while (longer < reach) longer *= 2;
+      shared_->lines = std::make_shared<const Lines>(make(longer));
+    }
+    return shared_->lines;
+  }
+
+ private:
+  struct Shared {
+    std::mutex mutex;
+    std::shared_ptr<const Lines> lines;
+  };
+
+  bool has_lines() const {
+    return std::holds_alternative<AlibiPositions>(positions_) ||
+           (std::holds_alternative<RelativeBias>(positions_) && !relative_bias_.empty());
+  }
+
+  Lines make(std::int64_t reach) const {
+    Lines lines;
+    if (const auto* alibi = std::get_if<AlibiPositions>(&positions_)) {
+      lines.emplace_back().fill(heads_, reach, [&](std::int64_t head, std::int64_t distance) {
+        return alibi->slopes[static_cast<std::size_t>(head)] * static_cast<double>(distance);
+      });
+      return lines;
+    }
+    const auto& relative = std::get<RelativeBias>(positions_);
+    std::vector<std::int64_t> bucket;  // of distances -reach ..
+    for (std::int64_t distance = -reach; distance < reach; ++distance) {
+      bucket.push_back(relative_position_bucket(distance, relative.num_buckets,
+                                                relative.max_distance, relative.bidirectional));
+    }
+    for (const std::vector<S>& table : relative_bias_) {
+      lines.emplace_back().fill(heads_, reach, [&](std::int64_t head, std::int64_t distance) {
+        const std::int64_t row = bucket[static_cast<std::size_t>(distance + reach)];
+        return static_cast<double>(table[static_cast<std::size_t>(row * heads_ + head)]);
+      });
+    }
+    return lines;
+  }
+
+  Positions positions_;
+  std::int64_t heads_ = 0;
+  std::vector<std::vector<S>> relative_bias_;
+  std::unique_ptr<Shared> shared_;
+};
+
+}  // namespace llm
