@@ -1,9 +1,10 @@
 // Products with quantized weights in integers, written once over Vec and IntVec.
 //
-// The activations of a row are rounded to 16 bits, with one scale per 32 columns; the products of a
-// group of columns are summed exactly in int32, and each group's sum is scaled and added to the
-// output's chain, groups ascending. Integer sums do not depend on their order, so only that chain
-// defines the bits: no tile, block or number of rows can change them.
+// The activations of a row are rounded to 16 bits (or 8, the fast way), with one scale per 32
+// columns; the products of a group of columns are summed exactly in int32, and each group's sum is
+// scaled and added to the output's chain, groups ascending. Integer sums do not depend on their
+// order, so only that chain defines the bits: no tile, block or number of rows can change them, nor
+// whether the machine has products of bytes or takes the way of 16 bits for both.
 #pragma once
 
 #include <cstddef>
@@ -18,15 +19,20 @@ namespace {
 
 using Index = std::int64_t;
 
-constexpr Index unit_columns = 32;  // share a scale of the activations
-constexpr float largest_code = 32767.0f;
+constexpr Index unit_columns = 32;            // share a scale of the activations
 constexpr float smallest_scaled = 0x1p-100f;  // groups of activations below are taken for zero
 
 // ------------------------------------------------------------------ activations
 
+// Bits of the rounded activations.
+enum class Bits { sixteen, eight };
+constexpr float largest_code(Bits bits) { return bits == Bits::sixteen ? 32767.0f : 127.0f; }
+// Whether codes of activations are bytes in memory; else they are 16 bits wide whatever they hold.
+constexpr bool as_bytes(Bits bits) { return has_byte_products && bits == Bits::eight; }
+
 // How a row of activations lies in scratch:
 //   codes   int16 [cols], in every 4 columns the order 0 2 1 3: two 16-bit values that meet the
-//           even or the odd bytes of a 32-bit lane of weights
+//           even or the odd bytes of a 32-bit lane of weights; or int8 [cols] in their order
 //   scales  float [cols / 32]
 //   sums    4 bytes per group of weights: int32 -zero_point * sum(codes), where the codes of the
 //           weights have a zero point, or float scale * sum(codes), where they have a minimum
@@ -45,10 +51,12 @@ Index rows_at_once(Index cols) {
   return rows < least ? least : rows > most ? most : rows;
 }
 
-// What a code of 0 in a panel stands for, where codes count up from there.
-constexpr int zero_point(const QuantFormat& f) {
-  if (!f.nibbles || f.values == NibbleValues::plain) return 0;
-  return is_counting(f.values) ? -nibble_value(f.values, 0) : 0;
+// What a code of 0 in a product stands for, negated. Products of bytes need codes of weights that
+// are not negative: signed ones are moved up by 128.
+constexpr int zero_point(const QuantFormat& f, Bits bits) {
+  if (f.minimum) return 0;
+  if (f.nibbles && is_counting(f.values)) return -nibble_value(f.values, 0);
+  return as_bytes(bits) ? 128 : 0;
 }
 
 LLM_INLINE std::int32_t load_int32(const std::byte* bytes) {
@@ -63,36 +71,41 @@ LLM_INLINE float load_float(const std::byte* bytes) {
 }
 
 // 32 activations -> codes; returns their scale (NaN or infinite if one of them is).
-LLM_INLINE float round_unit(const float* x, std::int16_t* codes, IntVec (&rounded)[2]) {
+template <Bits bits>
+LLM_INLINE float round_unit(const float* x, std::byte* codes, IntVec (&rounded)[2]) {
   const Vec a[2] = {load(x), load(x + 16)};
   // Bits of absolute values order as the values do, NaN last.
-  const std::int32_t bits = largest_lane(max_int(bits_of(abs(a[0])), bits_of(abs(a[1]))));
+  const std::int32_t magnitude = largest_lane(max_int(bits_of(abs(a[0])), bits_of(abs(a[1]))));
   float largest;
-  __builtin_memcpy(&largest, &bits, 4);
-  const Vec inverse = set1(largest >= smallest_scaled ? largest_code / largest : 0.0f);
+  __builtin_memcpy(&largest, &magnitude, 4);
+  const Vec inverse = set1(largest >= smallest_scaled ? largest_code(bits) / largest : 0.0f);
   LLM_UNROLL for (int i = 0; i < 2; ++i) {
     rounded[i] = round_to_int(mul(a[i], inverse));
-    store_pairs(codes + 16 * i, rounded[i]);
+    if constexpr (as_bytes(bits)) {
+      store_bytes(codes + 16 * i, rounded[i]);
+    } else {
+      store_pairs(codes + 32 * i, rounded[i]);
+    }
   }
-  return largest < smallest_scaled ? 0.0f : largest / largest_code;
+  return largest < smallest_scaled ? 0.0f : largest / largest_code(bits);
 }
 
-template <QuantFormat F>
+template <QuantFormat F, Bits bits>
 void round_row(const float* x, Index cols, const RowLayout& layout, std::byte* row) {
-  std::int16_t* codes = reinterpret_cast<std::int16_t*>(row);
+  constexpr Index code_size = as_bytes(bits) ? 1 : 2;
   float* scales = reinterpret_cast<float*>(row + layout.scales);
   std::byte* sums = row + layout.sums;
   for (Index u = 0; u < cols / unit_columns; ++u) {
     IntVec rounded[2];
     const float scale = scales[u] =
-        round_unit(x + u * unit_columns, codes + u * unit_columns, rounded);
-    if constexpr (F.minimum || zero_point(F) != 0) {
+        round_unit<bits>(x + u * unit_columns, row + u * unit_columns * code_size, rounded);
+    if constexpr (F.minimum || zero_point(F, bits) != 0) {
       const std::int32_t halves[2] = {sum_int_lanes(rounded[0]), sum_int_lanes(rounded[1])};
       const std::int32_t of_groups[2] = {F.group == 16 ? halves[0] : halves[0] + halves[1],
                                          halves[1]};
       for (int g = 0; g < unit_columns / F.group; ++g, sums += 4) {
         const float with_scale = scale * static_cast<float>(of_groups[g]);
-        const std::int32_t start = -zero_point(F) * of_groups[g];
+        const std::int32_t start = -zero_point(F, bits) * of_groups[g];
         if constexpr (F.minimum) {
           __builtin_memcpy(sums, &with_scale, 4);
         } else {
@@ -147,6 +160,19 @@ LLM_INLINE IntVec code_pairs(IntVec bytes, const ByteTable& table) {
   }
 }
 
+// Quad q of the columns that one load of codes holds: columns 4q .. 4q + 3, as bytes that are not
+// negative.
+template <QuantFormat F, int q>
+LLM_INLINE IntVec code_quads(IntVec bytes, const ByteTable& table) {
+  if constexpr (!F.nibbles) {
+    return F.minimum ? bytes : flip_signs(bytes);
+  } else {
+    const IntVec nibbles = and_int(q == 0 ? bytes : shift_right_16<4>(bytes), set1_int(0x0f0f0f0f));
+    if constexpr (is_counting(F.values)) return nibbles;
+    return flip_signs(look_up(table, nibbles));
+  }
+}
+
 // ------------------------------------------------------------------ one tile
 
 // R rows of activations and the 64 outputs of a panel.
@@ -173,15 +199,27 @@ LLM_INLINE void add_pair(IntVec (&acc)[R][V], const std::byte* codes, const Byte
   }
 }
 
+// The same for the four columns of a quad.
+template <QuantFormat F, int q, int R, int V>
+LLM_INLINE void add_quad(IntVec (&acc)[R][V], const std::byte* codes, const ByteTable& table,
+                         const std::byte* x, Index stride) {
+  IntVec w[V];
+  LLM_UNROLL for (int v = 0; v < V; ++v) w[v] = code_quads<F, q>(load_int(codes + 64 * v), table);
+  LLM_UNROLL for (int r = 0; r < R; ++r) {
+    const IntVec xr = set1_int(load_int32(x + r * stride + 4 * q));
+    LLM_UNROLL for (int v = 0; v < V; ++v) acc[r][v] = dot_quads(acc[r][v], w[v], xr);
+  }
+}
+
 // The exact sums of a group of columns for V vectors of outputs from `vector` on.
-template <QuantFormat F, int R, int V>
+template <QuantFormat F, Bits bits, int R, int V>
 LLM_INLINE void group_sums(IntVec (&acc)[R][V], const QuantTile& t, const ByteTable& table,
                            Index unit, int group, int vector) {
   constexpr Index at_once = F.nibbles ? 8 : 4;
   const Index stride = t.layout.bytes;
   LLM_UNROLL for (int r = 0; r < R; ++r) {
     IntVec start = set1_int(0);
-    if constexpr (zero_point(F) != 0) {
+    if constexpr (zero_point(F, bits) != 0) {
       const Index place = unit * (unit_columns / F.group) + group;
       start = set1_int(load_int32(t.rows + r * stride + t.layout.sums + 4 * place));
     }
@@ -190,22 +228,28 @@ LLM_INLINE void group_sums(IntVec (&acc)[R][V], const QuantTile& t, const ByteTa
   const std::byte* codes = unit_codes<F>(t.panel, unit) + 64 * vector;
   for (Index k = group * F.group; k < (group + 1) * F.group; k += at_once) {
     const std::byte* bytes = codes + k / at_once * 256;
-    const std::byte* x = t.rows + 2 * (unit * unit_columns + k);
-    add_pair<F, 0, R, V>(acc, bytes, table, x, stride);
-    add_pair<F, 1, R, V>(acc, bytes, table, x, stride);
-    if constexpr (F.nibbles) {
-      add_pair<F, 2, R, V>(acc, bytes, table, x, stride);
-      add_pair<F, 3, R, V>(acc, bytes, table, x, stride);
+    if constexpr (as_bytes(bits)) {
+      const std::byte* x = t.rows + unit * unit_columns + k;
+      add_quad<F, 0, R, V>(acc, bytes, table, x, stride);
+      if constexpr (F.nibbles) add_quad<F, 1, R, V>(acc, bytes, table, x, stride);
+    } else {
+      const std::byte* x = t.rows + 2 * (unit * unit_columns + k);
+      add_pair<F, 0, R, V>(acc, bytes, table, x, stride);
+      add_pair<F, 1, R, V>(acc, bytes, table, x, stride);
+      if constexpr (F.nibbles) {
+        add_pair<F, 2, R, V>(acc, bytes, table, x, stride);
+        add_pair<F, 3, R, V>(acc, bytes, table, x, stride);
+      }
     }
   }
 }
 
 // sum[r][vector ...] += what a group of columns contributes.
-template <QuantFormat F, int R, int V>
+template <QuantFormat F, Bits bits, int R, int V>
 LLM_INLINE void add_group(Vec (&sum)[R][4], const QuantTile& t, const ByteTable& table, Index unit,
                           int group, int vector) {
   IntVec acc[R][V];
-  group_sums<F, R, V>(acc, t, table, unit, group, vector);
+  group_sums<F, bits, R, V>(acc, t, table, unit, group, vector);
   Vec d[V], m[V];
   group_scales<F, V>(t.panel, unit, group, vector, d, m);
   LLM_UNROLL for (int r = 0; r < R; ++r) {
@@ -226,7 +270,7 @@ LLM_INLINE void add_group(Vec (&sum)[R][4], const QuantTile& t, const ByteTable&
   }
 }
 
-template <QuantFormat F, int R>
+template <QuantFormat F, Bits bits, int R>
 void panel_times_rows(const QuantTile& t) {
   constexpr int V = quant_vectors<R>;
   const ByteTable table = byte_table<F.values>();
@@ -237,7 +281,7 @@ void panel_times_rows(const QuantTile& t) {
   for (Index u = 0; u < t.units; ++u) {
     for (int vector = 0; vector < 4; vector += V) {
       LLM_UNROLL for (int group = 0; group < unit_columns / F.group; ++group) {
-        add_group<F, R, V>(sum, t, table, u, group, vector);
+        add_group<F, bits, R, V>(sum, t, table, u, group, vector);
       }
     }
   }
@@ -252,14 +296,14 @@ void panel_times_rows(const QuantTile& t) {
 
 // ------------------------------------------------------------------ products
 
-template <QuantFormat F, int R = quant_rows>
+template <QuantFormat F, Bits bits, int R = quant_rows>
 void panel_times_some(Index rows, const QuantTile& t) {
-  if (rows == R) return panel_times_rows<F, R>(t);
-  if constexpr (R > 1) panel_times_some<F, R - 1>(rows, t);
+  if (rows == R) return panel_times_rows<F, bits, R>(t);
+  if constexpr (R > 1) panel_times_some<F, bits, R - 1>(rows, t);
 }
 
 // The rows [m0, m1), which were rounded, times some panels.
-template <QuantFormat F>
+template <QuantFormat F, Bits bits>
 void multiply_block(const MatmulArgs& a, const RowLayout& layout, const std::byte* rows, Index m0,
                     Index m1) {
   const Index panel_size = a.w.cols / (F.nested ? 256 : 32) * F.block_bytes();
@@ -268,28 +312,34 @@ void multiply_block(const MatmulArgs& a, const RowLayout& layout, const std::byt
     for (Index m = m0; m < m1;) {
       const Index tiles = (m1 - m + quant_rows - 1) / quant_rows;
       const Index count = (m1 - m + tiles - 1) / tiles;  // nearly equal tiles
-      panel_times_some<F>(count, {rows + (m - m0) * layout.bytes, layout, a.w.data + p * panel_size,
-                                  a.w.cols / unit_columns, a.bias ? a.bias + output : nullptr,
-                                  a.y + m * a.ldy + output, a.ldy,
-                                  a.w.rows - output < 64 ? a.w.rows - output : 64});
+      panel_times_some<F, bits>(
+          count,
+          {rows + (m - m0) * layout.bytes, layout, a.w.data + p * panel_size,
+           a.w.cols / unit_columns, a.bias ? a.bias + output : nullptr, a.y + m * a.ldy + output,
+           a.ldy, a.w.rows - output < 64 ? a.w.rows - output : 64});
       m += count;
     }
   }
 }
 
-template <DType dtype>
-void multiply_quantized(const MatmulArgs& a) {
-  constexpr QuantFormat F = quant_format(dtype);
+template <QuantFormat F, Bits bits>
+void multiply_rounded(const MatmulArgs& a) {
   const RowLayout layout(a.w.cols);
   std::byte* rows = reinterpret_cast<std::byte*>(a.scratch);
   const Index block = rows_at_once(a.w.cols);
   for (Index m0 = 0; m0 < a.m; m0 += block) {
     const Index m1 = m0 + block < a.m ? m0 + block : a.m;
     for (Index m = m0; m < m1; ++m) {
-      round_row<F>(a.x + m * a.ldx, a.w.cols, layout, rows + (m - m0) * layout.bytes);
+      round_row<F, bits>(a.x + m * a.ldx, a.w.cols, layout, rows + (m - m0) * layout.bytes);
     }
-    multiply_block<F>(a, layout, rows, m0, m1);
+    multiply_block<F, bits>(a, layout, rows, m0, m1);
   }
+}
+
+template <DType dtype>
+void multiply_quantized(const MatmulArgs& a) {
+  constexpr QuantFormat F = quant_format(dtype);
+  a.fast ? multiply_rounded<F, Bits::eight>(a) : multiply_rounded<F, Bits::sixteen>(a);
 }
 
 void matmul_quantized(const MatmulArgs& a) {

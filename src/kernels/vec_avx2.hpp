@@ -5,6 +5,7 @@
 
 #include <immintrin.h>
 
+#include <cstddef>
 #include <cstdint>
 
 #include "kernels/inline.hpp"
@@ -190,6 +191,10 @@ LLM_INLINE IntVec dot_pairs(IntVec sum, IntVec a, IntVec b) {
   return {_mm256_add_epi32(sum.lo, _mm256_madd_epi16(a.lo, b.lo)),
           _mm256_add_epi32(sum.hi, _mm256_madd_epi16(a.hi, b.hi))};
 }
+constexpr bool has_byte_products = false;  // of any sign and size
+LLM_INLINE IntVec dot_quads(IntVec sum, IntVec, IntVec) { return sum; }
+LLM_INLINE IntVec flip_signs(IntVec a) { return a; }
+LLM_INLINE void store_bytes(std::byte*, IntVec) {}
 LLM_INLINE Vec to_float(IntVec a) { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
 LLM_INLINE IntVec round_to_int(Vec a) {
   return {_mm256_cvtps_epi32(a.lo), _mm256_cvtps_epi32(a.hi)};
@@ -210,7 +215,7 @@ LLM_INLINE std::int32_t sum_int_lanes(IntVec a) {
   const __m128i d = _mm_add_epi32(c, _mm_shuffle_epi32(c, 0x4e));
   return _mm_cvtsi128_si32(_mm_add_epi32(d, _mm_shuffle_epi32(d, 0xb1)));
 }
-LLM_INLINE void store_pairs(std::int16_t* p, IntVec a) {
+LLM_INLINE void store_pairs(std::byte* p, IntVec a) {
   // The pack works within 128-bit halves; the permutation puts its quarters back in order.
   const __m256i narrow = _mm256_permute4x64_epi64(_mm256_packs_epi32(a.lo, a.hi), 0xd8);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),

@@ -5,6 +5,7 @@
 
 #include <immintrin.h>
 
+#include <cstddef>
 #include <cstdint>
 
 #include "kernels/inline.hpp"
@@ -134,13 +135,28 @@ LLM_INLINE IntVec dot_pairs(IntVec sum, IntVec a, IntVec b) {
   return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b));
 #endif
 }
+// Products of four bytes, unsigned times signed.
+#if defined(__AVX512VNNI__)
+constexpr bool has_byte_products = true;
+LLM_INLINE IntVec dot_quads(IntVec sum, IntVec a, IntVec b) {
+  asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+  return sum;
+}
+#else
+constexpr bool has_byte_products = false;
+LLM_INLINE IntVec dot_quads(IntVec sum, IntVec, IntVec) { return sum; }
+#endif
+LLM_INLINE IntVec flip_signs(IntVec a) { return _mm512_xor_si512(a, _mm512_set1_epi8(-128)); }
+LLM_INLINE void store_bytes(std::byte* p, IntVec a) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a));
+}
 LLM_INLINE Vec to_float(IntVec a) { return _mm512_cvtepi32_ps(a); }
 LLM_INLINE IntVec round_to_int(Vec a) { return _mm512_cvtps_epi32(a); }
 LLM_INLINE IntVec bits_of(Vec a) { return _mm512_castps_si512(a); }
 LLM_INLINE IntVec max_int(IntVec a, IntVec b) { return _mm512_max_epi32(a, b); }
 LLM_INLINE std::int32_t largest_lane(IntVec a) { return _mm512_reduce_max_epi32(a); }
 LLM_INLINE std::int32_t sum_int_lanes(IntVec a) { return _mm512_reduce_add_epi32(a); }
-LLM_INLINE void store_pairs(std::int16_t* p, IntVec a) {
+LLM_INLINE void store_pairs(std::byte* p, IntVec a) {
   const __m256i narrow = _mm512_cvtepi32_epi16(a);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
                       _mm256_shufflehi_epi16(_mm256_shufflelo_epi16(narrow, 0xd8), 0xd8));

@@ -3,6 +3,7 @@
 // the same ones. All of them work lane by lane unless stated. Here fma rounds twice.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "kernels/inline.hpp"
@@ -244,6 +245,11 @@ LLM_INLINE IntVec dot_pairs(IntVec sum, IntVec a, IntVec b) {
            (Uint4)(((Int4)((Uint4)x << 16) >> 16) * ((Int4)((Uint4)y << 16) >> 16));
   });
 }
+// Products of four bytes: only where the machine has them, else the operations are never called.
+constexpr bool has_byte_products = false;
+LLM_INLINE IntVec dot_quads(IntVec sum, IntVec, IntVec) { return sum; }
+LLM_INLINE IntVec flip_signs(IntVec a) { return a; }
+LLM_INLINE void store_bytes(std::byte*, IntVec) {}
 LLM_INLINE Vec to_float(IntVec a) {
   return by_quarter([&](int i) { return __builtin_convertvector((Int4)a.q[i], Float4); });
 }
@@ -275,12 +281,13 @@ LLM_INLINE std::int32_t sum_int_lanes(IntVec a) {
   return sum;
 }
 // 16 values that fit 16 bits, in every 4 the order 0 2 1 3.
-LLM_INLINE void store_pairs(std::int16_t* p, IntVec a) {
+LLM_INLINE void store_pairs(std::byte* p, IntVec a) {
   std::int32_t lanes[16];
   __builtin_memcpy(lanes, &a, sizeof lanes);
   for (int i = 0; i < 16; ++i) {
     const int from = i % 4 == 1 ? i + 1 : i % 4 == 2 ? i - 1 : i;
-    p[i] = static_cast<std::int16_t>(lanes[from]);
+    const auto value = static_cast<std::int16_t>(lanes[from]);
+    __builtin_memcpy(p + 2 * i, &value, 2);
   }
 }
 

@@ -15,7 +15,7 @@ namespace llm::detail {
 template <typename S>
 class Builder {
  public:
-  Builder(ThreadPool& pool, WeightType type) : pool_(pool), type_(type) {}
+  Builder(ThreadPool& pool, WeightType type, bool fast) : pool_(pool), type_(type), fast_(fast) {}
 
   LmHead<S> lm_head(const LinearSource& source, double scale) {
     if (source.empty()) return {};
@@ -231,8 +231,9 @@ class Builder {
       if (const auto found = shared_.find(tensor); found != shared_.end()) return found->second;
     }
     const bool panels = product && std::is_same_v<S, float>;
-    auto made = std::make_shared<const Weight>(
-        source, panels ? WeightLayout::panels : WeightLayout::rows, pool_, dtype);
+    auto made = std::make_shared<Weight>(source, panels ? WeightLayout::panels : WeightLayout::rows,
+                                         pool_, dtype);
+    made->set_fast(fast_);
     parameters_ += made->rows() * made->cols();
     weight_bytes_ += made->bytes();
     for (const MatrixSource::Part& part : source.parts) {
@@ -251,6 +252,7 @@ class Builder {
 
   ThreadPool& pool_;
   WeightType type_;
+  bool fast_;
   std::set<const FileTensor*> in_products_;
   std::map<const FileTensor*, std::shared_ptr<const Weight>> shared_;
   std::map<DType, std::size_t> file_bytes_;

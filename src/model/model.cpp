@@ -99,7 +99,7 @@ std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
   if (options.head) refuse_missing_head(checkpoint, binder, path);
   binder.finish();
 
-  detail::Builder<S> builder(*model->pool_, options.weights);
+  detail::Builder<S> builder(*model->pool_, options.weights, options.fast);
   builder.share_with_head(source.lm_head);
   builder.share_with_head(source.head.out);
   if (c.kind != ModelKind::decoder) model->encoder_ = builder.encoder(c.encoder, source.encoder);

@@ -19,7 +19,7 @@ void multiply(const Matmul<float>& args) {
   const detail::FloatKernels& kernels = detail::float_kernels();
   const auto product = is_quantized(args.w->dtype()) ? kernels.quantized->matmul : kernels.matmul;
   product({args.x, args.ldx, args.m, args.w->panels(), args.panel_begin, args.panel_end, args.bias,
-           args.y, args.ldy, args.scratch});
+           args.y, args.ldy, args.scratch, args.w->is_fast()});
 }
 
 // One matrix-vector product per row of x, so that a row's value does not depend on the others.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include "cli/run_command.hpp"
@@ -255,4 +256,36 @@ TEST(Generate, InterruptFlushesAndEndsWith130) {
 }
 
 }  // namespace
+// Weights in fewer bits are other weights, but the same for every number of threads.
+TEST(Generate, KeepsWeightsAsAsked) {
+  const TempDir dir;
+  const std::string rows = dir.write("rows.jsonl", R"({"ids":[3,77,140,8,91,12]})"
+                                                   "\n")
+                               .string();
+  std::map<std::string, std::string> outputs;
+  for (const std::string dtype : {"auto", "f32", "bf16", "int8", "int4", "f64"}) {
+    for (const std::string fast : {"", "--fast"}) {
+      const auto output = [&](const std::string& threads) {
+        std::vector<std::string> arguments = {"-m",      fixture("llama-wide"),
+                                              "--dtype", dtype,
+                                              "--input", rows,
+                                              "--jsonl", "-t",
+                                              threads,   "--max-new-tokens",
+                                              "6",       "--logprobs",
+                                              "3"};
+        if (!fast.empty()) arguments.push_back(fast);
+        const auto result = run(arguments);
+        EXPECT_EQ(result.exit_code, 0) << dtype << result.err;
+        return result.out;
+      };
+      EXPECT_EQ(outputs[dtype + fast] = output("1"), output("3")) << dtype << fast;
+    }
+  }
+  EXPECT_EQ(outputs["auto"], outputs["f32"]);  // the file holds f32
+  EXPECT_EQ(outputs["auto"], outputs["auto--fast"]);
+  EXPECT_NE(outputs["int8"], outputs["auto"]);
+  EXPECT_NE(outputs["int8"], outputs["int8--fast"]);
+  EXPECT_NE(outputs["int8"], outputs["int4"]);
+}
+
 }  // namespace llm::test

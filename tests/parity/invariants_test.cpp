@@ -166,8 +166,8 @@ TEST_P(Invariants, TruncationForgets) {
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, Invariants,
                          testing::Values("llama-gqa", "llama-head-dim", "gguf-llama-q4_1",
-                                         "gguf-llama-mixed", "gguf-llama-q8_0", "gpt2-scaled",
-                                         "t5-v1_1", "t5-depths", "gpt_neo-windows",
+                                         "gguf-llama-mixed", "llama-wide", "gguf-llama-q8_0",
+                                         "gpt2-scaled", "t5-v1_1", "t5-depths", "gpt_neo-windows",
                                          "bloom-residual", "mistral-window", "qwen2-windows",
                                          "qwen3-lm", "openai-gpt-lm", "umt5-lm", "smollm3-windows",
                                          "bloom-12-heads", "llama-rope-yarn", "llama-rope-dynamic",

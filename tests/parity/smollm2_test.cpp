@@ -1,5 +1,6 @@
-// The default model, where it has been fetched (tools/fetch_model): greedy continuations equal those
-// of the reference in float64 with the dequantized weights (tests/support/make_smollm2_vectors.py).
+// The default model, where it has been fetched (tools/fetch_model): greedy continuations equal
+// those of the reference in float64 with the dequantized weights
+// (tests/support/make_smollm2_vectors.py).
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -15,8 +16,7 @@ namespace {
 using Ids = std::vector<llm::TokenId>;
 
 TEST(SmolLM2, GreedyIdsEqualTheReference) {
-  const auto file =
-      llm::test::models_dir() / "downloaded" / "SmolLM2-135M-Instruct.Q4_1.gguf";
+  const auto file = llm::test::models_dir() / "downloaded" / "SmolLM2-135M-Instruct.Q4_1.gguf";
   if (!std::filesystem::exists(file)) GTEST_SKIP() << "not fetched: " << file;
   const auto data = llm::detail::read_json_file(llm::test::source_dir() / "tests" / "parity" /
                                                 "data" / "smollm2.json");

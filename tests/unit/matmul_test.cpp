@@ -25,6 +25,7 @@ struct Product {
   std::vector<float> x;  // [m, ldx]
   std::int64_t ldx, m;
   std::vector<float> bias;
+  bool fast = false;
 };
 
 // At least `cols` columns, in whole blocks.
@@ -57,6 +58,7 @@ std::vector<float> run(const FloatKernels& kernels, const Product& p,
   args.bias = p.bias.empty() ? nullptr : p.bias.data();
   args.y = y.data();
   args.ldy = ldy;
+  args.fast = p.fast;
   args.scratch = reinterpret_cast<float*>(scratch.data());
   std::vector<std::int64_t> ends = splits;
   ends.push_back(detail::panel_count(p.w->rows()));
@@ -68,14 +70,14 @@ std::vector<float> run(const FloatKernels& kernels, const Product& p,
   return y;
 }
 
-// Half a step of the 16-bit activations of each 32 columns; 0 for plain types.
+// Half a step of the rounded activations of each 32 columns; 0 for plain types.
 double rounding_of(const Product& p, std::int64_t row, std::int64_t k) {
   if (!is_quantized(p.w->dtype())) return 0;
   double largest = 0;
   for (std::int64_t i = k / 32 * 32; i < k / 32 * 32 + 32; ++i) {
     largest = std::max(largest, std::abs(double(p.x[size_t(row * p.ldx + i)])));
   }
-  return largest / 32767 / 2 * 1.001;
+  return largest / (p.fast ? 127 : 32767) / 2 * 1.001;
 }
 
 // One rounding of the product and of the sum for each k: at most 2 cols eps/2 of the sum of the
@@ -125,7 +127,8 @@ TEST(Matmul, AgreesWithDoubleLoops) {
         const Weight w = packed(tensor.get());
         const std::vector<double> values = tensor.values();
         for (const std::int64_t m : {1, 2, 3, 4, 5, 6, 7, 13}) {
-          const Product p = product(w, m, cols % 2 == 1 || m == 13);
+          Product p = product(w, m, cols % 2 == 1 || m == 13);
+          p.fast = m == 5;
           expect_near_double(p, values,
                              std::string(to_string(dtype)) + " " + std::to_string(rows) + "x" +
                                  std::to_string(cols) + " m " + std::to_string(m));
@@ -142,16 +145,17 @@ float plain_chain(const float* x, const double* w, std::int64_t cols) {
   return sum;
 }
 
-// 32 activations as 16-bit integers; returns their scale.
-float round_activations(const float* x, std::int32_t* codes) {
+// 32 activations as integers; returns their scale.
+float round_activations(const float* x, float largest_code, std::int32_t* codes) {
   float largest = 0;
   for (int i = 0; i < 32; ++i) largest = std::max(largest, std::abs(x[i]));
-  const float inverse = 32767.0f / largest;
+  const float inverse = largest_code / largest;
   for (int i = 0; i < 32; ++i) codes[i] = std::int32_t(std::nearbyint(x[i] * inverse));
-  return largest / 32767.0f;
+  return largest / largest_code;
 }
 
-float quantized_chain(const float* x, DType dtype, const std::byte* blocks, std::int64_t cols) {
+float quantized_chain(const float* x, bool fast, DType dtype, const std::byte* blocks,
+                      std::int64_t cols) {
   const detail::QuantFormat format = detail::quant_format(dtype);
   detail::QuantBlock block;
   float y = 0;
@@ -166,7 +170,7 @@ float quantized_chain(const float* x, DType dtype, const std::byte* blocks, std:
       m *= float(block.minimum_factors[g]);
     }
     std::int32_t codes[32], sum = 0, sum_x = 0;
-    const float scale = round_activations(x + k / 32 * 32, codes);
+    const float scale = round_activations(x + k / 32 * 32, fast ? 127.0f : 32767.0f, codes);
     for (std::int64_t i = 0; i < format.group; ++i) {
       const int code = block.codes[in_block + i], c = codes[k % 32 + i];
       sum += (format.nibbles ? detail::nibble_value(format.values, code) : code) * c;
@@ -178,29 +182,37 @@ float quantized_chain(const float* x, DType dtype, const std::byte* blocks, std:
   return y;
 }
 
+std::vector<float> defined_outputs(const Product& p, const RandomTensor& tensor) {
+  const DType dtype = p.w->dtype();
+  const std::int64_t rows = p.w->rows(), cols = p.w->cols(), ldy = rows + 5;
+  const std::vector<double> values = tensor.values();
+  const std::int64_t row_bytes = cols / block_values(dtype) * block_bytes(dtype);
+  std::vector<float> expected(size_t(p.m * ldy), untouched);
+  for (std::int64_t i = 0; i < p.m; ++i) {
+    const float* x = p.x.data() + i * p.ldx;
+    for (std::int64_t n = 0; n < rows; ++n) {
+      const std::byte* blocks = tensor.get().bytes.data() + n * row_bytes;
+      const float sum = is_quantized(dtype) ? quantized_chain(x, p.fast, dtype, blocks, cols)
+                                            : plain_chain(x, values.data() + n * cols, cols);
+      expected[size_t(i * ldy + n)] = sum + p.bias[size_t(n)];
+    }
+  }
+  return expected;
+}
+
 // The chains that the contract defines; bits equal on all levels that have fma.
 TEST(Matmul, IsTheDefinedChain) {
   for (const DType dtype : test::weight_types) {
-    const std::int64_t cols = whole_blocks(dtype, 544);
-    const RandomTensor tensor(dtype, 70, cols, 3);
+    const RandomTensor tensor(dtype, 70, whole_blocks(dtype, 544), 3);
     const Weight w = packed(tensor.get());
-    const std::vector<double> values = tensor.values();
-    const std::int64_t row_bytes = cols / block_values(dtype) * block_bytes(dtype);
-    const Product p = product(w, 8, true);
-    std::vector<float> expected(size_t(8 * 75), untouched);
-    for (std::int64_t i = 0; i < 8; ++i) {
-      const float* x = p.x.data() + i * p.ldx;
-      for (std::int64_t n = 0; n < 70; ++n) {
-        const float sum =
-            is_quantized(dtype)
-                ? quantized_chain(x, dtype, tensor.get().bytes.data() + n * row_bytes, cols)
-                : plain_chain(x, values.data() + n * cols, cols);
-        expected[size_t(i * 75 + n)] = sum + p.bias[size_t(n)];
+    for (const bool fast : {false, true}) {
+      Product p = product(w, 8, true);
+      p.fast = fast;
+      const std::vector<float> expected = defined_outputs(p, tensor);
+      for (const FloatKernels* kernels : fma_kernels()) {
+        EXPECT_TRUE(test::same_bits(run(*kernels, p), expected))
+            << kernels->name << " " << to_string(dtype) << (fast ? " fast" : "");
       }
-    }
-    for (const FloatKernels* kernels : fma_kernels()) {
-      EXPECT_TRUE(test::same_bits(run(*kernels, p), expected))
-          << kernels->name << " " << to_string(dtype);
     }
   }
 }
@@ -210,23 +222,26 @@ TEST(Matmul, QuantizedActivationsAtTheEnds) {
   for (const DType dtype : {DType::q8_0, DType::q4_0, DType::q4_1, DType::q6_k}) {
     const RandomTensor tensor(dtype, 64, 256, 9);
     const Weight w = packed(tensor.get());
-    const auto first = [&](const FloatKernels& kernels, const std::vector<float>& x) {
-      Product p{&w, x, 256, 1, {}};
-      return run(kernels, p)[0];
-    };
-    for (const FloatKernels* kernels : test::available_kernels()) {
-      std::vector<float> x(256);
-      EXPECT_EQ(first(*kernels, x), 0.0f);
-      x[100] = 1e-38f;  // too small for a scale
-      EXPECT_EQ(first(*kernels, x), 0.0f);
-      x[100] = std::numeric_limits<float>::max();
-      EXPECT_FALSE(std::isnan(first(*kernels, x))) << kernels->name << " " << to_string(dtype);
-      for (const float bad :
-           {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
-        x[100] = bad;
-        EXPECT_FALSE(std::isfinite(first(*kernels, x))) << kernels->name << " " << to_string(dtype);
-        x[101] = -3;
-        EXPECT_FALSE(std::isfinite(first(*kernels, x)));
+    for (const bool fast : {false, true}) {
+      const auto first = [&](const FloatKernels& kernels, const std::vector<float>& x) {
+        Product p{&w, x, 256, 1, {}, fast};
+        return run(kernels, p)[0];
+      };
+      for (const FloatKernels* kernels : test::available_kernels()) {
+        std::vector<float> x(256);
+        EXPECT_EQ(first(*kernels, x), 0.0f);
+        x[100] = 1e-38f;  // too small for a scale
+        EXPECT_EQ(first(*kernels, x), 0.0f);
+        x[100] = std::numeric_limits<float>::max();
+        EXPECT_FALSE(std::isnan(first(*kernels, x))) << kernels->name << " " << to_string(dtype);
+        for (const float bad :
+             {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+          x[100] = bad;
+          EXPECT_FALSE(std::isfinite(first(*kernels, x)))
+              << kernels->name << " " << to_string(dtype);
+          x[101] = -3;
+          EXPECT_FALSE(std::isfinite(first(*kernels, x)));
+        }
       }
     }
   }
@@ -238,16 +253,19 @@ TEST(Matmul, ARowDependsOnNothingElse) {
     const Weight w = packed(tensor.get());
     const std::size_t ldy = 155;
     for (const FloatKernels* kernels : test::available_kernels()) {
-      const Product all = product(w, 200, true);
-      const std::vector<float> y = run(*kernels, all);
-      for (const std::int64_t m : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 64, 130, 193}) {
-        for (const std::int64_t first : {std::int64_t{0}, 200 - m}) {
-          Product some = all;
-          some.m = m;
-          some.x.erase(some.x.begin(), some.x.begin() + first * some.ldx);
-          const std::vector<float> part = run(*kernels, some);
-          EXPECT_TRUE(std::equal(part.begin(), part.end(), y.begin() + first * std::int64_t(ldy)))
-              << kernels->name << " " << to_string(dtype) << " m " << m;
+      for (const bool fast : {false, is_quantized(dtype)}) {
+        Product all = product(w, 200, true);
+        all.fast = fast;
+        const std::vector<float> y = run(*kernels, all);
+        for (const std::int64_t m : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 64, 130, 193}) {
+          for (const std::int64_t first : {std::int64_t{0}, 200 - m}) {
+            Product some = all;
+            some.m = m;
+            some.x.erase(some.x.begin(), some.x.begin() + first * some.ldx);
+            const std::vector<float> part = run(*kernels, some);
+            EXPECT_TRUE(std::equal(part.begin(), part.end(), y.begin() + first * std::int64_t(ldy)))
+                << kernels->name << " " << to_string(dtype) << " m " << m;
+          }
         }
       }
     }
@@ -275,8 +293,9 @@ TEST(Matmul, AllLevelsWithFmaAgreeToTheBit) {
   for (const DType dtype : test::weight_types) {
     const RandomTensor tensor(dtype, 333, whole_blocks(dtype, 608), 13);
     const Weight w = packed(tensor.get());
-    for (const std::int64_t m : {1, 2, 3, 4, 5, 6, 7, 64, 200}) {
-      const Product p = product(w, m, m % 2 == 0);
+    for (const std::int64_t m : {1, 2, 3, 4, 5, 6, 7, 64, 66, 200}) {
+      Product p = product(w, m, m % 2 == 0);
+      p.fast = m % 4 < 2;
       for (const FloatKernels* level : levels) {
         EXPECT_TRUE(test::same_bits(run(*levels[0], p), run(*level, p)))
             << level->name << " " << to_string(dtype) << " m " << m;

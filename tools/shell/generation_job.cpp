@@ -182,7 +182,8 @@ class Run {
     tokenizer_ = open_tokenizer(path_);
     model_ = Model<S>::load(path_, LoadOptions{.threads = job.threads,
                                                .adapters = job.adapters,
-                                               .weights = parse_precision(job.dtype).weights});
+                                               .weights = parse_precision(job.dtype).weights,
+                                               .fast = job.fast});
     show_weights(model_->info());
     config_ = configure(job, path_, model_->config(), tokenizer_.get());
     load_seconds_ = seconds_since(start_);

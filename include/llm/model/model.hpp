@@ -38,6 +38,9 @@ struct LoadOptions {
   /// LoRA adapters to merge into the weights while they are loaded; see merge_adapters().
   std::vector<Adapter> adapters = {};
   WeightType weights = WeightType::as_stored;
+  /// Activations beside quantized weights get 8 bits instead of 16: faster prompts, other answers
+  /// than those of float32 activations now and then.
+  bool fast = false;
 };
 
 /// What was loaded, for people and for `info`.

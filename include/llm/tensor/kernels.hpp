@@ -8,11 +8,11 @@
 ///    (one rounding).
 ///  - matmul of quantized types: every 32 activations of a row are rounded to integers x' of 16
 ///  bits
-///    with the scale s = max |x| / 32767 (nearest, ties to even, after a multiplication with
-///    32767 / max |x|; a group whose max is below 2^-100 is zero). The weights of a group g are
-///    d_g q + m_g with integers q. Then y = a chain over the groups ascending, started from 0, of
-///    y = fma(d_g * s, float(sum of q x'), y), then y = fma(m_g, s * float(sum of x'), y) if there
-///    are minimums; the integer sums are exact. Then + bias[n].
+///    (`fast`: 8) with the scale s = max |x| / 32767 (127) (nearest, ties to even, after a
+///    multiplication with 32767 / max |x|; a group whose max is below 2^-100 is zero). The weights
+///    of a group g are d_g q + m_g with integers q. Then y = a chain over the groups ascending,
+///    started from 0, of y = fma(d_g * s, float(sum of q x'), y), then y = fma(m_g, s * float(sum
+///    of x'), y) if there are minimums; the integer sums are exact. Then + bias[n].
 ///  - attend: see AttendArgs.
 ///  - elementwise functions and sums use separate multiplications and additions only (no fma), sums
 ///    run over 16 lanes (lane = index mod 16, ascending) added by the tree
@@ -74,6 +74,7 @@ struct MatmulArgs {
   float* y = nullptr;           ///< [m, rows], row stride ldy; column n is output n
   std::int64_t ldy = 0;
   float* scratch = nullptr;  ///< the kernel's scratch floats, 64-byte aligned
+  bool fast = false;         ///< quantized weights: activations of 8 bits instead of 16
 };
 
 /// Attention of some query rows over one key/value head of one sequence.

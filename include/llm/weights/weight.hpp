@@ -45,6 +45,12 @@ class Weight {
   /// Error (out_of_memory).
   Weight(const MatrixSource& source, WeightLayout layout, ThreadPool& pool,
          std::optional<DType> dtype = std::nullopt);
+  /// Whether products round activations to 8 bits instead of 16 where the weight is quantized.
+  Weight& set_fast(bool fast) {
+    is_fast_ = fast;
+    return *this;
+  }
+  bool is_fast() const { return is_fast_; }
 
   bool empty() const { return rows_ == 0; }
   std::int64_t rows() const { return rows_; }  ///< outputs
@@ -67,6 +73,7 @@ class Weight {
   Buffer buffer_;
   DType dtype_ = DType::f32;
   WeightLayout layout_ = WeightLayout::panels;
+  bool is_fast_ = false;
   std::int64_t rows_ = 0;
   std::int64_t cols_ = 0;
   FileTensor file_rows_;
