@@ -1,133 +1,159 @@
-// llm-bench: tokens per second of a model, one JSON line per figure on standard output.
-// prefill: a prompt of random tokens is fed in one step; decode: tokens are fed one by one.
+// llm-bench: how fast a model runs and what memory it takes, one JSON line per figure on standard
+// output. This file reads the options and decides which benches run; they are in bench/.
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
-#include <nlohmann/json.hpp>
-#include <vector>
 
-#include "llm/model/model.hpp"
-#include "shell/load.hpp"
+#include "bench/bench.hpp"
+#include "bench/shapes.hpp"
 #include "shell/model_path.hpp"
 
+namespace llm::bench {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+const std::vector<std::string> bench_names = {"decode", "prefill", "encode", "seq2seq",
+                                              "load",   "memory",  "matmul"};
 
-struct Options {
-  std::string model, dtype = "auto";
-  std::vector<std::string> adapters;
-  int threads = 0, repeat = 5;
-  bool only_load = false;
-  std::int64_t prompt_tokens = 128, new_tokens = 64;
-};
+bool chosen(const Setting& setting, const char* bench) {
+  const auto& benches = setting.options.benches;
+  return std::find(benches.begin(), benches.end(), bench) != benches.end();
+}
 
-// Any tokens will do; the same in each run.
-std::vector<llm::TokenId> some_tokens(std::int64_t count, std::int64_t vocab_size) {
-  std::vector<llm::TokenId> ids;
-  std::uint32_t state = 1;
-  for (std::int64_t i = 0; i < count; ++i) {
-    state = state * 1664525u + 1013904223u;
-    ids.push_back(static_cast<llm::TokenId>((state >> 8) % static_cast<std::uint32_t>(vocab_size)));
+// What suits the model.
+std::vector<std::string> default_benches(const TransformerConfig& config) {
+  if (config.head == HeadKind::language_model) {
+    if (config.kind == ModelKind::decoder) return {"memory", "load", "prefill", "decode"};
+    return {"memory", "load", "encode", "seq2seq"};
   }
-  return ids;
-}
-
-template <typename Action>
-double seconds(const Action& action) {
-  const Clock::time_point start = Clock::now();
-  action();
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-void print(const Options& options, const char* bench, const char* unit,
-           std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const nlohmann::ordered_json line = {{"bench", bench},
-                                       {"model", options.model},
-                                       {"dtype", options.dtype},
-                                       {"threads", options.threads},
-                                       {"value", values[values.size() / 2]},
-                                       {"unit", unit},
-                                       {"min", values.front()},
-                                       {"max", values.back()},
-                                       {"n", values.size()}};
-  std::printf("%s\n", line.dump().c_str());
+  return {"memory", "load", "encode"};
 }
 
 template <typename S>
-int bench(const Options& options) {
-  std::unique_ptr<llm::Model<S>> model;
-  llm::LoadOptions load_options{.threads = options.threads,
-                                .weights = llm::shell::parse_precision(options.dtype).weights};
-  for (const std::string& text : options.adapters) {
-    load_options.adapters.push_back(llm::shell::find_adapter(text));
-  }
-  std::vector<double> load;
-  for (int i = 0; i < (options.only_load ? options.repeat : 1); ++i) {
-    load.push_back(seconds(
-        [&] { model = llm::Model<S>::load(llm::shell::find_model(options.model), load_options); }));
-  }
-  if (options.only_load) {
-    print(options, "load", "s", load);
-    return 0;
-  }
-  llm::Workspace workspace;
-  const std::vector<llm::TokenId> tokens =
-      some_tokens(options.prompt_tokens + options.new_tokens, model->vocab_size());
-  const std::span<const llm::TokenId> all(tokens);
-  const auto split = static_cast<std::size_t>(options.prompt_tokens);
-  // An encoder-decoder reads the prompt as its source.
-  const bool encodes = model->is_encoder_decoder();
-  const std::span<const llm::TokenId> source = encodes ? all.first(split) : all.first(0);
-  std::vector<double> prefill, decode;
-  for (int i = -1; i < options.repeat; ++i) {  // the first run only warms up
-    std::vector<std::unique_ptr<llm::SequenceState<S>>> states;
-    const auto step = [&](std::span<const llm::TokenId> ids) {
-      const llm::StepInput<S> input{states[0].get(), ids, false};
-      model->step({&input, 1}, workspace);
-    };
-    const double prefill_seconds = seconds([&] {
-      states = model->start({&source, 1}, workspace);
-      step(encodes ? all.subspan(split, 1) : all.first(split));
-    });
-    const double decode_seconds = seconds([&] {
-      for (std::size_t token = split; token < all.size(); ++token) step(all.subspan(token, 1));
-    });
-    if (i < 0) continue;
-    prefill.push_back(static_cast<double>(options.prompt_tokens) / prefill_seconds);
-    decode.push_back(static_cast<double>(options.new_tokens) / decode_seconds);
-  }
-  print(options, "load", "s", load);
-  print(options, "prefill", "tokens/s", prefill);
-  print(options, "decode", "tokens/s", decode);
-  return 0;
+void run_model(const Setting& setting) {
+  if (chosen(setting, "load")) bench_load<S>(setting);
+  const auto needs = [&](const char* bench) { return chosen(setting, bench); };
+  if (!needs("prefill") && !needs("decode") && !needs("encode") && !needs("seq2seq")) return;
+  const auto model = Model<S>::load(setting.path, setting.load_options());
+  if (needs("prefill")) bench_prefill(setting, *model);
+  if (needs("decode")) bench_decode(setting, *model);
+  if (needs("encode")) bench_encode(setting, *model);
+  if (needs("seq2seq")) bench_seq2seq(setting, *model);
 }
 
-}  // namespace
+template <typename Action>
+void for_each_setting(const Options& options, const std::filesystem::path& path,
+                      const Action& action) {
+  for (const std::string& dtype : options.dtypes) {
+    for (const int threads : options.threads) {
+      const Setting setting{options, path, options.shape.empty() ? options.model : options.shape,
+                            dtype, ThreadPool(threads).size()};
+      shell::with_scalar(shell::parse_precision(dtype), [&](auto scalar) {
+        action(setting, scalar);
+        return 0;
+      });
+    }
+  }
+}
 
-int main(int argc, char** argv) {
-  CLI::App app("Measures prefill and decode of a model in tokens per second.", "llm-bench");
-  Options options;
-  app.add_option("-m,--model", options.model, "Folder, .gguf file or cached name")->required();
+void check(const Options& options) {
+  for (const std::string& dtype : options.dtypes) shell::parse_precision(dtype);
+  if (!options.model.empty() && !options.shape.empty()) {
+    throw Error(ErrorCode::invalid_option, "--model and --shape exclude each other", "--shape");
+  }
+  const bool only_products = options.benches == std::vector<std::string>{"matmul"};
+  if (options.model.empty() && options.shape.empty() && !only_products) {
+    throw Error(ErrorCode::invalid_option,
+                "no model is given; usage: llm-bench [BENCH...] -m MODEL (or --shape NAME)",
+                "--model");
+  }
+}
+
+void run(Options options) {
+  check(options);
+  std::filesystem::path path;
+  if (!options.shape.empty()) {
+    path = shape_folder(options.shape, options.shape_dtype, options.shape_dir);
+  } else if (!options.model.empty()) {
+    path = shell::find_model(options.model);
+  }
+  if (options.benches.empty()) options.benches = default_benches(read_model_config(path));
+  // Before anything else has used memory or started threads.
+  for_each_setting(options, path, [](const Setting& setting, auto scalar) {
+    if (chosen(setting, "memory")) bench_memory<decltype(scalar)>(setting);
+  });
+  for_each_setting(options, path, [](const Setting& setting, auto scalar) {
+    if (chosen(setting, "matmul")) bench_matmul<decltype(scalar)>(setting);
+    run_model<decltype(scalar)>(setting);
+  });
+}
+
+void add_model_options(CLI::App& app, Options& options) {
+  app.add_option("bench", options.benches,
+                 "prefill, decode: tokens/s of a decoder; encode: texts of mixed lengths; seq2seq: "
+                 "an encoder-decoder from source to target; load: seconds to open; memory: peak "
+                 "of a process; matmul: products alone (default: what suits the model)")
+      ->check(CLI::IsMember(bench_names));
+  app.add_option("-m,--model", options.model, "Folder, .gguf file or cached name");
+  app.add_option("--shape", options.shape, "Instead of a model: random weights of a known shape")
+      ->check(CLI::IsMember(shape_names()));
+  app.add_option("--shape-dir,--shape_dir", options.shape_dir,
+                 "Where shapes are written once (default: in the system's temporary folder)");
+  app.add_option("--shape-dtype,--shape_dtype", options.shape_dtype,
+                 "Type of a shape's file: f32, bf16 (default: as it is published)");
   app.add_option("--adapter", options.adapters,
                  "LoRA adapter: FOLDER or FOLDER@WEIGHT (repeatable)")
       ->allow_extra_args(false);
-  app.add_flag("--only-load,--only_load", options.only_load, "Measure only how long opening takes");
-  app.add_option("--dtype", options.dtype, "auto, f32, bf16, int8, int4 or f64");
-  app.add_option("-t,--threads", options.threads, "Threads (default: one per core)")
+}
+
+void add_run_options(CLI::App& app, Options& options) {
+  const CLI::Range sizes(1, 1 << 20);
+  app.add_option("--dtype", options.dtypes, "auto, f32, bf16, int8, int4 or f64; a list runs each")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  app.add_option("-t,--threads", options.threads,
+                 "Threads; a list, as in 1,2, runs each (default: one per core)")
+      ->delimiter(',')
+      ->allow_extra_args(false)
       ->check(CLI::Range(0, 4096));
-  app.add_option("--prompt-tokens,--prompt_tokens", options.prompt_tokens, "Tokens of the prompt")
-      ->check(CLI::Range(1, 1 << 20));
-  app.add_option("--new-tokens,--new_tokens", options.new_tokens, "Tokens fed one by one")
-      ->check(CLI::Range(1, 1 << 20));
   app.add_option("--repeat", options.repeat, "Runs that count, after one that does not")
-      ->check(CLI::Range(1, 1 << 20));
-  CLI11_PARSE(app, argc, argv);
+      ->check(sizes);
+  app.add_option("--prompt-tokens,--prompt_tokens", options.prompt_tokens,
+                 "Tokens of the prompt or the source")
+      ->check(sizes);
+  app.add_option("--new-tokens,--new_tokens", options.new_tokens, "Tokens made behind it")
+      ->check(sizes);
+  app.add_option("--batch", options.batch,
+                 "Sequences (default: 1) or texts (default: all) that are computed together")
+      ->check(sizes);
+  app.add_option("--beams", options.beams, "seq2seq: beams, 1 is greedy; a list runs each")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::Range(1, 1024));
+  app.add_option("--lengths", options.lengths,
+                 "encode: JSON array of lengths in tokens, or of token id arrays");
+  app.add_option("--product", options.products, "matmul: OUTPUTSxINPUTSxROWS (repeatable)")
+      ->allow_extra_args(false);
+}
+
+}  // namespace
+}  // namespace llm::bench
+
+int main(int argc, char** argv) {
+  CLI::App app("Measures models: one JSON line per figure, with median, minimum and maximum.",
+               "llm-bench");
+  llm::bench::Options options;
   try {
-    return llm::shell::with_scalar(llm::shell::parse_precision(options.dtype),
-                                   [&](auto scalar) { return bench<decltype(scalar)>(options); });
+    options.shape_dir = std::filesystem::temp_directory_path() / "llm-bench-shapes";
+    llm::bench::add_model_options(app, options);
+    llm::bench::add_run_options(app, options);
+    app.parse(argc, argv);
+    llm::bench::run(options);
+    return 0;
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    std::fprintf(stderr, "llm-bench: error: %s\n", error.what());
+    return 2;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "llm-bench: error: %s\n", error.what());
     return 1;

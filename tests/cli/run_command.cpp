@@ -41,7 +41,7 @@ int open_terminal() {
   std::vector<char*> variables, words;
   for (std::string& variable : environment) variables.push_back(variable.data());
   variables.push_back(nullptr);
-  std::string program = LLM_GENERATE;
+  std::string program = command.program.empty() ? LLM_GENERATE : command.program;
   words.push_back(program.data());
   for (const std::string& argument : command.arguments)
     words.push_back(const_cast<char*>(argument.c_str()));
@@ -71,7 +71,7 @@ class Conversation {
         ::kill(child_, command_.signal_after_output);
       }
       if (std::chrono::steady_clock::now() > deadline) {
-        ADD_FAILURE() << "llm-generate did not end within a minute";
+        ADD_FAILURE() << "the command did not end within a minute";
         ::kill(child_, SIGKILL);
         break;
       }

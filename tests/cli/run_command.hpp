@@ -13,6 +13,7 @@ std::string fixture(const std::string& name);
 
 struct Command {
   std::vector<std::string> arguments;
+  std::string program;                             // default: llm-generate
   std::string input;                               // what is piped in; nothing: an empty pipe
   bool terminal_input = false;                     // standard input is a terminal instead
   std::map<std::string, std::string> environment;  // on top of a bare one
