@@ -156,13 +156,36 @@ TEST(Bench, OptionsThatAreWrong) {
   expect_failure({"-m", "no/such-model"}, "there is no model");
   expect_failure({"decode", "-m", bert}, "is none; expected one of");
   expect_failure({"seq2seq", "-m", llama}, "is none; expected one of");
-  expect_failure({"prefill", "-m", llama, "--prompt-tokens", "300"}, "255");
+  expect_failure({"prefill", "-m", llama, "--prompt-tokens", "300"}, "the model holds 256");
   expect_failure({"matmul", "--product", "4x4"}, "OUTPUTSxINPUTSxROWS");
   expect_failure({"encode", "-m", bert, "--lengths", "/no/such/file"}, "cannot be read");
   for (const char* text : {"3", "[]", "[0]", "[-1]", "[\"a\"]", "[[]]", "[99999999999]", "["}) {
     const auto file = folder.write("lengths.json", text).string();
     expect_failure({"encode", "-m", bert, "--lengths", file}, "lengths.json");
   }
+}
+
+TEST(ComparePeers, NamesWhatIsMissing) {
+  Command command;
+  command.program = "/usr/bin/python3";
+  if (!std::filesystem::exists(command.program)) GTEST_SKIP() << "needs python3";
+  const TempDir folder;
+  const std::string empty = folder.path().string();
+  command.arguments = {std::string(LLM_SOURCE_DIR) + "/tools/compare_peers.py",
+                       empty,
+                       "--work",
+                       empty + "/work",
+                       "--bench",
+                       LLM_BENCH};
+  const Outcome result = run(command);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  for (const char* part : {"smollm: left out: the SmolLM2 model", "bert: left out: --scripts"})
+    EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
+  command.arguments[1] = "/no/such/folder";
+  EXPECT_NE(run(command).err.find("the folder of peers (/no/such/folder) is missing"),
+            std::string::npos);
+  command.arguments.insert(command.arguments.end(), {"--only", "smolm"});
+  EXPECT_NE(run(command).err.find("there is no smolm"), std::string::npos);
 }
 
 }  // namespace
