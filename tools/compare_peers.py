@@ -65,9 +65,9 @@ class Peers:
         self.work.mkdir(parents=True, exist_ok=True)
         need(self.bench, "llm-bench")
 
-    def ours(self, *arguments, threads="1,2"):
+    def ours(self, *arguments):
         """Lines of llm-bench."""
-        command = [self.bench, *arguments, "-t", threads, "--repeat", self.repeat, "--shape-dir", self.work]
+        command = [self.bench, *arguments, "-t", "1,2", "--repeat", self.repeat, "--shape-dir", self.work]
         return [json.loads(line) for line in output(command).splitlines()]
 
     def python(self, *arguments):
@@ -104,9 +104,10 @@ class Peers:
 
     def tinyllama(self):
         """A GGUF file of the shape."""
+        need(self.root / "bin/llama-quantize", "llama-quantize")  # before gigabytes are written
         target = self.work / "tinyllama-F16.gguf"
         if not target.exists():
-            self.ours("load", "--shape", "tinyllama-1.1b", "--repeat", "1")
+            self.ours("load", "--shape", "tinyllama-1.1b")
             self.python("-c", WRITE_GGUF, self.work / "tinyllama-1.1b-bf16", target.with_suffix(".partial"))
             target.with_suffix(".partial").rename(target)
         return target
