@@ -38,6 +38,13 @@ w.write_header_to_file(); w.write_kv_data_to_file(); w.write_tensors_to_file(); 
 """
 
 
+# How llm-bench keeps the weights of a comparison.
+MODES = {"auto": ["--dtype", "auto"], "auto --fast": ["--dtype", "auto", "--fast"], "f32": ["--dtype", "f32"],
+         "bf16": ["--dtype", "bf16"], "int8": ["--dtype", "int8"], "int8 --fast": ["--dtype", "int8", "--fast"],
+         "int4": ["--dtype", "int4"], "int4 --fast": ["--dtype", "int4", "--fast"]}
+INT8_TOO = ("f32", "int8", "int8 --fast")
+
+
 class Missing(Exception):
     """Something a group of comparisons needs is not there."""
 
@@ -113,9 +120,9 @@ class Peers:
         return target
 
 
-def by_threads(lines, bench, unit=None, **fields):
+def by_threads(lines, bench, unit=None, beams=None):
     return {x["threads"]: x["value"] for x in lines
-            if x["bench"] == bench and (unit is None or x["unit"] == unit) and all(x.get(k) == v for k, v in fields.items())}
+            if x["bench"] == bench and unit in (None, x["unit"]) and beams in (None, x.get("beams"))}
 
 
 def scripted(text, pattern):
@@ -129,23 +136,25 @@ def scripted(text, pattern):
 # Each group: ours(peers) -> {work: {threads: value}}, theirs(peers) -> {(work, engine): {threads: value}}.
 
 def decoder_group(files):
-    """`files(peers)`: (name, our file, our dtype, their file) of each comparison."""
+    """`files(peers)`: (name, our file, our mode, their file) of each comparison."""
     def ours(p):
         result = {}
-        for name, file, dtype, _ in files(p):
-            prefill = p.ours("prefill", "-m", file, "--dtype", dtype, "--prompt-tokens", "512")
-            decode = p.ours("decode", "-m", file, "--dtype", dtype, "--prompt-tokens", "1", "--new-tokens", "64")
-            result[f"{name}, prefill 512, tok/s"] = by_threads(prefill, "prefill")
-            result[f"{name}, decode 64, tok/s"] = by_threads(decode, "decode")
+        for name, file, mode, _ in files(p):
+            prefill = p.ours("prefill", "-m", file, *MODES[mode], "--prompt-tokens", "512")
+            decode = p.ours("decode", "-m", file, *MODES[mode], "--prompt-tokens", "1", "--new-tokens", "64")
+            result[f"{name} {mode}, prefill 512, tok/s"] = by_threads(prefill, "prefill")
+            result[f"{name} {mode}, decode 64, tok/s"] = by_threads(decode, "decode")
         return result
 
     def theirs(p):
         result = {}
-        for name, _, _, file in files(p):
-            found = p.llama_bench(file, "512", "64")
+        measured = {}
+        for name, _, mode, file in files(p):
+            if file not in measured:
+                measured[file] = p.llama_bench(file, "512", "64")
             engine = "llama.cpp " + Path(file).stem.split("-")[-1].split(".")[-1]
-            result[f"{name}, prefill 512, tok/s", engine] = found["prefill"]
-            result[f"{name}, decode 64, tok/s", engine] = found["decode"]
+            result[f"{name} {mode}, prefill 512, tok/s", engine] = measured[file]["prefill"]
+            result[f"{name} {mode}, decode 64, tok/s", engine] = measured[file]["decode"]
         return result
     return ours, theirs
 
@@ -153,14 +162,16 @@ def decoder_group(files):
 def smollm_files(p):
     real = p.smollm()
     f32 = p.quantized(real, "F32")
-    return [("SmolLM2 Q4_1 file", real, "auto", real), ("SmolLM2 f32", f32, "f32", f32),
-            ("SmolLM2 bf16", f32, "bf16", p.quantized(f32, "BF16")), ("SmolLM2 int8", f32, "int8", p.quantized(f32, "Q8_0")),
-            ("SmolLM2 int4", f32, "int4", p.quantized(f32, "Q4_0"))]
+    made = [("f32", f32), ("bf16", p.quantized(f32, "BF16"))]
+    for mode, kind in (("int8", "Q8_0"), ("int4", "Q4_0")):
+        made += [(mode, p.quantized(f32, kind)), (mode + " --fast", p.quantized(f32, kind))]
+    return ([("SmolLM2 Q4_1 file", real, mode, real) for mode in ("auto", "auto --fast")] +
+            [("SmolLM2", f32, mode, file) for mode, file in made])
 
 
 def tinyllama_files(p):
-    f16 = p.tinyllama()
-    return [("TinyLlama-1.1B shape int4", p.work / "tinyllama-1.1b-bf16", "int4", p.quantized(f16, "Q4_0"))]
+    q4_0 = p.quantized(p.tinyllama(), "Q4_0")
+    return [("TinyLlama-1.1B shape", p.work / "tinyllama-1.1b-bf16", mode, q4_0) for mode in ("int4", "int4 --fast")]
 
 
 def process(command):
@@ -176,63 +187,71 @@ def process(command):
 
 
 def start_files(p):
-    return [("SmolLM2 Q4_1 file", p.smollm(), "auto", p.smollm()), *tinyllama_files(p)]
+    return [("SmolLM2 Q4_1 file", p.smollm(), "auto", p.smollm()), tinyllama_files(p)[0]]
 
 
 def start_group():
     """From the start of a process to one token, warm file; and the most memory it ever had."""
     def measure(files, command):
         result = {}
-        for name, ours, dtype, theirs in files:
+        for name, ours, mode, theirs in files:
             for threads in (1, 2):
-                seconds, megabytes = process(command(ours, dtype, theirs, str(threads)))
-                result.setdefault(f"{name}, start to token, s", {})[threads] = seconds
-                result.setdefault(f"{name}, peak memory, MB", {})[threads] = megabytes
+                seconds, megabytes = process(command(ours, MODES[mode], theirs, str(threads)))
+                result.setdefault(f"{name} {mode}, start to token, s", {})[threads] = seconds
+                result.setdefault(f"{name} {mode}, peak memory, MB", {})[threads] = megabytes
         return result
 
     def ours(p):
-        return measure(start_files(p), lambda file, dtype, _, threads: [
-            p.bench, "decode", "-m", file, "--dtype", dtype, "-t", threads, "--prompt-tokens", "1", "--new-tokens", "1", "--repeat", "1"])
+        return measure(start_files(p), lambda file, mode, _, threads: [
+            p.bench, "decode", "-m", file, *mode, "-t", threads, "--prompt-tokens", "1", "--new-tokens", "1", "--repeat", "1"])
 
     def theirs(p):
         tool = need(p.root / "bin/llama-bench", "llama-bench")
-        found = measure(start_files(p), lambda _, dtype, file, threads: [
+        found = measure(start_files(p), lambda _, mode, file, threads: [
             tool, "-m", file, "-t", threads, "-p", "0", "-n", "1", "-r", "1"])
         return {(name, "llama.cpp"): values for name, values in found.items()}
     return ours, theirs
 
 
+def fitting(engine):
+    """Our modes that an engine's figures stand beside."""
+    return INT8_TOO[1:] if "int8" in engine else INT8_TOO[:1]
+
+
 def bert_group():
     def ours(p):
         folder = need(p.work / "bert-base", "the folder that bench_bert.py writes")
-        lines = p.ours("encode", "-m", folder, "--lengths", folder / "lengths.json", "--dtype", "f32,int8", "--batch", "16")
-        return {f"BERT-base {d}, 64 texts, texts/s": by_threads(lines, "encode", "texts/s", dtype=d) for d in ("f32", "int8")}
+        result = {}
+        for mode in INT8_TOO:
+            lines = p.ours("encode", "-m", folder, "--lengths", folder / "lengths.json", *MODES[mode], "--batch", "16")
+            result[f"BERT-base {mode}, 64 texts, texts/s"] = by_threads(lines, "encode", "texts/s")
+        return result
 
     def theirs(p):
         found = scripted(p.script("bench_bert.py", "1"), r"(?m)^(?P<engine>.*?)(?P<threads>\d) thr\s+texts/s\s+median\s+(?P<value>[\d.]+)")
-        return {(f"BERT-base {'int8' if 'int8' in e else 'f32'}, 64 texts, texts/s", e): v for e, v in found.items()}
+        return {(f"BERT-base {mode}, 64 texts, texts/s", e): v for e, v in found.items() for mode in fitting(e)}
     return ours, theirs
 
 
 def t5_group(shape, source, new):
     def ours(p):
         folder = need(p.work / shape, "the folder that bench_t5.py writes")
-        lines = p.ours("seq2seq", "-m", folder, "--dtype", "f32,int8", "--beams", "1,4", "--prompt-tokens", source, "--new-tokens", new)
         result = {}
-        for dtype in ("f32", "int8"):
+        for mode in INT8_TOO:
+            lines = p.ours("seq2seq", "-m", folder, *MODES[mode], "--beams", "1,4", "--prompt-tokens", source, "--new-tokens", new)
             for beams in (1, 4):
-                result[f"{shape} {dtype}, beams {beams}, tok/s"] = by_threads(lines, "seq2seq", dtype=dtype, beams=beams)
-            result[f"{shape} {dtype}, encode {source} + 1 step, ms"] = by_threads(lines, "seq2seq-first", dtype=dtype, beams=1)
+                result[f"{shape} {mode}, {source} to {new}, beams {beams}, tok/s"] = by_threads(lines, "seq2seq", beams=beams)
+            result[f"{shape} {mode}, encode {source} + 1 step, ms"] = by_threads(lines, "seq2seq-first", beams=1)
         return result
 
     def theirs(p):
         text = p.script("bench_t5.py", "1", shape)
-        result = {}
+        result = defaultdict(dict)
         for m in re.finditer(r"ctranslate2 (\w+)\s+(\d) thr beam (\d): decode\s+([\d.]+) tok/s, encode \d+ \+ 1 step\s+([\d.]+) ms", text):
-            dtype = {"float32": "f32"}.get(m[1], m[1])
-            result.setdefault((f"{shape} {dtype}, beams {m[3]}, tok/s", "CTranslate2"), {})[int(m[2])] = float(m[4])
-            if m[3] == "1":
-                result.setdefault((f"{shape} {dtype}, encode {source} + 1 step, ms", "CTranslate2"), {})[int(m[2])] = float(m[5])
+            for mode in fitting(m[1]):
+                result[f"{shape} {mode}, {source} to {new}, beams {m[3]}, tok/s", "CTranslate2"][int(m[2])] = float(m[4])
+                if m[3] == "1":
+                    result[f"{shape} {mode}, encode {source} + 1 step, ms", "CTranslate2"][int(m[2])] = float(m[5])
         return result
     return ours, theirs
 
@@ -240,13 +259,16 @@ def t5_group(shape, source, new):
 def zero_shot_group():
     def ours(p):
         folder = need(p.work / "bart-large-mnli", "the folder that bench_zero_shot.py writes")
-        lines = p.ours("encode", "-m", folder, "--lengths", folder / "pairs.json", "--dtype", "f32,int8", "--batch", "12")
-        return {f"bart-large-mnli {d}, 32 x 3 labels, texts/s":
-                {t: v / 3 for t, v in by_threads(lines, "encode", "texts/s", dtype=d).items()} for d in ("f32", "int8")}
+        result = {}
+        for mode in INT8_TOO:
+            lines = p.ours("encode", "-m", folder, "--lengths", folder / "pairs.json", *MODES[mode], "--batch", "12")
+            texts = {t: v / 3 for t, v in by_threads(lines, "encode", "texts/s").items()}
+            result[f"bart-large-mnli {mode}, 32 texts x 3 labels, texts/s"] = texts
+        return result
 
     def theirs(p):
         found = scripted(p.script("bench_zero_shot.py", "1"), r"(?m)^(?P<engine>torch float32)\s+(?P<threads>\d) thr:\s+(?P<value>[\d.]+)")
-        return {(f"bart-large-mnli {d}, 32 x 3 labels, texts/s", e): v for e, v in found.items() for d in ("f32", "int8")}
+        return {(f"bart-large-mnli {mode}, 32 texts x 3 labels, texts/s", e): v for e, v in found.items() for mode in INT8_TOO}
     return ours, theirs
 
 

@@ -123,11 +123,13 @@ TEST(Bench, ClassifiersAndGguf) {
 }
 
 TEST(Bench, Products) {
-  const std::vector<Json> lines = figures({"matmul", "--product", "256x64x1", "--product",
-                                           "64x64x20", "--dtype", "int8", "--repeat", "1"});
+  const std::vector<Json> lines =
+      figures({"matmul", "--product", "256x64x1", "--product", "64x64x20", "--dtype", "int8",
+               "--fast", "--repeat", "1"});
   ASSERT_EQ(lines.size(), 2u);
   EXPECT_EQ(lines[0]["unit"], "GFLOP/s");
   EXPECT_EQ(lines[1]["rows"], 20);
+  EXPECT_EQ(lines[1]["fast"], true);
 }
 
 TEST(Bench, ShapesAreWrittenOnce) {

@@ -10,7 +10,8 @@
 namespace llm::bench {
 
 LoadOptions Setting::load_options() const {
-  LoadOptions result{.threads = threads, .weights = shell::parse_precision(dtype).weights};
+  LoadOptions result{
+      .threads = threads, .weights = shell::parse_precision(dtype).weights, .fast = options.fast};
   for (const std::string& text : options.adapters) {
     result.adapters.push_back(shell::find_adapter(text));
   }
@@ -31,6 +32,7 @@ void print_figure(const Setting& setting, Figure figure) {
                                  {"max", values.back()},
                                  {"n", n},
                                  {"isa", detail::float_kernels().name}};
+  if (setting.options.fast) line["fast"] = true;
   line.update(figure.details);
   std::printf("%s\n", line.dump().c_str());
   std::fflush(stdout);

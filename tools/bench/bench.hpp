@@ -22,6 +22,7 @@ struct Options {
   std::filesystem::path shape_dir;  // where the folders of shapes are kept
   std::vector<std::string> dtypes{"auto"};
   std::vector<int> threads{0};
+  bool fast = false;
   std::vector<std::string> adapters;
   int repeat = 5;
   std::int64_t prompt_tokens = 128, new_tokens = 64;

@@ -66,7 +66,8 @@ std::optional<DType> kept_as(WeightType type) {
 
 // Enough copies of one matrix to be read from memory and not from a cache.
 template <typename S>
-std::vector<Linear<S>> copies(const Product& product, WeightType type, ThreadPool& pool) {
+std::vector<Linear<S>> copies(const Product& product, const LoadOptions& options,
+                              ThreadPool& pool) {
   constexpr std::size_t beyond_caches = 256u << 20, most = 512;
   const std::vector<float> values = random_normal(product.outputs * product.inputs, 0.02f);
   const FileTensor tensor{
@@ -74,10 +75,11 @@ std::vector<Linear<S>> copies(const Product& product, WeightType type, ThreadPoo
   const MatrixSource source{{{&tensor, false}}, {}};
   const WeightLayout layout = std::is_same_v<S, float> ? WeightLayout::panels : WeightLayout::rows;
   const std::optional<DType> dtype =
-      layout == WeightLayout::panels ? kept_as(type) : std::optional<DType>();
+      layout == WeightLayout::panels ? kept_as(options.weights) : std::optional<DType>();
   std::vector<Linear<S>> result;
   for (std::size_t bytes = 0; bytes < beyond_caches && result.size() < most;) {
-    const auto weight = std::make_shared<const Weight>(source, layout, pool, dtype);
+    const auto weight = std::make_shared<Weight>(source, layout, pool, dtype);
+    weight->set_fast(options.fast);
     bytes += weight->bytes();
     result.push_back(Linear<S>({weight}, {}));
   }
@@ -87,10 +89,10 @@ std::vector<Linear<S>> copies(const Product& product, WeightType type, ThreadPoo
 template <typename S>
 class Timing {
  public:
-  Timing(const Product& product, WeightType type, ThreadPool& pool)
+  Timing(const Product& product, const LoadOptions& options, ThreadPool& pool)
       : product_(product),
         pool_(pool),
-        linears_(copies<S>(product, type, pool)),
+        linears_(copies<S>(product, options, pool)),
         x_(Shape{product.rows, product.inputs}),
         y_(Shape{product.rows, product.outputs}) {
     const std::vector<float> values = random_normal(product.rows * product.inputs, 1.0f);
@@ -136,9 +138,9 @@ class Timing {
 template <typename S>
 void bench_matmul(const Setting& setting) {
   ThreadPool pool(setting.threads);
-  const WeightType type = shell::parse_precision(setting.dtype).weights;
+  const LoadOptions options = setting.load_options();
   for (const Product& product : products(setting.options)) {
-    Timing<S> timing(product, type, pool);
+    Timing<S> timing(product, options, pool);
     const int count = timing.count();
     const std::vector<double> times = repeated_seconds(setting, [&] { timing.run(count); });
     const double operations = 2.0 * static_cast<double>(product.outputs * product.inputs) *
