@@ -80,7 +80,8 @@ LLM_INLINE float round_unit(const float* x, std::byte* codes, IntVec (&rounded)[
   __builtin_memcpy(&largest, &magnitude, 4);
   const Vec inverse = set1(largest >= smallest_scaled ? largest_code(bits) / largest : 0.0f);
   LLM_UNROLL for (int i = 0; i < 2; ++i) {
-    rounded[i] = round_to_int(mul(a[i], inverse));
+    // The minimum gives values that are not finite a code, too; their scale tells.
+    rounded[i] = round_to_int(min(mul(a[i], inverse), set1(largest_code(bits))));
     if constexpr (as_bytes(bits)) {
       store_bytes(codes + 16 * i, rounded[i]);
     } else {
