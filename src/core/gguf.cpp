@@ -386,9 +386,18 @@ std::shared_ptr<const GgufFile> GgufFile::open(const std::filesystem::path& path
   const std::uint64_t tensor_count = cursor.count(24, "the number of tensors");
   const std::uint64_t key_count = cursor.count(13, "the number of keys");
   file->metadata_ = read_metadata(cursor, key_count);
+  file->metadata_end_ = cursor.offset();
   const std::uint64_t alignment = alignment_of(cursor, file->metadata_);
   file->tensors_ = place_tensors(cursor, read_table(cursor, tensor_count), alignment);
   return file;
+}
+
+std::vector<std::byte> GgufFile::without_tensors() const {
+  constexpr std::size_t tensor_count = 8;  // behind the magic number and the version: 8 bytes
+  const auto head = file_.bytes().first(metadata_end_);
+  std::vector<std::byte> copy(head.begin(), head.end());
+  std::fill_n(copy.begin() + tensor_count, 8, std::byte(0));
+  return copy;
 }
 
 std::optional<std::int64_t> GgufFile::find_int(std::string_view key) const {

@@ -31,9 +31,9 @@ struct GgufValue {
 // One row of the tensor table. `shape` is row-major (outermost first), the reverse of the file's.
 struct GgufTensor {
   std::string name;
-  std::uint32_t type = 0;             // ggml type number
+  std::uint32_t type = 0;  // ggml type number
   std::vector<std::int64_t> shape;
-  std::span<const std::byte> bytes;   // checked to lie inside the file
+  std::span<const std::byte> bytes;  // checked to lie inside the file
 };
 
 class GgufFile {
@@ -44,11 +44,13 @@ class GgufFile {
   const std::filesystem::path& path() const { return file_.path(); }
   const std::map<std::string, GgufValue, std::less<>>& metadata() const { return metadata_; }
   const std::vector<GgufTensor>& tensors() const { return tensors_; }
+  // The same file without its tensors.
+  std::vector<std::byte> without_tensors() const;
 
-  // Typed look-ups. find_* return nullptr / nullopt when the key is absent and throw bad_format when
-  // the value has another type.
+  // Typed look-ups. find_* return nullptr / nullopt when the key is absent and throw bad_format
+  // when the value has another type.
   std::optional<std::int64_t> find_int(std::string_view key) const;
-  std::optional<double> find_float(std::string_view key) const;    // accepts integers
+  std::optional<double> find_float(std::string_view key) const;  // accepts integers
   std::optional<bool> find_bool(std::string_view key) const;
   std::optional<std::string_view> find_string(std::string_view key) const;
   const GgufStrings* find_strings(std::string_view key) const;
@@ -59,6 +61,7 @@ class GgufFile {
   MappedFile file_;
   std::map<std::string, GgufValue, std::less<>> metadata_;
   std::vector<GgufTensor> tensors_;
+  std::size_t metadata_end_ = 0;  // where the table of tensors begins
 };
 
 }  // namespace llm::detail

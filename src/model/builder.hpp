@@ -1,6 +1,7 @@
 // Slots of file tensors -> layers. Templated on the activation scalar; used by model.cpp only.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <set>
@@ -9,13 +10,18 @@
 
 #include "llm/model/model.hpp"
 #include "llm/model/model_source.hpp"
+#include "weights/packed_weights.hpp"
 
 namespace llm::detail {
 
 template <typename S>
 class Builder {
  public:
-  Builder(ThreadPool& pool, WeightType type, bool fast) : pool_(pool), type_(type), fast_(fast) {}
+  // `packed`: where the parts are taken from instead of the slots' tensors, or null.
+  // `writer`: is given every part in the order of building, or null.
+  Builder(ThreadPool& pool, WeightType type, bool fast, const PackedWeights* packed,
+          PackedWriter* writer)
+      : pool_(pool), type_(type), fast_(fast), packed_(packed), writer_(writer) {}
 
   LmHead<S> lm_head(const LinearSource& source, double scale) {
     if (source.empty()) return {};
@@ -128,7 +134,15 @@ class Builder {
     if (!tensor) return {};
     const std::int64_t n = tensor->rows() * tensor->cols();
     Tensor<S> values(Shape{n});
-    read_values(*tensor, 0, n, values.data());
+    if (packed_) {
+      std::ranges::copy(packed_->vector(next_part_++, n), values.data());
+    } else {
+      read_values(*tensor, 0, n, values.data());
+    }
+    if (writer_) {
+      const std::vector<float> floats(values.data(), values.data() + n);
+      writer_->add(floats);
+    }
     parameters_ += n;
     weight_bytes_ += static_cast<std::size_t>(n) * sizeof(S);
     return values;
@@ -231,13 +245,16 @@ class Builder {
       if (const auto found = shared_.find(tensor); found != shared_.end()) return found->second;
     }
     const bool panels = product && std::is_same_v<S, float>;
-    auto made = std::make_shared<Weight>(source, panels ? WeightLayout::panels : WeightLayout::rows,
-                                         pool_, dtype);
+    auto made = std::make_shared<Weight>(
+        packed_ ? packed_->matrix(next_part_++, source.rows(), source.cols())
+                : Weight(source, panels ? WeightLayout::panels : WeightLayout::rows, pool_, dtype));
     made->set_fast(fast_);
+    if (writer_) writer_->add(made);
     parameters_ += made->rows() * made->cols();
     weight_bytes_ += made->bytes();
     for (const MatrixSource::Part& part : source.parts) {
-      file_bytes_[part.tensor->dtype] += part.tensor->bytes.size();
+      file_bytes_[packed_ ? made->dtype() : part.tensor->dtype] +=
+          packed_ ? made->bytes() : part.tensor->bytes.size();
     }
     if (sharable) shared_[tensor] = made;
     return made;
@@ -253,6 +270,9 @@ class Builder {
   ThreadPool& pool_;
   WeightType type_;
   bool fast_;
+  const PackedWeights* packed_;
+  PackedWriter* writer_;
+  std::size_t next_part_ = 0;  // of packed_
   std::set<const FileTensor*> in_products_;
   std::map<const FileTensor*, std::shared_ptr<const Weight>> shared_;
   std::map<DType, std::size_t> file_bytes_;

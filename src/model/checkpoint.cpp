@@ -129,6 +129,15 @@ void check_config(const TransformerConfig& c, const std::string& where) {
   if (c.kind != ModelKind::encoder) check_stack(c.decoder, where);
 }
 
+// A packed folder's weights, if it is one.
+bool open_packed(const fs::path& folder, Checkpoint& c) {
+  std::error_code error;
+  if (!fs::exists(folder / packed_file_name, error)) return false;
+  c.packed = PackedWeights::open(folder / packed_file_name);
+  c.store = c.packed->store();
+  return true;
+}
+
 Checkpoint open_gguf(const fs::path& path, bool with_weights, std::optional<HeadKind> head) {
   const auto file = GgufFile::open(path);
   const auto architecture = file->find_string("general.architecture");
@@ -139,7 +148,7 @@ Checkpoint open_gguf(const fs::path& path, bool with_weights, std::optional<Head
   }
   Checkpoint c;
   c.family = &family_of_gguf(std::string(*architecture), path.string());
-  c.store = open_gguf_store(file);
+  if (!open_packed(path.parent_path(), c)) c.store = open_gguf_store(file);
   c.config = c.family->read_config(
       ConfigReader(gguf_config(*file, c.family->gguf, std::string(*architecture), *c.store),
                    path.string(), head));
@@ -147,7 +156,10 @@ Checkpoint open_gguf(const fs::path& path, bool with_weights, std::optional<Head
   c.rename = [table = &c.family->gguf.tensors](const std::string& name) {
     return gguf_tensor_name(*table, name);
   };
-  if (!with_weights) c.store = nullptr;
+  if (!with_weights) {
+    c.store = nullptr;
+    c.packed = nullptr;
+  }
   return c;
 }
 
@@ -163,7 +175,7 @@ Checkpoint open_folder(const fs::path& folder, bool with_weights, std::optional<
   c.family = &family_of(type->get<std::string>(), file.string());
   c.config = c.family->read_config(ConfigReader(json, file.string(), head));
   check_config(c.config, file.string());
-  if (with_weights) c.store = WeightStore::open(folder);
+  if (with_weights && !open_packed(folder, c)) c.store = WeightStore::open(folder);
   return c;
 }
 
@@ -185,6 +197,15 @@ Checkpoint open_any(const fs::path& path, bool with_weights, std::optional<HeadK
   return open_folder(path, with_weights, head);
 }
 
+// The parts of a packed model follow from its head.
+void refuse_other_head(const Checkpoint& c, const fs::path& path) {
+  if (!c.packed || c.packed->head() == to_string(c.config.head)) return;
+  throw Error(ErrorCode::unsupported,
+              path.string() + ": was packed with the head " + quote(c.packed->head()) + ", and " +
+                  quote(to_string(c.config.head)) + " is asked for; pack the model with this head",
+              path.string());
+}
+
 // The head to load. Decoders that name none are read as language models, as a bare GPT-2 is; heads
 // of other tasks than ours (next sentence, multiple choice) leave an encoder bare.
 void choose_head(Checkpoint& c, std::optional<HeadKind> asked, const fs::path& path) {
@@ -200,6 +221,7 @@ void choose_head(Checkpoint& c, std::optional<HeadKind> asked, const fs::path& p
       (head == HeadKind::none || head == HeadKind::masked_lm)) {
     head = HeadKind::language_model;
   }
+  refuse_other_head(c, path);
   if (head == HeadKind::none || is_known(head)) return;
   std::string list;
   for (const HeadKind kind : known) {

@@ -8,14 +8,16 @@
 
 #include "llm/weights/weight_binder.hpp"
 #include "model/model_family.hpp"
+#include "weights/packed_weights.hpp"
 
 namespace llm::detail {
 
 struct Checkpoint {
   const ModelFamily* family = nullptr;
   TransformerConfig config;
-  std::shared_ptr<const WeightStore> store;  // null when only the configuration was asked for
-  WeightBinder::Rename rename;               // empty for safetensors
+  std::shared_ptr<const WeightStore> store;     // null when only the configuration was asked for
+  WeightBinder::Rename rename;                  // empty for safetensors
+  std::shared_ptr<const PackedWeights> packed;  // of a packed folder: what the layers are made of
 };
 
 // `head`: instead of the one that the configuration names. Throws Error.

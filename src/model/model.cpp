@@ -63,6 +63,18 @@ void refuse_adapters_to_gguf(const detail::Checkpoint& checkpoint,
               path.string());
 }
 
+void refuse_changes_to_packed(const LoadOptions& options, const std::filesystem::path& path,
+                              bool is_to_be_packed) {
+  if (options.adapters.empty() && options.weights == WeightType::as_stored && !is_to_be_packed) {
+    return;
+  }
+  throw Error(ErrorCode::unsupported,
+              path.string() +
+                  ": is packed already, so its weights can be given no other type and no adapter; "
+                  "take the model it was packed from",
+              path.string());
+}
+
 // A head that was asked for is missing from weights that are complete otherwise: says what they
 // have.
 void refuse_missing_head(const detail::Checkpoint& checkpoint, const WeightBinder& binder,
@@ -86,12 +98,20 @@ void refuse_missing_head(const detail::Checkpoint& checkpoint, const WeightBinde
 template <typename S>
 std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
                                          const LoadOptions& options) {
+  return load(path, options, nullptr);
+}
+
+template <typename S>
+std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
+                                         const LoadOptions& options,
+                                         const std::filesystem::path* packed) {
   detail::Checkpoint checkpoint = detail::open_checkpoint(path, true, options.head);
   std::unique_ptr<Model> model(new Model);
   model->config_ = std::move(checkpoint.config);
   model->pool_ = std::make_unique<ThreadPool>(options.threads);
 
   const TransformerConfig& c = model->config_;
+  if (checkpoint.packed) refuse_changes_to_packed(options, path, packed != nullptr);
   if (!options.adapters.empty()) refuse_adapters_to_gguf(checkpoint, path);
   checkpoint.store = merge_adapters(std::move(checkpoint.store), options.adapters);
   const WeightBinder binder(checkpoint.store, checkpoint.rename);
@@ -99,7 +119,9 @@ std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
   if (options.head) refuse_missing_head(checkpoint, binder, path);
   binder.finish();
 
-  detail::Builder<S> builder(*model->pool_, options.weights, options.fast);
+  detail::PackedWriter writer;
+  detail::Builder<S> builder(*model->pool_, options.weights, options.fast, checkpoint.packed.get(),
+                             packed ? &writer : nullptr);
   builder.share_with_head(source.lm_head);
   builder.share_with_head(source.head.out);
   if (c.kind != ModelKind::decoder) model->encoder_ = builder.encoder(c.encoder, source.encoder);
@@ -110,7 +132,13 @@ std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
   model->pooler_ = builder.head(source.pooler, last);
   model->info_ = {checkpoint.store->files(), builder.parameters(), builder.weight_bytes(),
                   builder.dtypes(), binder.unused()};
+  if (packed) writer.write(*packed, *checkpoint.store, std::string(to_string(c.head)));
   return model;
+}
+
+void pack_weights(const std::filesystem::path& path, const std::filesystem::path& file,
+                  const LoadOptions& options) {
+  Model<float>::load(path, options, &file);
 }
 
 template <typename S>

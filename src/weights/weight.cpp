@@ -2,6 +2,7 @@
 #include "llm/weights/weight.hpp"
 
 #include <string>
+#include <utility>
 
 #include "llm/core/error.hpp"
 #include "weights/encode.hpp"
@@ -49,19 +50,22 @@ Weight::Weight(const MatrixSource& source, WeightLayout layout, ThreadPool& pool
   const std::int64_t items = panels ? detail::panel_count(rows_) : rows_;
   const std::int64_t item_bytes = panels ? detail::panel_bytes(dtype_, cols_)
                                          : cols_ / block_values(dtype_) * block_bytes(dtype_);
-  buffer_ = Buffer(static_cast<std::size_t>(items * item_bytes));
+  const auto buffer = std::make_shared<Buffer>(static_cast<std::size_t>(items * item_bytes));
+  memory_ = {buffer, {buffer->data(), buffer->size()}};
   pool.run([&](const Worker& worker) {
     const Range share = worker.share(items);
     for (std::int64_t i = share.begin; i < share.end; ++i) {
-      std::byte* out = buffer_.data() + i * item_bytes;
+      std::byte* out = buffer->data() + i * item_bytes;
       panels ? detail::pack_panel(rows, dtype_, i, out) : detail::pack_row(rows, dtype_, i, out);
     }
   });
-  if (panels) return;
-  file_rows_.name = source.parts.front().tensor->name;
-  file_rows_.dtype = dtype_;
-  file_rows_.shape = {rows_, cols_};
-  file_rows_.bytes = {buffer_.data(), buffer_.size()};
+  if (!panels) file_rows_ = {source.parts[0].tensor->name, dtype_, {rows_, cols_}, memory_.bytes};
+}
+
+Weight::Weight(Mapped mapped, DType dtype, WeightLayout layout, std::int64_t rows,
+               std::int64_t cols)
+    : memory_(std::move(mapped)), dtype_(dtype), layout_(layout), rows_(rows), cols_(cols) {
+  if (layout == WeightLayout::rows) file_rows_ = {"", dtype, {rows, cols}, memory_.bytes};
 }
 
 template <typename S>

@@ -12,6 +12,7 @@
 #include "core/json.hpp"
 #include "core/mapped_file.hpp"
 #include "llm/core/error.hpp"
+#include "weights/packed_weights.hpp"
 #include "weights/weight_file.hpp"
 
 namespace llm {
@@ -218,6 +219,9 @@ std::shared_ptr<const WeightStore> detail::open_gguf_store(
 std::shared_ptr<const WeightStore> WeightStore::open(const std::filesystem::path& path) {
   std::error_code ignored;
   const bool folder = fs::is_directory(path, ignored);
+  if (folder && fs::exists(path / detail::packed_file_name, ignored)) {
+    return detail::PackedWeights::open(path / detail::packed_file_name)->store();
+  }
   return std::make_shared<FileWeightStore>(folder ? open_folder(path) : open_file(path));
 }
 

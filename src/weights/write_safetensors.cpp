@@ -149,8 +149,8 @@ std::vector<const TensorToWrite*> data_order(std::span<const TensorToWrite> tens
   return order;
 }
 
-// The JSON with the tensors' places, keys sorted, padded so that the data begins at a multiple
-// of 8.
+// The JSON with the tensors' places, keys sorted, padded so that the data, behind the 8 bytes of
+// its length, begin at a multiple of 64.
 std::string header_text(const std::vector<const TensorToWrite*>& order,
                         const std::map<std::string, std::string>& metadata) {
   Json header = Json::object();
@@ -170,7 +170,7 @@ std::string header_text(const std::vector<const TensorToWrite*>& order,
     throw Error(ErrorCode::invalid_input,
                 std::string("a tensor name or the metadata is not valid UTF-8: ") + e.what());
   }
-  text.resize((text.size() + 7) / 8 * 8, ' ');
+  text.resize((text.size() + 8 + 63) / 64 * 64 - 8, ' ');
   return text;
 }
 

@@ -189,5 +189,20 @@ TEST(Verify, DumpsWhatWasComputed) {
   EXPECT_GT(fs::file_size(file), 1000u);
 }
 
+TEST(Pack, AnswersAsTheModelDoes) {
+  const TempDir dir;
+  const std::string model = fixture("llama-gqa"), packed = (dir.path() / "packed").string();
+  ASSERT_EQ(run({"pack", model, "-o", packed}).exit_code, 0);
+  const auto answer = [](const std::string& name) {
+    return run({"-m", name, "--max-new-tokens", "8", "--json", "Once upon a time"}).out;
+  };
+  EXPECT_EQ(answer(packed), answer(model));
+  EXPECT_NE(run({"info", packed}).out.find("tokenizer"), std::string::npos);
+  EXPECT_EQ(run({"pack", model, "-o", packed}).exit_code, 1);  // it is there already
+  EXPECT_EQ(run({"pack", model}).exit_code, 2);
+  EXPECT_EQ(run({"pack", model, "--dtype", "f64", "-o", packed + "2"}).exit_code, 2);
+  EXPECT_EQ(run({"pack", packed, "-o", packed + "3"}).exit_code, 3);
+}
+
 }  // namespace
 }  // namespace llm::test

@@ -81,7 +81,8 @@ template <typename S>
 void check_embeddings(const std::filesystem::path& folder, double tolerance) {
   const auto model = llm::Model<S>::load(folder);
   const auto tokenizer = llm::Tokenizer::open(folder);
-  for (const auto& row : vectors("minilm.json").at("rows")) {
+  const auto data = vectors("minilm.json");
+  for (const auto& row : data.at("rows")) {
     const auto ids = row.at("ids").template get<std::vector<llm::TokenId>>();
     EXPECT_EQ(tokenizer->encode(row.at("text").template get<std::string>()).ids, ids);
     const auto expected = row.at("embedding").template get<std::vector<double>>();

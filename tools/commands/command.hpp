@@ -16,6 +16,7 @@ int run_few_shot(const Arguments& arguments);
 int run_tokenize(const Arguments& arguments);
 int run_detokenize(const Arguments& arguments);
 int run_info(const Arguments& arguments);
+int run_pack(const Arguments& arguments);
 int run_verify(const Arguments& arguments);
 int run_version(const Arguments& arguments);
 
@@ -31,6 +32,7 @@ inline constexpr Command commands[] = {
     {"tokenize", "text to token ids", run_tokenize},
     {"detokenize", "token ids to text", run_detokenize},
     {"info", "what a model is and what it needs", run_info},
+    {"pack", "write a folder whose weights are mapped instead of read", run_pack},
     {"verify", "compare a model's results with those of the reference implementation", run_verify},
     {"version", "the version of this program", run_version},
 };

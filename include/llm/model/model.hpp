@@ -125,6 +125,11 @@ class Model : public LanguageModel<S> {
 
  private:
   Model() = default;
+  // `packed`: also writes what was built there, or null.
+  static std::unique_ptr<Model> load(const std::filesystem::path& path, const LoadOptions& options,
+                                     const std::filesystem::path* packed);
+  friend void pack_weights(const std::filesystem::path& path, const std::filesystem::path& file,
+                           const LoadOptions& options);
   TensorView<const S> decoder_states(std::span<const EncoderInput> inputs, Workspace& workspace,
                                      Taps<S>* taps) const;
   void check_input(const EncoderInput& input) const;
@@ -137,6 +142,16 @@ class Model : public LanguageModel<S> {
   LmHead<S> lm_head_;
   Head<S> head_, pooler_;
 };
+
+/// Writes the weights of a model in the order and types in which they are used into one safetensors
+/// file, which later loads map instead of reading, and share between processes. pack_model() makes
+/// a whole folder with it. Throws Error.
+void pack_weights(const std::filesystem::path& path, const std::filesystem::path& file,
+                  const LoadOptions& options = {});
+/// A folder that opens as the model itself does: packed weights and copies of all small files
+/// (configuration, tokenizer). `folder` must not exist. Throws Error; nothing is left behind then.
+void pack_model(const std::filesystem::path& path, const std::filesystem::path& folder,
+                const LoadOptions& options = {});
 
 extern template class Model<float>;
 extern template class Model<double>;

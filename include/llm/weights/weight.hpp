@@ -52,12 +52,22 @@ class Weight {
   }
   bool is_fast() const { return is_fast_; }
 
+  /// Bytes that something else keeps alive.
+  struct Mapped {
+    std::shared_ptr<const void> owner;
+    std::span<const std::byte> bytes;  ///< 64-byte aligned
+  };
+  /// A matrix that already lies in the layout, used where it is.
+  Weight(Mapped mapped, DType dtype, WeightLayout layout, std::int64_t rows, std::int64_t cols);
+
   bool empty() const { return rows_ == 0; }
   std::int64_t rows() const { return rows_; }  ///< outputs
   std::int64_t cols() const { return cols_; }  ///< inputs
   DType dtype() const { return dtype_; }
   WeightLayout layout() const { return layout_; }
-  std::size_t bytes() const { return buffer_.size(); }
+  std::size_t bytes() const { return memory_.bytes.size(); }
+  /// As it lies in memory.
+  std::span<const std::byte> bytes_in_memory() const { return memory_.bytes; }
 
   /// Row `row` widened to S (float, double): `cols()` values. Also the embedding look-up, so tied
   /// embeddings need one copy.
@@ -65,12 +75,12 @@ class Weight {
   void read_row(std::int64_t row, S* out) const;
 
   /// The panels; layout() must be panels.
-  detail::PanelMatrix panels() const { return {buffer_.data(), dtype_, rows_, cols_}; }
+  detail::PanelMatrix panels() const { return {memory_.bytes.data(), dtype_, rows_, cols_}; }
   /// The rows as a file tensor; layout() must be rows.
   const FileTensor& file_rows() const { return file_rows_; }
 
  private:
-  Buffer buffer_;
+  Mapped memory_;
   DType dtype_ = DType::f32;
   WeightLayout layout_ = WeightLayout::panels;
   bool is_fast_ = false;

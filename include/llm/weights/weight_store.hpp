@@ -42,7 +42,8 @@ class WeightStore {
 
   /// Opens a folder (the first of `model.safetensors`, `model.safetensors.index.json` with its
   /// shards, `pytorch_model.bin`, `pytorch_model.bin.index.json` with its shards, one `.gguf` file)
-  /// or one such file. Nothing inside a `.bin` file is run. Throws Error: file_not_found,
+  /// or one such file. The store of a packed folder lists its original tensors without their bytes.
+  /// Nothing inside a `.bin` file is run. Throws Error: file_not_found,
   /// bad_format (what, where, expected, got), unsupported (a tensor type we cannot read, or
   /// something a pickle would run, named).
   static std::shared_ptr<const WeightStore> open(const std::filesystem::path& path);
