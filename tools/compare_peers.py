@@ -59,6 +59,8 @@ def output(command, **options):
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, **options)
     if done.returncode != 0:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
+        if done.returncode < 0:
+            lines.append(f"ended by signal {-done.returncode}")
         raise Missing(f"{Path(command[0]).name} failed: {lines[-1]}")
     return done.stdout
 
