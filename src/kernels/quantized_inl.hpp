@@ -45,10 +45,10 @@ struct RowLayout {
 };
 
 // Rows that are rounded at once: as many as leave room for a panel in the second-level cache.
+constexpr Index row_budget = 384 * 1024, least_rows = 12, most_rows = 96;
 Index rows_at_once(Index cols) {
-  constexpr Index budget = 384 * 1024, least = 12, most = 96;
-  const Index rows = budget / (2 * cols) / 12 * 12;
-  return rows < least ? least : rows > most ? most : rows;
+  const Index rows = row_budget / (2 * cols) / 12 * 12;
+  return rows < least_rows ? least_rows : rows > most_rows ? most_rows : rows;
 }
 
 // What a code of 0 in a product stands for, negated. Products of bytes need codes of weights that
@@ -376,9 +376,13 @@ void matmul_quantized(const MatmulArgs& a) {
   }
 }
 
+// Enough for any smaller number of columns, too: of those, the fewer may have more rows at once. Up
+// to most_rows their codes fill the budget, and scales and sums add less than a quarter to it.
 Index quantized_scratch_floats(Index cols) {
-  const Index whole = (cols + 255) / 256 * 256;
-  return rows_at_once(whole) * RowLayout(whole).bytes / 4;
+  const Index bytes = RowLayout((cols + 255) / 256 * 256).bytes;
+  const Index all = most_rows * bytes, largest_block = row_budget + row_budget / 4;
+  const Index several = all < largest_block ? all : largest_block;
+  return (several > least_rows * bytes ? several : least_rows * bytes) / 4;
 }
 
 }  // namespace

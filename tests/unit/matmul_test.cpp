@@ -318,6 +318,29 @@ TEST(Matmul, NoRowsAndNoPanelsAreFine) {
   }
 }
 
+// One scratch serves products of several widths: that of the widest must do for all.
+TEST(Matmul, ScratchOfTheWidestServesAll) {
+  const FloatKernels& kernels = detail::float_kernels();
+  const std::int64_t widest = 11008;
+  std::vector<float> scratch(size_t(kernels.quantized->scratch_floats(widest)) + 64);
+  for (const std::int64_t cols : {256, 1536, 2016, 2048, 2080, 3072, 4096, 5632, 8192, 11008}) {
+    EXPECT_LE(kernels.quantized->scratch_floats(cols), kernels.quantized->scratch_floats(widest));
+    const RandomTensor tensor(DType::q8_0, 3, cols, 5);
+    const Weight w = packed(tensor.get());
+    Product p = product(w, 100, true);
+    std::vector<float> y(100 * 8), expected = run(kernels, p);
+    // Behind the scratch lies a mark that must stay.
+    float* const begin = scratch.data() + 16 - (std::uintptr_t(scratch.data()) / 4) % 16;
+    const auto size = kernels.quantized->scratch_floats(widest);
+    begin[size] = untouched;
+    detail::MatmulArgs args{p.x.data(), p.ldx,         p.m,      w.panels(), 0,
+                            1,          p.bias.data(), y.data(), 8,          begin};
+    kernels.quantized->matmul(args);
+    EXPECT_EQ(begin[size], untouched) << cols;
+    for (int i = 0; i < 100; ++i) EXPECT_EQ(y[size_t(i * 8)], expected[size_t(i * 8)]) << cols;
+  }
+}
+
 TEST(Matmul, DoubleReadsBothLayouts) {
   for (const DType dtype : test::weight_types) {
     const std::int64_t cols = whole_blocks(dtype, 96);
