@@ -37,6 +37,7 @@
 #include "llm/nn/pass.hpp"
 #include "llm/nn/stack.hpp"
 #include "llm/nn/transformer_config.hpp"
+#include "llm/prompt/chat_template.hpp"
 #include "llm/prompt/few_shot.hpp"
 #include "llm/prompt/text_template.hpp"
 #include "llm/tensor/kernels.hpp"

@@ -44,6 +44,15 @@ bool is_word(char32_t c);             // \w of a regular expression
 // Simple lower case, except U+0130, which becomes two code points; returns the second one or 0.
 char32_t to_lower(char32_t c, char32_t& second);
 
+// Case and kind of a character as Python's str sees them.
+char32_t to_upper(char32_t c);
+char32_t to_title(char32_t c);
+bool is_upper(char32_t c);
+bool is_lower(char32_t c);
+bool is_letter(char32_t c);         // L*
+bool is_decimal_digit(char32_t c);  // Nd
+bool is_printable(char32_t c);      // not a control, format, private or unassigned one, not a space
+
 enum class NormalForm { nfc, nfd, nfkc, nfkd };
 // A code point of a text that was made from another one. `change` says how it stands to the source:
 // 0 replaces the next source code point, 1 is inserted, -n replaces one and swallows n more.

@@ -1,0 +1,47 @@
+// The template language, feature by feature, against the reference: data/chat/expressions.jsonl,
+// made by support/make_chat_vectors.py.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <string>
+
+#include "core/json.hpp"
+#include "llm/core/error.hpp"
+#include "llm/prompt/chat_template.hpp"
+#include "support/paths.hpp"
+
+namespace {
+
+using llm::detail::Json;
+
+std::filesystem::path data() {
+  return llm::test::source_dir() / "tests" / "unit" / "data" / "chat";
+}
+
+TEST(ChatExpressions, AreTheReferences) {
+  llm::ChatOptions options;
+  options.variables = llm::detail::read_file(data() / "variables.json", 1 << 20);
+  const std::vector<llm::Message> messages = {{"user", "hi", {}}};
+  std::ifstream rows(data() / "expressions.jsonl");
+  std::size_t count = 0;
+  for (std::string line; std::getline(rows, line); ++count) {
+    const Json row = llm::detail::parse_json(line, "expressions.jsonl");
+    const auto source = row.at("template").get<std::string>();
+    const bool fails = row.contains("error");
+    try {
+      const auto made = llm::ChatTemplate::from_text(source);
+      const std::string text = made.render(messages, options);
+      EXPECT_FALSE(fails) << source << "\n  gives " << text
+                          << "\n  but must fail: " << row.at("error");
+      if (!fails) {
+        EXPECT_EQ(text, row.at("text").get<std::string>()) << source;
+      }
+    } catch (const llm::Error& error) {
+      EXPECT_TRUE(fails) << source << "\n  " << error.what() << "\n  must give "
+                         << row.value("text", "");
+    }
+  }
+  EXPECT_GE(count, 800U);
+}
+
+}  // namespace
