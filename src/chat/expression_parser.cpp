@@ -180,7 +180,8 @@ ExpressionPtr ExpressionParser::primary() {
       tokens_.refuse("an expression");
   }
   ExpressionPtr whole = make(ExpressionKind::constant);
-  std::string name = tokens_.next().text;
+  whole->name = tokens_.next().text;
+  const std::string& name = whole->name;
   if (name == "true" || name == "True") {
     whole->constant = Value(true);
   } else if (name == "false" || name == "False") {
@@ -189,7 +190,6 @@ ExpressionPtr ExpressionParser::primary() {
     whole->constant = Value(nullptr);
   } else {
     whole->kind = ExpressionKind::name;
-    whole->name = std::move(name);
   }
   return whole;
 }

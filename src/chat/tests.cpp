@@ -1,4 +1,6 @@
 // What may stand behind `is`.
+#include <cmath>
+
 #include "chat/builtins.hpp"
 
 namespace llm::detail::jinja {
@@ -37,10 +39,7 @@ bool compares(Interpreter& in, const Value& value, const Arguments& arguments) {
 template <bool wanted>
 bool even_or_odd(Interpreter&, const Value& value, const Arguments& arguments) {
   bind("even or odd", arguments, {});
-  if (value.is_float())
-    return std::get<double>(value.data) ==
-               static_cast<double>(static_cast<std::int64_t>(std::get<double>(value.data))) &&
-           (static_cast<std::int64_t>(std::get<double>(value.data)) % 2 == 0) == wanted;
+  if (value.is_float()) return std::fabs(std::fmod(*number_of(value), 2)) == (wanted ? 0 : 1);
   return (to_integer(value, "even or odd") % 2 == 0) == wanted;
 }
 
