@@ -188,27 +188,25 @@ struct QuantTile {
   Index width;  // outputs that exist
 };
 
-// acc[r][v] += the products of one pair of columns; `codes` and x are those of the pair's load.
-template <QuantFormat F, int p, int R, int V>
-LLM_INLINE void add_pair(IntVec (&acc)[R][V], const std::byte* codes, const ByteTable& table,
-                         const std::byte* x, Index stride) {
+// acc[r][v] += the products of pair or quad number `place` of one load of codes; x begins with its
+// first column.
+template <QuantFormat F, Bits bits, int place, int R, int V>
+LLM_INLINE void add_columns(IntVec (&acc)[R][V], const std::byte* codes, const ByteTable& table,
+                            const std::byte* x, Index stride) {
   IntVec w[V];
-  LLM_UNROLL for (int v = 0; v < V; ++v) w[v] = code_pairs<F, p>(load_int(codes + 64 * v), table);
-  LLM_UNROLL for (int r = 0; r < R; ++r) {
-    const IntVec xr = set1_int(load_int32(x + r * stride + 4 * p));
-    LLM_UNROLL for (int v = 0; v < V; ++v) acc[r][v] = dot_pairs(acc[r][v], w[v], xr);
+  LLM_UNROLL for (int v = 0; v < V; ++v) {
+    const IntVec loaded = load_int(codes + 64 * v);
+    if constexpr (as_bytes(bits)) {
+      w[v] = code_quads<F, place>(loaded, table);
+    } else {
+      w[v] = code_pairs<F, place>(loaded, table);
+    }
   }
-}
-
-// The same for the four columns of a quad.
-template <QuantFormat F, int q, int R, int V>
-LLM_INLINE void add_quad(IntVec (&acc)[R][V], const std::byte* codes, const ByteTable& table,
-                         const std::byte* x, Index stride) {
-  IntVec w[V];
-  LLM_UNROLL for (int v = 0; v < V; ++v) w[v] = code_quads<F, q>(load_int(codes + 64 * v), table);
   LLM_UNROLL for (int r = 0; r < R; ++r) {
-    const IntVec xr = set1_int(load_int32(x + r * stride + 4 * q));
-    LLM_UNROLL for (int v = 0; v < V; ++v) acc[r][v] = dot_quads(acc[r][v], w[v], xr);
+    const IntVec xr = set1_int(load_int32(x + r * stride + 4 * place));
+    LLM_UNROLL for (int v = 0; v < V; ++v) {
+      acc[r][v] = as_bytes(bits) ? dot_quads(acc[r][v], w[v], xr) : dot_pairs(acc[r][v], w[v], xr);
+    }
   }
 }
 
@@ -229,18 +227,14 @@ LLM_INLINE void group_sums(IntVec (&acc)[R][V], const QuantTile& t, const ByteTa
   const std::byte* codes = unit_codes<F>(t.panel, unit) + 64 * vector;
   for (Index k = group * F.group; k < (group + 1) * F.group; k += at_once) {
     const std::byte* bytes = codes + k / at_once * 256;
-    if constexpr (as_bytes(bits)) {
-      const std::byte* x = t.rows + unit * unit_columns + k;
-      add_quad<F, 0, R, V>(acc, bytes, table, x, stride);
-      if constexpr (F.nibbles) add_quad<F, 1, R, V>(acc, bytes, table, x, stride);
-    } else {
-      const std::byte* x = t.rows + 2 * (unit * unit_columns + k);
-      add_pair<F, 0, R, V>(acc, bytes, table, x, stride);
-      add_pair<F, 1, R, V>(acc, bytes, table, x, stride);
-      if constexpr (F.nibbles) {
-        add_pair<F, 2, R, V>(acc, bytes, table, x, stride);
-        add_pair<F, 3, R, V>(acc, bytes, table, x, stride);
-      }
+    const std::byte* x = t.rows + (as_bytes(bits) ? 1 : 2) * (unit * unit_columns + k);
+    // Columns of one load of codes in pairs or quads.
+    constexpr int places = F.nibbles ? (as_bytes(bits) ? 2 : 4) : (as_bytes(bits) ? 1 : 2);
+    add_columns<F, bits, 0, R, V>(acc, bytes, table, x, stride);
+    if constexpr (places > 1) add_columns<F, bits, 1, R, V>(acc, bytes, table, x, stride);
+    if constexpr (places > 2) {
+      add_columns<F, bits, 2, R, V>(acc, bytes, table, x, stride);
+      add_columns<F, bits, 3, R, V>(acc, bytes, table, x, stride);
     }
   }
 }
@@ -307,7 +301,7 @@ void panel_times_some(Index rows, const QuantTile& t) {
 template <QuantFormat F, Bits bits>
 void multiply_block(const MatmulArgs& a, const RowLayout& layout, const std::byte* rows, Index m0,
                     Index m1) {
-  const Index panel_size = a.w.cols / (F.nested ? 256 : 32) * F.block_bytes();
+  const Index panel_size = panel_bytes(a.w.dtype, a.w.cols);
   for (Index p = a.panel_begin; p < a.panel_end; ++p) {
     const Index output = p * 64;
     for (Index m = m0; m < m1;) {

@@ -139,10 +139,7 @@ class Builder {
     } else {
       read_values(*tensor, 0, n, values.data());
     }
-    if (writer_) {
-      const std::vector<float> floats(values.data(), values.data() + n);
-      writer_->add(floats);
-    }
+    if (writer_) writer_->add(std::vector<float>(values.data(), values.data() + n));
     parameters_ += n;
     weight_bytes_ += static_cast<std::size_t>(n) * sizeof(S);
     return values;
@@ -160,25 +157,11 @@ class Builder {
   // unless f32 is asked for. An LM head decides between close logits: 8 bits at least. Rows that
   // are no whole blocks stay as they are.
   std::optional<DType> kept_as(const MatrixSource& source, bool is_lm_head) const {
-    DType dtype = DType::f32;
-    switch (type_) {
-      case WeightType::as_stored:
-        return std::nullopt;
-      case WeightType::f32:
-        break;
-      case WeightType::bf16:
-        dtype = DType::bf16;
-        break;
-      case WeightType::int8:
-        dtype = DType::q8_0;
-        break;
-      case WeightType::int4:
-        dtype = is_lm_head ? DType::q8_0 : DType::q4_1;
-        break;
-    }
+    const std::optional<DType> dtype = dtype_of(type_, is_lm_head);
+    if (!dtype) return std::nullopt;
     const auto bits = [](DType t) { return 8 * block_bytes(t) / block_values(t); };
-    if (dtype != DType::f32 && bits(source.dtype()) <= bits(dtype)) return std::nullopt;
-    if (source.cols() % block_values(dtype) != 0) return std::nullopt;
+    if (dtype != DType::f32 && bits(source.dtype()) <= bits(*dtype)) return std::nullopt;
+    if (source.cols() % block_values(*dtype) != 0) return std::nullopt;
     return dtype;
   }
 

@@ -95,6 +95,22 @@ void refuse_missing_head(const detail::Checkpoint& checkpoint, const WeightBinde
 
 }  // namespace
 
+std::optional<DType> dtype_of(WeightType type, bool is_lm_head) {
+  switch (type) {
+    case WeightType::as_stored:
+      break;
+    case WeightType::f32:
+      return DType::f32;
+    case WeightType::bf16:
+      return DType::bf16;
+    case WeightType::int8:
+      return DType::q8_0;
+    case WeightType::int4:
+      return is_lm_head ? DType::q8_0 : DType::q4_1;
+  }
+  return std::nullopt;
+}
+
 template <typename S>
 std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
                                          const LoadOptions& options) {

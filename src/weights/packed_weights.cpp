@@ -79,8 +79,8 @@ std::int64_t matrix_bytes(DType dtype, WeightLayout layout, std::int64_t rows, s
 void PackedWriter::add(std::shared_ptr<const Weight> matrix) {
   parts_.push_back({std::move(matrix), {}});
 }
-void PackedWriter::add(std::span<const float> vector) {
-  parts_.push_back({nullptr, {vector.begin(), vector.end()}});
+void PackedWriter::add(std::vector<float> vector) {
+  parts_.push_back({nullptr, std::move(vector)});
 }
 
 void PackedWriter::write(const std::filesystem::path& path, const WeightStore& original,

@@ -24,7 +24,7 @@ inline constexpr const char* packed_file_name = "packed.safetensors";
 class PackedWriter {
  public:
   void add(std::shared_ptr<const Weight> matrix);
-  void add(std::span<const float> vector);
+  void add(std::vector<float> vector);
 
   // `head` is the name of the head the layers were built for. Throws Error (io).
   void write(const std::filesystem::path& path, const WeightStore& original,

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "llm/tokenizer/tokenizer.hpp"
+#include "support/json_rows.hpp"
 #include "support/shared_files.hpp"
 
 namespace {
@@ -21,13 +22,6 @@ const std::filesystem::path shared = llm::test::shared_files();
 std::string read(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
-}
-
-std::vector<Json> read_rows(const std::filesystem::path& file) {
-  std::vector<Json> rows;
-  std::ifstream in(file, std::ios::binary);
-  for (std::string line; std::getline(in, line);) rows.push_back(Json::parse(line));
-  return rows;
 }
 
 // A vector file and the tokenizer it belongs to, both below the shared folder.
@@ -46,7 +40,7 @@ TEST_P(GeneratedVectors, AreMet) {
   if (!exists(file) || !exists(path)) GTEST_SKIP() << "no " << file;
   const auto tokenizer = llm::Tokenizer::open(path);
   const auto pad = tokenizer->id("[PAD]");
-  for (const Json& row : read_rows(file)) {
+  for (const Json& row : llm::test::read_json_rows(file)) {
     const std::string text = row["text"];
     Ids expected = row["ids"];
     // One file pads to a fixed length, which is the caller's business here.

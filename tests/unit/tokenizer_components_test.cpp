@@ -1,9 +1,9 @@
 // Every component of a tokenizer.json on its own, against what the reference library made of the
 // same texts with it (tests/support/make_component_vectors.py).
-#include <fstream>
 
 #include "llm/tokenizer/tokenizer.hpp"
 #include "support/catch_error.hpp"
+#include "support/json_rows.hpp"
 #include "support/temp_dir.hpp"
 #include "support/tokenizer_files.hpp"
 
@@ -17,10 +17,7 @@ using llm::test::expect_error;
 using llm::test::TempDir;
 
 std::vector<Json> rows() {
-  std::vector<Json> made;
-  std::ifstream in(LLM_SOURCE_DIR "/tests/unit/data/components.jsonl", std::ios::binary);
-  for (std::string line; std::getline(in, line);) made.push_back(Json::parse(line));
-  return made;
+  return llm::test::read_json_rows(LLM_SOURCE_DIR "/tests/unit/data/components.jsonl");
 }
 
 void expect_encoding(const Tokenizer& tokenizer, const Json& test) {

@@ -1,10 +1,10 @@
 // Folders of old tokenizer files, of every class that the reference opens without a tokenizer.json,
 // against what the reference made of the same texts (tests/support/make_tokenizer_folders.py).
 #include <filesystem>
-#include <fstream>
 
 #include "llm/tokenizer/tokenizer.hpp"
 #include "support/catch_error.hpp"
+#include "support/json_rows.hpp"
 #include "support/temp_dir.hpp"
 #include "support/tokenizer_files.hpp"
 
@@ -16,16 +16,10 @@ using Ids = std::vector<llm::TokenId>;
 using llm::ErrorCode;
 using llm::Tokenizer;
 using llm::test::expect_error;
+using llm::test::read_json_rows;
 using llm::test::TempDir;
 
 const fs::path data = LLM_SOURCE_DIR "/tests/unit/data/folders";
-
-std::vector<Json> rows_of(const fs::path& file) {
-  std::vector<Json> rows;
-  std::ifstream in(file, std::ios::binary);
-  for (std::string line; std::getline(in, line);) rows.push_back(Json::parse(line));
-  return rows;
-}
 
 // A copy of one of the folders, to be changed.
 void copy(const std::string& name, const TempDir& to) {
@@ -38,8 +32,8 @@ class TokenizerFolder : public testing::TestWithParam<const char*> {};
 
 TEST_P(TokenizerFolder, EqualsTheReference) {
   const auto tokenizer = Tokenizer::open(data / GetParam());
-  const std::vector<Json> texts = rows_of(data / "texts.jsonl");
-  const std::vector<Json> expected = rows_of(data / GetParam() / "expected.jsonl");
+  const std::vector<Json> texts = read_json_rows(data / "texts.jsonl");
+  const std::vector<Json> expected = read_json_rows(data / GetParam() / "expected.jsonl");
   ASSERT_GE(texts.size(), 300U);
   ASSERT_EQ(texts.size(), expected.size());
   for (std::size_t i = 0; i < texts.size(); ++i) {

@@ -3,10 +3,10 @@
 #include "llm/tokenizer/tokenizer.hpp"
 
 #include <chrono>
-#include <fstream>
 #include <thread>
 
 #include "support/catch_error.hpp"
+#include "support/json_rows.hpp"
 #include "support/temp_dir.hpp"
 #include "support/tokenizer_files.hpp"
 
@@ -20,10 +20,7 @@ using llm::test::expect_error;
 using llm::test::TempDir;
 
 std::vector<Json> vectors() {
-  std::vector<Json> rows;
-  std::ifstream in(LLM_SOURCE_DIR "/tests/unit/data/tokenizers.jsonl", std::ios::binary);
-  for (std::string line; std::getline(in, line);) rows.push_back(Json::parse(line));
-  return rows;
+  return llm::test::read_json_rows(LLM_SOURCE_DIR "/tests/unit/data/tokenizers.jsonl");
 }
 
 Json vector_named(const std::string& name) {

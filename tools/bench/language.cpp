@@ -65,35 +65,48 @@ void bench_prefill(const Setting& setting, const Model<S>& model) {
                 sizes(setting.options, sequences.count())});
 }
 
+// Tokens one by one behind a prompt.
+template <typename S>
+class Decoding {
+ public:
+  Decoding(const Setting& setting, const Model<S>& model)
+      : prompt_(setting.options.prompt_tokens),
+        tokens_(some_tokens(prompt_ + setting.options.new_tokens, model.vocab_size())),
+        sequences_(setting, model) {
+    sequences_.step(std::span<const TokenId>(tokens_).first(static_cast<std::size_t>(prompt_)));
+  }
+
+  std::int64_t count() const { return sequences_.count(); }
+
+  // May be called again: the new tokens are forgotten first.
+  void run() {
+    const std::span<const TokenId> all(tokens_);
+    sequences_.truncate(prompt_);
+    for (auto i = static_cast<std::size_t>(prompt_); i < all.size(); ++i) {
+      sequences_.step(all.subspan(i, 1));
+    }
+  }
+
+ private:
+  std::int64_t prompt_;
+  std::vector<TokenId> tokens_;
+  Sequences<S> sequences_;
+};
+
 template <typename S>
 void bench_decode(const Setting& setting, const Model<S>& model) {
   const Options& options = setting.options;
-  const std::vector<TokenId> tokens =
-      some_tokens(options.prompt_tokens + options.new_tokens, model.vocab_size());
-  const std::span<const TokenId> all(tokens);
-  const auto split = static_cast<std::size_t>(options.prompt_tokens);
-  Sequences<S> sequences(setting, model);
-  sequences.step(all.first(split));
-  const std::vector<double> times = repeated_seconds(setting, [&] {
-    sequences.truncate(options.prompt_tokens);
-    for (std::size_t i = split; i < all.size(); ++i) sequences.step(all.subspan(i, 1));
-  });
-  nlohmann::ordered_json details = sizes(options, sequences.count());
+  Decoding<S> decoding(setting, model);
+  const std::vector<double> times = repeated_seconds(setting, [&] { decoding.run(); });
+  nlohmann::ordered_json details = sizes(options, decoding.count());
   details["new_tokens"] = options.new_tokens;
-  const auto work = static_cast<double>(options.new_tokens * sequences.count());
+  const auto work = static_cast<double>(options.new_tokens * decoding.count());
   print_figure(setting, {"decode", "tokens/s", rates(work, times), details});
 }
 
 template <typename S>
 void decode_once(const Setting& setting, const Model<S>& model) {
-  const Options& options = setting.options;
-  const std::vector<TokenId> tokens =
-      some_tokens(options.prompt_tokens + options.new_tokens, model.vocab_size());
-  const std::span<const TokenId> all(tokens);
-  const auto split = static_cast<std::size_t>(options.prompt_tokens);
-  Sequences<S> sequences(setting, model);
-  sequences.step(all.first(split));
-  for (std::size_t i = split; i < all.size(); ++i) sequences.step(all.subspan(i, 1));
+  Decoding<S>(setting, model).run();
 }
 
 template void bench_prefill<float>(const Setting&, const Model<float>&);

@@ -49,21 +49,6 @@ std::vector<Product> products(const Options& options) {
   return result;
 }
 
-std::optional<DType> kept_as(WeightType type) {
-  switch (type) {
-    case WeightType::bf16:
-      return DType::bf16;
-    case WeightType::int8:
-      return DType::q8_0;
-    case WeightType::int4:
-      return DType::q4_1;
-    case WeightType::as_stored:
-    case WeightType::f32:
-      break;
-  }
-  return std::nullopt;
-}
-
 // Enough copies of one matrix to be read from memory and not from a cache.
 template <typename S>
 std::vector<Linear<S>> copies(const Product& product, const LoadOptions& options,
@@ -75,7 +60,7 @@ std::vector<Linear<S>> copies(const Product& product, const LoadOptions& options
   const MatrixSource source{{{&tensor, false}}, {}};
   const WeightLayout layout = std::is_same_v<S, float> ? WeightLayout::panels : WeightLayout::rows;
   const std::optional<DType> dtype =
-      layout == WeightLayout::panels ? kept_as(options.weights) : std::optional<DType>();
+      layout == WeightLayout::panels ? dtype_of(options.weights) : std::optional<DType>();
   std::vector<Linear<S>> result;
   for (std::size_t bytes = 0; bytes < beyond_caches && result.size() < most;) {
     const auto weight = std::make_shared<Weight>(source, layout, pool, dtype);

@@ -30,6 +30,10 @@ enum class WeightType : std::uint8_t {
   int4,  ///< groups of 32 with fp16 scale and minimum; the LM head as int8
 };
 
+/// The element type that a WeightType stands for, of an LM head or any other matrix; nothing: its
+/// own.
+std::optional<DType> dtype_of(WeightType type, bool is_lm_head = false);
+
 struct LoadOptions {
   /// Threads of a forward pass, the caller included; 0: one per core. Results do not depend on it.
   int threads = 0;

@@ -19,7 +19,7 @@ namespace llm {
 template <typename S>
 class PositionBias {
  public:
-  /// One set of lines for all layers, or one for each; empty when the stack has no such biases.
+  /// One set of lines for all layers, or one for each.
   using Lines = std::vector<BiasLines<S>>;
 
   PositionBias() = default;
@@ -31,10 +31,10 @@ class PositionBias {
         relative_bias_(std::move(relative_bias)),
         shared_(std::make_unique<Shared>()) {}
 
-  /// Lines readable for |key - query| < reach, or longer ones: their values are the same. May be
-  /// called by several threads.
+  /// Lines readable for |key - query| < reach, or longer ones: their values are the same. Null when
+  /// the stack has no such biases. May be called by several threads.
   std::shared_ptr<const Lines> lines(std::int64_t reach) const {
-    if (!has_lines()) return std::make_shared<const Lines>();
+    if (!has_lines()) return nullptr;
     const std::lock_guard lock(shared_->mutex);
     if (!shared_->lines || shared_->lines->front().reach() < reach) {
       std::int64_t longer = 512;

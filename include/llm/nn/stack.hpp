@@ -79,7 +79,7 @@ class Stack {
     pass.taps = taps;
     if (taps) start_taps(pass);
     const auto bias = layers_.bias.lines(bias_reach(segments));
-    pass.bias = *bias;
+    if (bias) pass.bias = *bias;
     for (int i = 0; i < pool.size(); ++i) lane_buffers(pass, workspace, i);
     pool.run([&](const Worker& worker) {
       const Lane<S> lane = make_lane(worker, pass, workspace);
