@@ -40,6 +40,7 @@
 #include "llm/prompt/chat_template.hpp"
 #include "llm/prompt/few_shot.hpp"
 #include "llm/prompt/text_template.hpp"
+#include "llm/tasks/text_task.hpp"
 #include "llm/tensor/kernels.hpp"
 #include "llm/tensor/ops.hpp"
 #include "llm/tensor/positions.hpp"

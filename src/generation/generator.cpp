@@ -89,10 +89,25 @@ GenerationResult Generator<S>::first_result(GenerationRequest request,
 template <typename S>
 std::vector<GenerationResult> Generator<S>::generate_all(GenerationRequest request,
                                                          const GenerationConfig& config) const {
+  return all_results(std::move(request), config, nullptr);
+}
+
+template <typename S>
+std::vector<GenerationResult> Generator<S>::generate_all(GenerationRequest request,
+                                                         const GenerationConfig& config,
+                                                         KeptSequence<S>& kept) const {
+  return all_results(std::move(request), config, &kept);
+}
+
+template <typename S>
+std::vector<GenerationResult> Generator<S>::all_results(GenerationRequest request,
+                                                        const GenerationConfig& config,
+                                                        KeptSequence<S>* kept) const {
   std::optional<GenerationRequest> next = std::move(request);
   std::vector<GenerationResult> results;
-  run([&] { return std::exchange(next, std::nullopt); }, config,
-      [&](GenerationResult&& result) { results.push_back(std::move(result)); });
+  const RequestSource source = [&] { return std::exchange(next, std::nullopt); };
+  const ResultSink sink = [&](GenerationResult&& result) { results.push_back(std::move(result)); };
+  detail::Scheduler<S>(*this, config, source, sink, kept).run();
   if (results.empty()) results.emplace_back().finish_reason = FinishReason::interrupted;
   if (const auto& error = results.front().error) throw Error(error->code, error->message);
   return results;

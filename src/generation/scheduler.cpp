@@ -28,16 +28,17 @@ std::span<const TokenId> shareable(std::span<const TokenId> prompt) {
 }
 
 template <typename S>
-DecodingContext<S> make_context(const Generator<S>& generator, const GenerationConfig& config) {
-  return {&generator.options(), std::make_shared<const ProcessorList<S>>(
-                                    make_processors(config, generator.options().processors))};
+std::shared_ptr<const ProcessorList<S>> processors_of(const Generator<S>& generator,
+                                                      const GenerationConfig& config) {
+  return std::make_shared<const ProcessorList<S>>(
+      make_processors(config, generator.options().processors));
 }
 
 }  // namespace
 
 template <typename S>
 Scheduler<S>::Scheduler(const Generator<S>& generator, const GenerationConfig& config,
-                        const RequestSource& source, const ResultSink& sink)
+                        const RequestSource& source, const ResultSink& sink, KeptSequence<S>* kept)
     : generator_(generator),
       source_(source),
       sink_(sink),
@@ -45,9 +46,11 @@ Scheduler<S>::Scheduler(const Generator<S>& generator, const GenerationConfig& c
               generator.model().is_encoder_decoder(), generator.model().max_length(),
               generator.model().max_source_length()},
       config_(std::make_shared<const GenerationConfig>(config)),
-      drawn_seed_(draw_seed()) {
+      drawn_seed_(draw_seed()),
+      kept_(limits_.is_encoder_decoder ? nullptr : kept) {
   config.validate();
-  processors_ = make_context(generator, config).processors;
+  if (kept_ && kept_->state) prefix_ = {kept_->ids, kept_->state->fork()};
+  processors_ = processors_of(generator, config);
 }
 
 // Makes the next request a waiting row, or a finished one when it cannot be done. Returns whether
@@ -70,8 +73,8 @@ bool Scheduler<S>::pull() {
                              generator_.options().overflow);
     row->task.row = number;
     if (config->do_sample) row->task.seed = config->seed.value_or(drawn_seed_);
-    row->context = config == config_ ? DecodingContext<S>{&generator_.options(), processors_}
-                                     : make_context(generator_, *config);
+    row->context = {&generator_.options(),
+                    config == config_ ? processors_ : processors_of(generator_, *config), kept_};
     waiting_.push_back(std::move(row));
   } catch (const Error& error) {
     fail(*row, error);
@@ -90,7 +93,8 @@ void Scheduler<S>::admit() {
     waiting_.pop_front();
     Row<S>& row = *active_.back();
     row.task.started = std::chrono::steady_clock::now();
-    if (generator_.options().share_prefix && !limits_.is_encoder_decoder) join_prefix(row);
+    if ((generator_.options().share_prefix || kept_) && !limits_.is_encoder_decoder)
+      join_prefix(row);
     if (!row.state) fresh.push_back(&row);
   }
   if (!fresh.empty()) start(std::move(fresh));
@@ -212,12 +216,21 @@ void Scheduler<S>::finish_chunk(Row<S>& row, std::span<const S> logits) {
     leader_ = nullptr;
   }
   if (row.feeding()) return;
+  keep_prompt(row);
   if (row.task.config->num_beams > 1) {
     row.decoding = std::make_unique<BeamDecoding<S>>(row.task, row.context);
   } else {
     row.decoding = std::make_unique<SampleDecoding<S>>(row.task, row.context);
   }
   row.decoding->begin(std::move(row.state), logits);
+}
+
+// What is fed of the prompt stays, whatever becomes of the row.
+template <typename S>
+void Scheduler<S>::keep_prompt(const Row<S>& row) {
+  if (!kept_ || !row.state) return;
+  const auto ids = std::span<const TokenId>(row.task.prompt).first(row.fed);
+  *kept_ = {{ids.begin(), ids.end()}, row.state->fork()};
 }
 
 template <typename S>
@@ -253,6 +266,7 @@ void Scheduler<S>::interrupt_all() {
       row->decoding->interrupt();
       finish(*row, row->decoding->take_results());
     } else {
+      keep_prompt(*row);
       GenerationResult result = row->task.result(0);
       result.finish_reason = FinishReason::interrupted;
       result.sequence = row->task.prompt;

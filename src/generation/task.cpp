@@ -20,7 +20,9 @@ Prompt encode(const GenerationRequest& request, const Tokenizer* tokenizer) {
                 "the prompt is text, but there is no tokenizer to read it; give token ids, or a "
                 "model folder with tokenizer files");
   }
-  Encoding encoding = tokenizer->encode(*request.text, {request.add_special_tokens});
+  Encoding encoding = tokenizer->encode(
+      *request.text,
+      {.add_special_tokens = request.add_special_tokens, .language = request.language});
   Prompt prompt{std::move(encoding.ids), 0, 0};
   const auto added = [&](std::size_t i) {
     return encoding.offsets[i] == ByteSpan{} && tokenizer->is_special(prompt.ids[i]);

@@ -3,19 +3,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 
-#include "core/json.hpp"
 #include "llm/generation/generator.hpp"
-#include "llm/generation/model_generation_config.hpp"
-#include "llm/model/model.hpp"
-#include "llm/tokenizer/tokenizer.hpp"
 #include "shell/console.hpp"
 #include "shell/exit_code.hpp"
 #include "shell/explain.hpp"
 #include "shell/load.hpp"
-#include "shell/model_path.hpp"
+#include "shell/opened_model.hpp"
 #include "shell/signals.hpp"
 
 namespace llm::shell {
@@ -23,127 +17,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr const char* own_default = "default of llm-generate";
-constexpr const char* default_new_tokens = "128";
-
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-std::string json_list(const std::vector<std::string>& strings) {
-  return detail::Json(strings).dump();
-}
-
-TokenId token_of(const std::string& name, const Tokenizer* tokenizer) {
-  if (tokenizer != nullptr)
-    if (const auto id = tokenizer->id(name)) return *id;
-  if (!name.empty() && name.size() < 10 &&
-      name.find_first_not_of("0123456789") == std::string::npos)
-    return static_cast<TokenId>(std::stol(name));
-  throw Error(ErrorCode::invalid_option,
-              "--stop-token " + quote(name) +
-                  " is no token of this model's vocabulary; tokenize shows how tokens are spelled",
-              "--stop-token");
-}
-
-// A banned word is banned at the start of a text and within one.
-std::vector<std::vector<TokenId>> ids_of_words(const std::vector<std::string>& words,
-                                               const Tokenizer* tokenizer) {
-  if (tokenizer == nullptr)
-    throw Error(ErrorCode::invalid_option,
-                "--bad-words needs a tokenizer, and this model has none; give --bad-words-ids",
-                "--bad-words");
-  std::vector<std::vector<TokenId>> all;
-  for (const std::string& word : words) {
-    for (const std::string& text : {word, " " + word}) {
-      std::vector<TokenId> ids = tokenizer->encode(text, {.add_special_tokens = false}).ids;
-      if (!ids.empty() && (all.empty() || all.back() != ids)) all.push_back(std::move(ids));
-    }
-  }
-  return all;
-}
-
-// The last value given for an option on the command line.
-const Setting* given(const GenerationJob& job, std::string_view name) {
-  const auto found = std::find_if(job.settings.rbegin(), job.settings.rend(),
-                                  [name](const Setting& setting) { return setting.name == name; });
-  return found == job.settings.rend() ? nullptr : &*found;
-}
-
-// A temperature of 0 is how many programs spell greedy.
-bool is_zero(const std::string& number) {
-  char* end = nullptr;
-  const double value = std::strtod(number.c_str(), &end);
-  return !number.empty() && *end == '\0' && value == 0;
-}
-
-// Options that only mean something when tokens are drawn turn drawing on.
-void turn_sampling_on(const GenerationJob& job, GenerationConfig& config) {
-  if (given(job, "do_sample") != nullptr) return;
-  const Setting* const temperature = given(job, "temperature");
-  if (temperature != nullptr && is_zero(temperature->value)) {
-    config.set("temperature", "null", "default");
-    return config.set("do_sample", "false", "implied by temperature 0");
-  }
-  for (const char* name : {"temperature", "top_k", "top_p", "min_p", "typical_p"})
-    if (given(job, name) != nullptr)
-      config.set("do_sample", "true", std::string("implied by ") + name);
-}
-
-GenerationConfig configure(const GenerationJob& job, const std::filesystem::path& path,
-                           const TransformerConfig& model, const Tokenizer* tokenizer) {
-  GenerationConfig config = model_generation_config(path, model);
-  // What came with the model, but from no file of generation options.
-  for (const char* name :
-       {"bos_token_id", "pad_token_id", "eos_token_id", "decoder_start_token_id"})
-    if (config.source(name) == "default") config.sources[name] = "model";
-  for (const Setting& setting : job.settings)
-    config.set(setting.name, setting.value, setting.source);
-  turn_sampling_on(job, config);
-  if (!job.stop.empty()) config.set("stop_strings", json_list(job.stop), "flag");
-  if (!job.bad_words.empty())
-    config.set("bad_words_ids", detail::Json(ids_of_words(job.bad_words, tokenizer)).dump(),
-               "flag");
-  if (!job.stop_tokens.empty()) {
-    std::vector<TokenId> ids;
-    for (const std::string& name : job.stop_tokens) ids.push_back(token_of(name, tokenizer));
-    config.set("stop_token_ids", detail::Json(ids).dump(), "flag");
-  }
-  if (!config.max_new_tokens && !config.max_length)
-    config.set("max_new_tokens", default_new_tokens, own_default);
-  config.validate();
-  if (!config.stop_strings.empty() && tokenizer == nullptr)
-    throw Error(ErrorCode::invalid_option,
-                "stop strings need a tokenizer, and this model has none; give --stop-token-ids",
-                "--stop");
-  for (const std::string& warning : config.warnings()) console().warning(warning);
-  return config;
-}
-
-void show_configuration(const GenerationJob& job, const std::filesystem::path& path,
-                        const GenerationConfig& config, const Tokenizer* tokenizer) {
-  if (!console().is_verbose()) return;
-  console().detail("model = " + path.string() + " (" + job.model_source + ")");
-  for (const Adapter& adapter : job.adapters) {
-    char weight[32];
-    std::snprintf(weight, sizeof weight, "%g", adapter.weight);
-    console().detail("adapter = " + adapter.path.string() + " (weight " + weight + ")");
-  }
-  console().detail("tokenizer = " + (tokenizer == nullptr ? "none" : tokenizer->description()));
-  for (const TokenizerFile& file : Tokenizer::files(path)) console().detail(file.note);
-  console().detail("dtype = " + job.dtype);
-  for (const std::string_view name : GenerationConfig::names()) {
-    console().detail(std::string(name) + " = " + config.value(name) + " (" +
-                     std::string(config.source(name)) + ")");
-  }
-}
-
-void show_weights(const ModelInfo& info) {
-  std::string dtypes;
-  for (const std::string& dtype : info.dtypes) dtypes += (dtypes.empty() ? "" : ", ") + dtype;
-  console().detail("weights = " + std::to_string(info.parameters) + " values (" + dtypes + "), " +
-                   std::to_string(info.weight_bytes) + " bytes in memory");
-  for (const std::string& name : info.unused_tensors) console().detail("unused tensor: " + name);
 }
 
 // Figures of a run, for -v.
@@ -178,31 +53,25 @@ template <typename S>
 class Run {
  public:
   Run(const GenerationJob& job, const RowSource& rows)
-      : job_(job), rows_(rows), path_(find_model(job.model)), start_(Clock::now()) {
-    tokenizer_ = open_tokenizer(path_);
-    model_ = Model<S>::load(path_, LoadOptions{.threads = job.threads,
-                                               .adapters = job.adapters,
-                                               .weights = parse_precision(job.dtype).weights,
-                                               .fast = job.fast});
-    show_weights(model_->info());
-    config_ = configure(job, path_, model_->config(), tokenizer_.get());
-    load_seconds_ = seconds_since(start_);
-    show_configuration(job, path_, config_, tokenizer_.get());
-  }
+      : job_(job),
+        rows_(rows),
+        start_(Clock::now()),
+        opened_(job),
+        load_seconds_(seconds_since(start_)) {}
 
   int execute() {
     Output out(job_.output, job_.force);
-    const bool several = config_.num_return_sequences > 1;
+    const bool several = opened_.config().num_return_sequences > 1;
     ResultWriter writer(out,
                         {.format = job_.format,
                          .list = job_.format == Format::json && (job_.batch || several),
                          .number_samples = several,
                          .echo = job_.echo},
-                        tokenizer_.get());
+                        opened_.tokenizer.get());
     const bool stream = job_.format == Format::text && !job_.batch && !several &&
-                        tokenizer_ != nullptr && job_.stream.value_or(true);
-    Explainer<S> explainer(tokenizer_.get());
-    const Generator<S> generator(*model_, tokenizer_.get(), run_options(explainer));
+                        opened_.tokenizer != nullptr && job_.stream.value_or(true);
+    Explainer<S> explainer(opened_.tokenizer.get());
+    const Generator<S> generator(*opened_.model, opened_.tokenizer.get(), run_options(explainer));
     const Clock::time_point begin = Clock::now();
     Figures figures;
     std::exception_ptr write_failure;
@@ -214,7 +83,7 @@ class Run {
           if (stream) request.on_text = stream_to(writer, write_failure);
           return request;
         },
-        config_,
+        opened_.config(),
         [&](GenerationResult&& result) {
           if (write_failure) std::rethrow_exception(write_failure);
           if (result.error && !job_.batch) throw Error(result.error->code, result.error->message);
@@ -223,7 +92,7 @@ class Run {
         });
     writer.finish();
     out.finish();
-    figures.show(config_, load_seconds_, seconds_since(begin));
+    figures.show(opened_.config(), load_seconds_, seconds_since(begin));
     return exit_code_of(writer, figures);
   }
 
@@ -240,25 +109,26 @@ class Run {
 
   GenerationRequest to_request(InputRow&& row, ResultWriter& writer) const {
     GenerationRequest request;
+    if (row.text) request = opened_.task.request(*row.text);
     request.id = std::move(row.id);
-    request.text = std::move(row.text);
     request.ids = std::move(row.ids);
     request.add_special_tokens = job_.add_special_tokens;
     if (job_.echo)
-      writer.add_prompt(request.text            ? *request.text
-                        : tokenizer_ == nullptr ? std::string()
-                                                : tokenizer_->decode(request.ids, {false}));
-    request.error = refusal(request);
+      writer.add_prompt(request.text ? *request.text
+                        : opened_.tokenizer == nullptr
+                            ? std::string()
+                            : opened_.tokenizer->decode(request.ids, {false}));
+    request.error = row.error ? row.error : refusal(row, request);
     return request;
   }
 
   // Rows that cannot be done, with a sentence that tells the user of the command why.
-  std::optional<RowError> refusal(const GenerationRequest& request) const {
-    if (request.text && tokenizer_ == nullptr)
+  std::optional<RowError> refusal(const InputRow& row, const GenerationRequest& request) const {
+    if (request.text && opened_.tokenizer == nullptr)
       return RowError{ErrorCode::invalid_input,
-                      "the prompt is text, but " + quote(path_.string()) +
+                      "the prompt is text, but " + quote(opened_.path.string()) +
                           " has no tokenizer; give token ids as \"ids\" of a row of --input"};
-    if (request.text ? request.text->empty() : request.ids.empty())
+    if (row.text ? row.text->empty() : request.ids.empty())
       return RowError{ErrorCode::invalid_input, "the prompt is empty; give at least one character"};
     return std::nullopt;
   }
@@ -291,12 +161,9 @@ class Run {
 
   const GenerationJob& job_;
   const RowSource& rows_;
-  std::filesystem::path path_;
   Clock::time_point start_;
-  std::unique_ptr<Tokenizer> tokenizer_;
-  std::unique_ptr<Model<S>> model_;
-  GenerationConfig config_;
-  double load_seconds_ = 0;
+  OpenedModel<S> opened_;
+  double load_seconds_;
 };
 
 }  // namespace

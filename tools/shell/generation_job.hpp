@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "llm/nn/transformer_config.hpp"
+#include "llm/tasks/text_task.hpp"
 #include "llm/weights/adapter.hpp"
 #include "shell/input.hpp"
 #include "shell/result_writer.hpp"
@@ -33,6 +36,10 @@ struct GenerationJob {
   bool explain = false;
   bool add_special_tokens = true;
 
+  // What the model is asked to do, and its own options for it; empty: to continue or transform the
+  // prompt, with the options of its files.
+  std::function<TextTask(const std::filesystem::path&, const TransformerConfig&, const Tokenizer*)>
+      task;
   std::vector<Setting> settings;
   std::vector<std::string> stop;         // stop strings
   std::vector<std::string> stop_tokens;  // as spelled in the vocabulary, or numbers

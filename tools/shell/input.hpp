@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "llm/core/types.hpp"
+#include "llm/generation/generator.hpp"
 
 namespace llm::shell {
 
@@ -52,6 +53,7 @@ struct InputRow {
   std::string place;
   std::optional<std::string> text;
   std::vector<TokenId> ids;
+  std::optional<RowError> error = {};  // why nothing can be computed for it
 };
 
 // Reads rows `{"id", FIELD | "ids"}`. Without `id` the line number is taken.

@@ -42,6 +42,7 @@ template <typename S>
 struct DecodingContext {
   const RunOptions<S>* options = nullptr;
   std::shared_ptr<const ProcessorList<S>> processors;
+  KeptSequence<S>* kept = nullptr;  ///< receives what the model has read of the first sample
 };
 
 /// Log of the sum of exp(logits). Throws Error (bad_format) when the model computed no numbers.
@@ -217,9 +218,19 @@ class SampleDecoding final : public Decoding<S> {
     return piece.empty() || task_.request.on_text(sample.result.sample, piece);
   }
 
+  /// The sequence is over: all tokens that were fed may be kept.
+  void release(Sample& sample) {
+    if (context_.kept && sample.result.sample == 0) {
+      const auto fed = std::span<const TokenId>(sample.ids)
+                           .first(static_cast<std::size_t>(sample.state->length()));
+      *context_.kept = {{fed.begin(), fed.end()}, std::move(sample.state)};
+    }
+    sample.state.reset();
+  }
+
   void end(Sample& sample, Ending ending) {
     sample.ended = true;
-    sample.state.reset();
+    release(sample);
     GenerationResult& result = sample.result;
     const auto new_ids = std::span<const TokenId>(sample.ids).subspan(task_.prompt.size());
     std::size_t kept = new_ids.size();

@@ -46,6 +46,7 @@ struct GenerationRequest {
   std::optional<std::string> text;  ///< the prompt; needs a tokenizer
   std::vector<TokenId> ids;         ///< the prompt as tokens, when there is no text
   bool add_special_tokens = true;   ///< for `text`: as in EncodeOptions
+  std::string language = {};        ///< for `text`: as in EncodeOptions
   /// Number of the row in the random stream and in the result; default: its place in the input.
   std::optional<std::uint64_t> row;
   std::shared_ptr<const GenerationConfig> config;  ///< instead of the run's
@@ -110,6 +111,13 @@ using RequestSource = std::function<std::optional<GenerationRequest>()>;
 /// Where results go: in input order, the samples of a row one after the other.
 using ResultSink = std::function<void(GenerationResult&&)>;
 
+/// What a model has read of a sequence, to go on from later.
+template <typename S>
+struct KeptSequence {
+  std::vector<TokenId> ids;                      ///< as many as state->length()
+  std::unique_ptr<SequenceState<S>> state = {};  ///< null: nothing is kept
+};
+
 /// Generates from one model. Immutable: any number of threads may use one Generator at the same
 /// time (with an observer or own processors, as far as these allow it).
 template <typename S>
@@ -131,6 +139,12 @@ class Generator {
   /// All num_return_sequences results of one request. Throws Error.
   std::vector<GenerationResult> generate_all(GenerationRequest request,
                                              const GenerationConfig& config = {}) const;
+  /// The same results; of a decoder's prompt, what `kept` begins with is not computed again. Leaves
+  /// in `kept` what the model has read when it ends: the prompt, and of the first sequence all but
+  /// the last token (of beams nothing more). Throws Error; `kept` is then good for another prompt.
+  std::vector<GenerationResult> generate_all(GenerationRequest request,
+                                             const GenerationConfig& config,
+                                             KeptSequence<S>& kept) const;
 
   /// Runs all rows of `source` through the model, batch_size at a time, a new one joining when one
   /// ends. A row that cannot be done becomes a result with an error. Memory is bounded by the rows
@@ -145,6 +159,9 @@ class Generator {
   const RunOptions<S>& options() const { return options_; }
 
  private:
+  std::vector<GenerationResult> all_results(GenerationRequest request,
+                                            const GenerationConfig& config,
+                                            KeptSequence<S>* kept) const;
   GenerationResult first_result(GenerationRequest request, const GenerationConfig& config,
                                 const OnText& on_text) const;
 

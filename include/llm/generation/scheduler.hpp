@@ -38,7 +38,7 @@ template <typename S>
 class Scheduler {
  public:
   Scheduler(const Generator<S>& generator, const GenerationConfig& config,
-            const RequestSource& source, const ResultSink& sink);
+            const RequestSource& source, const ResultSink& sink, KeptSequence<S>* kept = nullptr);
 
   void run() {
     while (!interrupted()) {
@@ -71,6 +71,7 @@ class Scheduler {
   void step(const std::vector<Row<S>*>& rows);
   void hand_out(const std::vector<Row<S>*>& rows, TensorView<const S> logits);
   void finish_chunk(Row<S>& row, std::span<const S> logits);
+  void keep_prompt(const Row<S>& row);
 
   // rows out: active_ -> finished_ -> sink
   void fail(Row<S>& row, const Error& error);
@@ -78,12 +79,6 @@ class Scheduler {
   void retire();
   void interrupt_all();
   void deliver();
-
-  /// A shared beginning of prompts, computed once.
-  struct Prefix {
-    std::vector<TokenId> ids;
-    std::unique_ptr<SequenceState<S>> state;
-  };
 
   const Generator<S>& generator_;
   const RequestSource& source_;
@@ -100,7 +95,8 @@ class Scheduler {
   std::deque<RowPointer> waiting_;
   std::vector<RowPointer> active_;
   std::map<std::uint64_t, std::vector<GenerationResult>> finished_;  // by order
-  Prefix prefix_;
+  KeptSequence<S> prefix_;          // a beginning that prompts share, computed once
+  KeptSequence<S>* const kept_;     // where the only row's sequence is left; may be null
   const Row<S>* leader_ = nullptr;  // computes the next prefix_; others wait for it
 };
 

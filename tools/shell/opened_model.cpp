@@ -1,0 +1,156 @@
+#include "shell/opened_model.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include "core/json.hpp"
+#include "llm/generation/model_generation_config.hpp"
+#include "shell/console.hpp"
+#include "shell/load.hpp"
+#include "shell/model_path.hpp"
+
+namespace llm::shell {
+namespace {
+
+constexpr const char* own_default = "default of llm-generate";
+constexpr const char* default_new_tokens = "128";
+
+std::string json_list(const std::vector<std::string>& strings) {
+  return detail::Json(strings).dump();
+}
+
+TokenId token_of(const std::string& name, const Tokenizer* tokenizer) {
+  if (tokenizer != nullptr)
+    if (const auto id = tokenizer->id(name)) return *id;
+  if (!name.empty() && name.size() < 10 &&
+      name.find_first_not_of("0123456789") == std::string::npos)
+    return static_cast<TokenId>(std::stol(name));
+  throw Error(ErrorCode::invalid_option,
+              "--stop-token " + quote(name) +
+                  " is no token of this model's vocabulary; tokenize shows how tokens are spelled",
+              "--stop-token");
+}
+
+// A banned word is banned at the start of a text and within one.
+std::vector<std::vector<TokenId>> ids_of_words(const std::vector<std::string>& words,
+                                               const Tokenizer* tokenizer) {
+  if (tokenizer == nullptr)
+    throw Error(ErrorCode::invalid_option,
+                "--bad-words needs a tokenizer, and this model has none; give --bad-words-ids",
+                "--bad-words");
+  std::vector<std::vector<TokenId>> all;
+  for (const std::string& word : words) {
+    for (const std::string& text : {word, " " + word}) {
+      std::vector<TokenId> ids = tokenizer->encode(text, {.add_special_tokens = false}).ids;
+      if (!ids.empty() && (all.empty() || all.back() != ids)) all.push_back(std::move(ids));
+    }
+  }
+  return all;
+}
+
+// The last value given for an option on the command line.
+const Setting* given(const GenerationJob& job, std::string_view name) {
+  const auto found = std::find_if(job.settings.rbegin(), job.settings.rend(),
+                                  [name](const Setting& setting) { return setting.name == name; });
+  return found == job.settings.rend() ? nullptr : &*found;
+}
+
+// A temperature of 0 is how many programs spell greedy.
+bool is_zero(const std::string& number) {
+  char* end = nullptr;
+  const double value = std::strtod(number.c_str(), &end);
+  return !number.empty() && *end == '\0' && value == 0;
+}
+
+// Options that only mean something when tokens are drawn turn drawing on.
+void turn_sampling_on(const GenerationJob& job, GenerationConfig& config) {
+  if (given(job, "do_sample") != nullptr) return;
+  const Setting* const temperature = given(job, "temperature");
+  if (temperature != nullptr && is_zero(temperature->value)) {
+    config.set("temperature", "null", "default");
+    return config.set("do_sample", "false", "implied by temperature 0");
+  }
+  for (const char* name : {"temperature", "top_k", "top_p", "min_p", "typical_p"})
+    if (given(job, name) != nullptr)
+      config.set("do_sample", "true", std::string("implied by ") + name);
+}
+
+GenerationConfig configure(const GenerationJob& job, GenerationConfig config,
+                           const Tokenizer* tokenizer) {
+  // What came with the model, but from no file of generation options.
+  for (const char* name :
+       {"bos_token_id", "pad_token_id", "eos_token_id", "decoder_start_token_id"})
+    if (config.source(name) == "default") config.sources[name] = "model";
+  for (const Setting& setting : job.settings)
+    config.set(setting.name, setting.value, setting.source);
+  turn_sampling_on(job, config);
+  if (!job.stop.empty()) config.set("stop_strings", json_list(job.stop), "flag");
+  if (!job.bad_words.empty())
+    config.set("bad_words_ids", detail::Json(ids_of_words(job.bad_words, tokenizer)).dump(),
+               "flag");
+  if (!job.stop_tokens.empty()) {
+    std::vector<TokenId> ids;
+    for (const std::string& name : job.stop_tokens) ids.push_back(token_of(name, tokenizer));
+    config.set("stop_token_ids", detail::Json(ids).dump(), "flag");
+  }
+  if (!config.max_new_tokens && !config.max_length)
+    config.set("max_new_tokens", default_new_tokens, own_default);
+  config.validate();
+  if (!config.stop_strings.empty() && tokenizer == nullptr)
+    throw Error(ErrorCode::invalid_option,
+                "stop strings need a tokenizer, and this model has none; give --stop-token-ids",
+                "--stop");
+  for (const std::string& warning : config.warnings()) console().warning(warning);
+  return config;
+}
+
+void show_configuration(const GenerationJob& job, const std::filesystem::path& path,
+                        const GenerationConfig& config, const Tokenizer* tokenizer) {
+  if (!console().is_verbose()) return;
+  console().detail("model = " + path.string() + " (" + job.model_source + ")");
+  for (const Adapter& adapter : job.adapters) {
+    char weight[32];
+    std::snprintf(weight, sizeof weight, "%g", adapter.weight);
+    console().detail("adapter = " + adapter.path.string() + " (weight " + weight + ")");
+  }
+  console().detail("tokenizer = " + (tokenizer == nullptr ? "none" : tokenizer->description()));
+  for (const TokenizerFile& file : Tokenizer::files(path)) console().detail(file.note);
+  console().detail("dtype = " + job.dtype);
+  for (const std::string_view name : GenerationConfig::names()) {
+    console().detail(std::string(name) + " = " + config.value(name) + " (" +
+                     std::string(config.source(name)) + ")");
+  }
+}
+
+void show_weights(const ModelInfo& info) {
+  std::string dtypes;
+  for (const std::string& dtype : info.dtypes) dtypes += (dtypes.empty() ? "" : ", ") + dtype;
+  console().detail("weights = " + std::to_string(info.parameters) + " values (" + dtypes + "), " +
+                   std::to_string(info.weight_bytes) + " bytes in memory");
+  for (const std::string& name : info.unused_tensors) console().detail("unused tensor: " + name);
+}
+
+}  // namespace
+
+template <typename S>
+OpenedModel<S>::OpenedModel(const GenerationJob& job) : path(find_model(job.model)) {
+  tokenizer = open_tokenizer(path);
+  model = Model<S>::load(path, LoadOptions{.threads = job.threads,
+                                           .adapters = job.adapters,
+                                           .weights = parse_precision(job.dtype).weights,
+                                           .fast = job.fast});
+  show_weights(model->info());
+  if (job.task) {
+    task = job.task(path, model->config(), tokenizer.get());
+  } else {
+    task.config = model_generation_config(path, model->config());
+  }
+  task.config = configure(job, std::move(task.config), tokenizer.get());
+  show_configuration(job, path, task.config, tokenizer.get());
+}
+
+template struct OpenedModel<float>;
+template struct OpenedModel<double>;
+
+}  // namespace llm::shell
