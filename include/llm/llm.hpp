@@ -41,6 +41,8 @@
 #include "llm/prompt/few_shot.hpp"
 #include "llm/prompt/text_template.hpp"
 #include "llm/tasks/text_task.hpp"
+#include "llm/tasks/batches.hpp"
+#include "llm/tasks/text_tokens.hpp"
 #include "llm/tensor/kernels.hpp"
 #include "llm/tensor/ops.hpp"
 #include "llm/tensor/positions.hpp"

@@ -98,6 +98,7 @@ MarianTokenizer::MarianTokenizer(const std::filesystem::path& folder, TokenizerC
   marks_in_text_ = true;
   clean_up_spaces_ = config.clean_up_spaces.value_or(false);
   chat_template_ = config.chat_template;
+  max_length_ = config.max_length;
   description_ =
       "source.spm, target.spm and vocab.json (Marian, " + std::to_string(vocab_size()) + " tokens)";
 }

@@ -66,6 +66,7 @@ Pipeline::Pipeline(PipelineParts parts) : parts_(std::move(parts)) {
   languages_ = std::move(parts_.languages);
   special_ = parts_.special;
   chat_template_ = std::move(parts_.chat_template);
+  max_length_ = parts_.max_length;
   trims_offsets_ = post_processor_ != nullptr && post_processor_->trims_offsets();
   if (trims_offsets_) {
     edges_.resize(static_cast<std::size_t>(vocabulary.size()));

@@ -31,6 +31,7 @@ struct PipelineParts {
   bool clean_up_spaces = false;  // after decoding
   SpecialTokens special;
   std::string chat_template;
+  std::optional<std::int64_t> max_length;
   std::string source;  // the file, for errors and the description
 
   // The id of an added token or of a token of the model.

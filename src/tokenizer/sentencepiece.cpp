@@ -57,6 +57,7 @@ std::unique_ptr<Tokenizer> open_sentencepiece(const std::filesystem::path& file,
   const TokenId eos = config.add_eos.value_or(false) ? parts.special.eos.value_or(-1) : -1;
   parts.post_processor = make_bos_eos(bos, eos);
   parts.chat_template = config.chat_template;
+  parts.max_length = config.max_length;
   parts.decoder = std::make_unique<LibraryDecoder>(std::move(library));
   return make_pipeline(std::move(parts));
 }

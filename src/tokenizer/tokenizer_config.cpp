@@ -142,6 +142,18 @@ std::optional<bool> optional_boolean(const JsonFields& fields, const char* name)
   return fields.boolean(name);
 }
 
+// The reference writes 1e30 where there is no limit.
+std::optional<std::int64_t> read_max_length(const JsonFields& fields) {
+  const Json* field = fields.find("model_max_length");
+  if (field == nullptr) return std::nullopt;
+  if (!field->is_number() || field->get<double>() < 1) {
+    fields.fail("model_max_length", "a number of tokens");
+  }
+  constexpr double largest = 1e9;
+  if (field->get<double>() > largest) return std::nullopt;
+  return static_cast<std::int64_t>(field->get<double>());
+}
+
 void read_settings(const JsonFields& fields, TokenizerConfig& config) {
   config.tokenizer_class = plain_class(fields.string_or("tokenizer_class", ""));
   config.add_bos = optional_boolean(fields, "add_bos_token");
@@ -155,6 +167,7 @@ void read_settings(const JsonFields& fields, TokenizerConfig& config) {
   config.trim_offsets = optional_boolean(fields, "trim_offsets");
   if (fields.find("extra_ids") != nullptr) config.extra_ids = fields.integer("extra_ids");
   if (fields.find("offset") != nullptr) config.offset = fields.integer("offset");
+  config.max_length = read_max_length(fields);
   config.separate_vocabularies = fields.boolean_or("separate_vocabs", false);
   config.source_language = fields.string_or("src_lang", "");
   config.target_language = fields.string_or("tgt_lang", "");
@@ -253,6 +266,7 @@ void apply_tokenizer_config(const TokenizerConfig& config, PipelineParts& parts)
   parts.special = {find(Config::bos), find(Config::eos), find(Config::unk), find(Config::sep),
                    find(Config::pad), find(Config::cls), find(Config::mask)};
   parts.chat_template = config.chat_template;
+  parts.max_length = config.max_length;
   // The reference cleans up only what was not made by BPE, where it would take real spaces away.
   parts.clean_up_spaces = config.clean_up_spaces.value_or(false) && parts.model->name() != "BPE";
   set_languages(config, parts);

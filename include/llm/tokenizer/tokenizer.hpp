@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -110,6 +111,9 @@ class Tokenizer {
   virtual const SpecialTokens& special() const = 0;
   /// The folder's or file's chat template (Jinja source), empty when it has none.
   virtual const std::string& chat_template() const = 0;
+  /// Tokens of a text that the model was made for, special ones included, as the folder's
+  /// model_max_length says; absent when it says nothing or names no real number.
+  virtual std::optional<std::int64_t> max_length() const { return std::nullopt; }
   /// What was opened, for people: "tokenizer.json (BPE, byte-level, 49152 tokens)".
   virtual const std::string& description() const = 0;
 };
