@@ -110,8 +110,9 @@ void add_run_options(CLI::App& app, Options& options) {
   app.add_option("--dtype", options.dtypes, "auto, f32, bf16, int8, int4 or f64; a list runs each")
       ->delimiter(',')
       ->allow_extra_args(false);
-  app.add_flag("--fast", options.fast,
-               "Round activations beside quantized weights to 8 bits, not 16");
+  app.add_flag(
+      "--fast", options.fast,
+      "Round activations more: to 8 bits, not 16, beside quantized weights; to bf16 beside bf16");
   app.add_option("-t,--threads", options.threads,
                  "Threads; a list, as in 1,2, runs each (default: one per core)")
       ->delimiter(',')

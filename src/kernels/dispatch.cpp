@@ -30,7 +30,7 @@ bool has_avx512() {
 #endif
 
 // Best first.
-constexpr std::string_view levels[] = {"avx512vnni", "avx512", "avx2", "generic"};
+constexpr std::string_view levels[] = {"avx512bf16", "avx512vnni", "avx512", "avx2", "generic"};
 
 const FloatKernels& choose() {
   const char* forced = std::getenv("LLM_ISA");
@@ -52,8 +52,9 @@ const FloatKernels& choose() {
 
 const FloatKernels* find_float_kernels(std::string_view name) {
 #if defined(__x86_64__)
-  if (name == "avx512vnni" && has_avx512() && __builtin_cpu_supports("avx512vnni")) {
-    return &avx512vnni_kernels;
+  if (has_avx512() && __builtin_cpu_supports("avx512vnni")) {
+    if (name == "avx512bf16" && __builtin_cpu_supports("avx512bf16")) return &avx512bf16_kernels;
+    if (name == "avx512vnni") return &avx512vnni_kernels;
   }
   if (name == "avx512" && has_avx512()) return &avx512_kernels;
   if (name == "avx2" && has_avx2()) return &avx2_kernels;

@@ -5,16 +5,14 @@
 // clang-format on
 #include "kernels/attend_inl.hpp"
 #include "kernels/elementwise_inl.hpp"
-#include "kernels/matmul_inl.hpp"
+#include "kernels/rounded_inl.hpp"
 #include "kernels/tables.hpp"
 
 namespace llm::detail {
 
 constinit const FloatKernels avx2_kernels = {
-    "avx2",          matmul,         matmul_scratch_floats,
-    &avx2_quantized, attend,         attend_scratch_floats,
-    activate,        activate_gated, rms_norm,
-    layer_norm,      softmax,        log_sum_exp,
+    "avx2",   &plain,         &rounded, &avx2_quantized, attend,  attend_scratch_floats,
+    activate, activate_gated, rms_norm, layer_norm,      softmax, log_sum_exp,
     argmax,
 };
 

@@ -5,20 +5,21 @@
 // clang-format on
 #include "kernels/attend_inl.hpp"
 #include "kernels/elementwise_inl.hpp"
-#include "kernels/matmul_inl.hpp"
+#include "kernels/rounded_inl.hpp"
 #include "kernels/tables.hpp"
 
 namespace llm::detail {
 
-static constexpr FloatKernels with(std::string_view name, const QuantizedKernels& quantized) {
-  return {name,       matmul,         matmul_scratch_floats,
-          &quantized, attend,         attend_scratch_floats,
-          activate,   activate_gated, rms_norm,
-          layer_norm, softmax,        log_sum_exp,
+static constexpr FloatKernels with(std::string_view name, const ProductKernels& rounded_products,
+                                   const ProductKernels& quantized) {
+  return {name,     &plain,         &rounded_products, &quantized, attend,  attend_scratch_floats,
+          activate, activate_gated, rms_norm,          layer_norm, softmax, log_sum_exp,
           argmax};
 }
 
-constinit const FloatKernels avx512_kernels = with("avx512", avx512_quantized);
-constinit const FloatKernels avx512vnni_kernels = with("avx512vnni", avx512vnni_quantized);
+constinit const FloatKernels avx512_kernels = with("avx512", rounded, avx512_quantized);
+constinit const FloatKernels avx512vnni_kernels = with("avx512vnni", rounded, avx512vnni_quantized);
+constinit const FloatKernels avx512bf16_kernels =
+    with("avx512bf16", avx512bf16_rounded, avx512vnni_quantized);
 
 }  // namespace llm::detail

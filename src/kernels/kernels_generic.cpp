@@ -4,24 +4,14 @@
 // clang-format on
 #include "kernels/attend_inl.hpp"
 #include "kernels/elementwise_inl.hpp"
-#include "kernels/matmul_inl.hpp"
+#include "kernels/rounded_inl.hpp"
 #include "kernels/tables.hpp"
 
 namespace llm::detail {
 
 constinit const FloatKernels generic_kernels = {
-    "generic",
-    matmul,
-    matmul_scratch_floats,
-    &generic_quantized,
-    attend,
-    attend_scratch_floats,
-    activate,
-    activate_gated,
-    rms_norm,
-    layer_norm,
-    softmax,
-    log_sum_exp,
+    "generic", &plain,         &rounded, &generic_quantized, attend,  attend_scratch_floats,
+    activate,  activate_gated, rms_norm, layer_norm,         softmax, log_sum_exp,
     argmax,
 };
 

@@ -38,22 +38,27 @@ LLM_INLINE void clear(Vec (&sum)[R][V]) {
   }
 }
 
-template <int R, int V>
+// What is done with 32 bits of x and of w: here both are a float.
+struct FloatStep {
+  LLM_INLINE Vec add_product(Vec sum, Vec x, Vec w) { return fma(x, w, sum); }
+};
+
+template <int R, int V, typename Step = FloatStep>
 LLM_INLINE void add_products(Vec (&sum)[R][V], const float* x, Index x_row, const Vec (&w)[V]) {
   LLM_UNROLL for (int r = 0; r < R; ++r) {
     const Vec xr = set1(x[r * x_row]);
-    LLM_UNROLL for (int v = 0; v < V; ++v) sum[r][v] = fma(xr, w[v], sum[r][v]);
+    LLM_UNROLL for (int v = 0; v < V; ++v) sum[r][v] = Step::add_product(sum[r][v], xr, w[v]);
   }
 }
 
 // sum[r][v] += x[r][k] * w[k][16v ...] for k ascending.
-template <int R, int V>
+template <int R, int V, typename Step = FloatStep>
 LLM_INLINE void multiply_add(Vec (&sum)[R][V], const float* x, Index x_row, const float* w,
                              Index w_row, Index count) {
   for (Index k = 0; k < count; ++k) {
     Vec wk[V];
     LLM_UNROLL for (int v = 0; v < V; ++v) wk[v] = load(w + k * w_row + 16 * v);
-    add_products<R, V>(sum, x + k, x_row, wk);
+    add_products<R, V, Step>(sum, x + k, x_row, wk);
   }
 }
 
@@ -99,6 +104,7 @@ LLM_INLINE void add_bias(Vec (&sum)[R][V], const float* bias, Index columns) {
 // use(column, w) for the columns 0 .. count-1 of unit u, ascending, with the weights of V vectors
 // of outputs from `vector` on. offset(u) is where unit u begins.
 struct F32Source {
+  using Step = FloatStep;
   static constexpr Index unit = 1;
   LLM_INLINE constexpr Index offset(Index u) { return u * panel_width * 4; }
   template <int V, typename Use>
@@ -112,6 +118,7 @@ struct F32Source {
 
 template <bool is_bf16>
 struct HalfSource {
+  using Step = FloatStep;
   static constexpr Index unit = 2;
   LLM_INLINE constexpr Index offset(Index u) { return u * panel_width * 4; }
   template <int V, typename Use>
@@ -175,8 +182,9 @@ void few_rows_panel(const MatmulArgs& a, const std::byte* panel, Index n0) {
         const float* xu = a.x + u * Source::unit;
         Source::template columns<V>(
             panel, u, static_cast<int>(n / 16), a.w.cols - u * Source::unit,
-            [&](Index k, const Vec(&w)[V])
-                __attribute__((always_inline)) { add_products<R, V>(sum, xu + k, a.ldx, w); });
+            [&](Index k, const Vec(&w)[V]) __attribute__((always_inline)) {
+              add_products<R, V, typename Source::Step>(sum, xu + k, a.ldx, w);
+            });
       }
       if (u1 < units) {
         store_sums<R, V>(sum, waiting + n, panel_width, slice);
@@ -252,7 +260,7 @@ struct TileStep {
   bool first;
 };
 
-template <int R>
+template <typename Step, int R>
 void tile_step(const TileStep& s) {
   constexpr int V = tile_vectors;
   Vec sum[R][V];
@@ -261,7 +269,7 @@ void tile_step(const TileStep& s) {
   } else {
     load_sums<R, V>(sum, s.y, s.ldy, s.width);
   }
-  multiply_add<R, V>(sum, s.x, x_stride, s.w, slice_width, s.columns);
+  multiply_add<R, V, Step>(sum, s.x, x_stride, s.w, slice_width, s.columns);
   if (s.bias) add_bias<R, V>(sum, s.bias, s.width);
   store_sums<R, V>(sum, s.y, s.ldy, s.width);
 }
@@ -273,6 +281,7 @@ LLM_INLINE Index next_tile(Index left) {
 }
 
 // All rows of a block of x times one panel, columns [k0, k1).
+template <typename Step>
 void block_panel(const MatmulArgs& a, Index panel, Index m0, Index m1, Index k0, Index k1,
                  const float* x, const float* w) {
   for (Index n = 0; n < panel_width; n += slice_width) {
@@ -289,13 +298,14 @@ void block_panel(const MatmulArgs& a, Index panel, Index m0, Index m1, Index k0,
       const Index rows = next_tile(m1 - m);
       s.x = x + (m - m0) * x_stride;
       s.y = a.y + m * a.ldy + output;
-      with_rows(rows, [&](auto r) { tile_step<decltype(r)::value>(s); });
+      with_rows(rows, [&](auto r) { tile_step<Step, decltype(r)::value>(s); });
       m += rows;
     }
   }
 }
 
 // `expand`: null when the panel lies as the tiles read it, k by k.
+template <typename Step>
 void many_rows(const MatmulArgs& a, Index stride, Expand expand) {
   float* x = a.scratch;
   float* expanded = a.scratch + block_rows * x_stride;
@@ -311,38 +321,40 @@ void many_rows(const MatmulArgs& a, Index stride, Expand expand) {
         const std::byte* panel = a.w.data + p * stride;
         if (expand) expand(panel, k0, k1, expanded);
         const float* in_place = reinterpret_cast<const float*>(panel) + k0 * panel_width;
-        block_panel(a, p, m0, m1, k0, k1, x, expand ? expanded : in_place);
+        block_panel<Step>(a, p, m0, m1, k0, k1, x, expand ? expanded : in_place);
       }
     }
   }
 }
 
 template <typename Source>
-void matmul_of(const MatmulArgs& a) {
+void matmul_of(const MatmulArgs& a, Index stride) {
   constexpr bool in_place = Source::unit == 1 && slice_width == panel_width;
-  const Index stride = panel_bytes(a.w.dtype, a.w.cols);
   if (a.m > tile_rows) {
-    many_rows(a, stride, in_place ? nullptr : expand<Source>);
+    many_rows<typename Source::Step>(a, stride, in_place ? nullptr : expand<Source>);
   } else {
     few_rows<Source>(a, stride);
   }
 }
 
-void matmul(const MatmulArgs& a) {
+void matmul_plain(const MatmulArgs& a) {
   if (a.m <= 0 || a.panel_begin >= a.panel_end) return;
+  const Index stride = panel_bytes(a.w.dtype, a.w.cols);
   switch (a.w.dtype) {
     case DType::f32:
-      return matmul_of<F32Source>(a);
+      return matmul_of<F32Source>(a, stride);
     case DType::f16:
-      return matmul_of<HalfSource<false>>(a);
+      return matmul_of<HalfSource<false>>(a, stride);
     case DType::bf16:
-      return matmul_of<HalfSource<true>>(a);
+      return matmul_of<HalfSource<true>>(a, stride);
     default:
       return;  // no plain type
   }
 }
 
-Index matmul_scratch_floats() { return many_rows_scratch; }
+Index plain_scratch_floats(Index) { return many_rows_scratch; }
+
+constexpr ProductKernels plain = {matmul_plain, plain_scratch_floats};
 
 }  // namespace
 }  // namespace llm::detail

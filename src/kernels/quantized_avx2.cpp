@@ -8,6 +8,6 @@
 
 namespace llm::detail {
 
-constinit const QuantizedKernels avx2_quantized = {matmul_quantized, quantized_scratch_floats};
+constinit const ProductKernels avx2_quantized = {matmul_quantized, quantized_scratch_floats};
 
 }  // namespace llm::detail

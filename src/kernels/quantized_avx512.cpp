@@ -9,6 +9,6 @@
 
 namespace llm::detail {
 
-constinit const QuantizedKernels avx512_quantized = {matmul_quantized, quantized_scratch_floats};
+constinit const ProductKernels avx512_quantized = {matmul_quantized, quantized_scratch_floats};
 
 }  // namespace llm::detail

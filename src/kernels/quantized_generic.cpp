@@ -7,6 +7,6 @@
 
 namespace llm::detail {
 
-constinit const QuantizedKernels generic_quantized = {matmul_quantized, quantized_scratch_floats};
+constinit const ProductKernels generic_quantized = {matmul_quantized, quantized_scratch_floats};
 
 }  // namespace llm::detail

@@ -6,10 +6,11 @@
 namespace llm::detail {
 
 extern const FloatKernels generic_kernels;
-extern const QuantizedKernels generic_quantized;
+extern const ProductKernels generic_quantized;
 #if defined(__x86_64__)
-extern const FloatKernels avx2_kernels, avx512_kernels, avx512vnni_kernels;
-extern const QuantizedKernels avx2_quantized, avx512_quantized, avx512vnni_quantized;
+extern const FloatKernels avx2_kernels, avx512_kernels, avx512vnni_kernels, avx512bf16_kernels;
+extern const ProductKernels avx2_quantized, avx512_quantized, avx512vnni_quantized;
+extern const ProductKernels avx512bf16_rounded;
 #endif
 
 }  // namespace llm::detail

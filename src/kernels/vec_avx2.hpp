@@ -144,6 +144,23 @@ LLM_INLINE Vec low_f16(__m256i lo, __m256i hi) {
   return {_mm256_cvtph_ps(_mm256_castsi256_si128(packed)),
           _mm256_cvtph_ps(_mm256_extracti128_si256(packed, 1))};
 }
+// See vec_avx512.hpp.
+LLM_INLINE __m256 round_to_bf16_half(__m256 a) {
+  const __m256i bits = _mm256_castps_si256(a), upper = _mm256_set1_epi32(-0x10000);
+  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  const __m256i up = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+  const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+  const __m256 nan = _mm256_cmp_ps(a, a, _CMP_UNORD_Q);
+  return _mm256_and_ps(_mm256_castsi256_ps(upper),
+                       _mm256_blendv_ps(_mm256_castsi256_ps(up), _mm256_castsi256_ps(quiet), nan));
+}
+LLM_INLINE Vec round_to_bf16(Vec a) { return {round_to_bf16_half(a.lo), round_to_bf16_half(a.hi)}; }
+LLM_INLINE Vec swap_pairs(Vec a) {
+  return {_mm256_permute_ps(a.lo, 0xb1), _mm256_permute_ps(a.hi, 0xb1)};
+}
+constexpr bool has_bf16_products = false;
+LLM_INLINE Vec dot_bf16(Vec sum, Vec, Vec) { return sum; }
+LLM_INLINE void store_bf16(void*, Vec) {}
 LLM_INLINE Vec f16_even(IntVec pairs) {
   const __m256i m = _mm256_set1_epi32(0xffff);
   return low_f16(_mm256_and_si256(pairs.lo, m), _mm256_and_si256(pairs.hi, m));

@@ -1,5 +1,5 @@
 // Sixteen float lanes on AVX-512: one register. See vec_generic.hpp for what each operation means.
-// Included by kernels_avx512.cpp only; everything here has internal linkage, so that nothing
+// Included by the AVX-512 files only; everything here has internal linkage, so that nothing
 // compiled for this instruction set can be linked into a caller that runs without it.
 #pragma once
 
@@ -102,6 +102,34 @@ LLM_INLINE Vec load_bf16(const void* p) {
 LLM_INLINE Vec load_int8(const void* p) {
   return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(p))));
 }
+
+// The nearest bf16, ties to even, as a float; NaN stays one.
+LLM_INLINE Vec round_to_bf16(Vec a) {
+  const __m512i bits = _mm512_castps_si512(a), upper = _mm512_set1_epi32(-0x10000);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const __m512i up = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+  const __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
+  const __mmask16 nan = _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q);
+  return _mm512_castsi512_ps(_mm512_and_si512(_mm512_mask_mov_epi32(up, nan, quiet), upper));
+}
+LLM_INLINE Vec swap_pairs(Vec a) { return _mm512_permute_ps(a, 0xb1); }
+// The upper halves of `rounded`, 32 bytes.
+LLM_INLINE void store_bf16(void* p, Vec rounded) {
+  const __m512i upper = _mm512_srli_epi32(_mm512_castps_si512(rounded), 16);
+  _mm256_storeu_si256(static_cast<__m256i*>(p), _mm512_cvtepi32_epi16(upper));
+}
+// sum + the products of two bf16, the odd ones first.
+#if defined(__AVX512BF16__)
+constexpr bool has_bf16_products = true;
+LLM_INLINE Vec dot_bf16(Vec sum, Vec x, Vec w) {
+  // Not the intrinsic, for the reason dot_pairs() gives.
+  asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(w), "v"(x));
+  return sum;
+}
+#else
+constexpr bool has_bf16_products = false;
+LLM_INLINE Vec dot_bf16(Vec sum, Vec, Vec) { return sum; }
+#endif
 
 // Register tile of the integer products: 3 rows x 4 vectors, each with an integer and a float sum,
 // are 24 of 32 registers.

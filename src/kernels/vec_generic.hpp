@@ -149,6 +149,22 @@ LLM_INLINE Vec bf16_even(IntVec pairs) {
 LLM_INLINE Vec bf16_odd(IntVec pairs) {
   return by_quarter([&](int i) { return as_float(pairs.q[i] & 0xffff0000u); });
 }
+// The nearest bf16, ties to even, as a float; NaN stays one.
+LLM_INLINE Vec round_to_bf16(Vec a) {
+  return by_quarter([&](int i) {
+    const Uint4 bits = as_bits(a.q[i]);
+    const Uint4 up = bits + ((bits >> 16) & 1u) + 0x7fffu;
+    const Uint4 nan = (Uint4)((bits & 0x7fffffffu) > 0x7f800000u);
+    return as_float(((nan & (bits | 0x400000u)) | (~nan & up)) & 0xffff0000u);
+  });
+}
+LLM_INLINE Vec swap_pairs(Vec a) {
+  return by_quarter([&](int i) { return Float4{a.q[i][1], a.q[i][0], a.q[i][3], a.q[i][2]}; });
+}
+// Machines that multiply pairs of bf16 have these; see vec_avx512.hpp.
+constexpr bool has_bf16_products = false;
+LLM_INLINE void store_bf16(void*, Vec) {}
+LLM_INLINE Vec dot_bf16(Vec sum, Vec, Vec) { return sum; }
 // fp16 bits in the low half of every lane. The exponent is moved by a multiplication with 2^112,
 // which is exact for subnormal values too; infinity and NaN get their exponent bits by hand.
 LLM_INLINE Float4 f16_bits(Uint4 bits) {

@@ -16,10 +16,10 @@ void multiply(const Matmul<float>& args) {
     throw Error(ErrorCode::internal,
                 "a float product was given a weight in rows, expected one in panels");
   }
-  const detail::FloatKernels& kernels = detail::float_kernels();
-  const auto product = is_quantized(args.w->dtype()) ? kernels.quantized->matmul : kernels.matmul;
-  product({args.x, args.ldx, args.m, args.w->panels(), args.panel_begin, args.panel_end, args.bias,
-           args.y, args.ldy, args.scratch, args.w->is_fast()});
+  const bool fast = args.w->is_fast();
+  const detail::ProductKernels& kernels = detail::float_kernels().products(args.w->dtype(), fast);
+  kernels.matmul({args.x, args.ldx, args.m, args.w->panels(), args.panel_begin, args.panel_end,
+                  args.bias, args.y, args.ldy, args.scratch, fast});
 }
 
 // One matrix-vector product per row of x, so that a row's value does not depend on the others.
@@ -46,7 +46,8 @@ template <typename S>
 std::int64_t matmul_scratch(std::int64_t cols) {
   if constexpr (std::is_same_v<S, float>) {
     const detail::FloatKernels& kernels = detail::float_kernels();
-    return std::max(kernels.matmul_scratch_floats(), kernels.quantized->scratch_floats(cols));
+    return std::max({kernels.plain->scratch_floats(cols), kernels.rounded->scratch_floats(cols),
+                     kernels.quantized->scratch_floats(cols)});
   } else {
     return detail::panel_rows * cols;
   }

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
 #include <limits>
 #include <map>
 
@@ -47,9 +50,8 @@ std::vector<float> run(const FloatKernels& kernels, const Product& p,
                        const std::vector<std::int64_t>& splits = {}) {
   const std::int64_t ldy = p.w->rows() + 5;
   std::vector<float> y(static_cast<std::size_t>(p.m * ldy), untouched);
-  const bool quantized = is_quantized(p.w->dtype());
-  Buffer scratch = test::float_scratch(quantized ? kernels.quantized->scratch_floats(p.w->cols())
-                                                 : kernels.matmul_scratch_floats());
+  const detail::ProductKernels& products = kernels.products(p.w->dtype(), p.fast);
+  Buffer scratch = test::float_scratch(products.scratch_floats(p.w->cols()));
   detail::MatmulArgs args;
   args.x = p.x.data();
   args.ldx = p.ldx;
@@ -64,14 +66,18 @@ std::vector<float> run(const FloatKernels& kernels, const Product& p,
   ends.push_back(detail::panel_count(p.w->rows()));
   for (const std::int64_t end : ends) {
     args.panel_end = end;
-    quantized ? kernels.quantized->matmul(args) : kernels.matmul(args);
+    products.matmul(args);
     args.panel_begin = end;
   }
   return y;
 }
 
-// Half a step of the rounded activations of each 32 columns; 0 for plain types.
+// Whether activations are rounded to bf16.
+bool rounds(const Product& p) { return p.fast && p.w->dtype() == DType::bf16; }
+
+// Half a step of the rounded activations: of each 32 columns, or of a bf16; 0 for other types.
 double rounding_of(const Product& p, std::int64_t row, std::int64_t k) {
+  if (rounds(p)) return std::abs(double(p.x[size_t(row * p.ldx + k)])) / 256;
   if (!is_quantized(p.w->dtype())) return 0;
   double largest = 0;
   for (std::int64_t i = k / 32 * 32; i < k / 32 * 32 + 32; ++i) {
@@ -182,6 +188,25 @@ float quantized_chain(const float* x, bool fast, DType dtype, const std::byte* b
   return y;
 }
 
+float round_to_bf16(float x) {
+  std::uint32_t bits;
+  std::memcpy(&bits, &x, 4);
+  bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u;
+  std::memcpy(&x, &bits, 4);
+  return x;
+}
+
+// Pairs of columns, the odd one first.
+float rounded_chain(const float* x, const double* w, std::int64_t cols) {
+  float y = 0;
+  for (std::int64_t pair = 0; pair < cols; pair += 2) {
+    for (const std::int64_t k : {pair + 1, pair}) {
+      if (k < cols) y = std::fma(round_to_bf16(x[k]), float(w[k]), y);
+    }
+  }
+  return y;
+}
+
 std::vector<float> defined_outputs(const Product& p, const RandomTensor& tensor) {
   const DType dtype = p.w->dtype();
   const std::int64_t rows = p.w->rows(), cols = p.w->cols(), ldy = rows + 5;
@@ -192,8 +217,10 @@ std::vector<float> defined_outputs(const Product& p, const RandomTensor& tensor)
     const float* x = p.x.data() + i * p.ldx;
     for (std::int64_t n = 0; n < rows; ++n) {
       const std::byte* blocks = tensor.get().bytes.data() + n * row_bytes;
+      const double* w = values.data() + n * cols;
       const float sum = is_quantized(dtype) ? quantized_chain(x, p.fast, dtype, blocks, cols)
-                                            : plain_chain(x, values.data() + n * cols, cols);
+                        : rounds(p)         ? rounded_chain(x, w, cols)
+                                            : plain_chain(x, w, cols);
       expected[size_t(i * ldy + n)] = sum + p.bias[size_t(n)];
     }
   }
@@ -253,7 +280,8 @@ TEST(Matmul, ARowDependsOnNothingElse) {
     const Weight w = packed(tensor.get());
     const std::size_t ldy = 155;
     for (const FloatKernels* kernels : test::available_kernels()) {
-      for (const bool fast : {false, is_quantized(dtype)}) {
+      for (const bool fast : {false, true}) {
+        if (fast && (dtype == DType::f32 || dtype == DType::f16)) continue;  // the same
         Product all = product(w, 200, true);
         all.fast = fast;
         const std::vector<float> y = run(*kernels, all);
@@ -311,34 +339,64 @@ TEST(Matmul, NoRowsAndNoPanelsAreFine) {
     detail::MatmulArgs args;
     args.w = w.panels();
     args.panel_end = 1;
-    kernels->matmul(args);
+    kernels->plain->matmul(args);
     args.m = 3;
     args.panel_begin = 1;
-    kernels->matmul(args);
+    kernels->plain->matmul(args);
+  }
+}
+
+// bf16 beside bf16: the rounding of the largest, of NaN and of what is nearly zero.
+TEST(Matmul, RoundedActivationsAtTheEnds) {
+  const RandomTensor tensor(DType::bf16, 64, 33, 9);
+  const Weight w = packed(tensor.get());
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (const FloatKernels* kernels : test::available_kernels()) {
+    const auto first = [&](float at_4) {
+      Product p{&w, std::vector<float>(33), 33, 1, {}, true};
+      p.x[4] = at_4;
+      return run(*kernels, p)[0];
+    };
+    const float w4 = float(tensor.values()[4]);
+    EXPECT_EQ(first(0.0f), 0.0f);
+    EXPECT_EQ(first(1.00390625f), w4);  // halfway, to even
+    EXPECT_EQ(first(1.00390637f), 1.0078125f * w4);
+    EXPECT_EQ(std::abs(first(std::numeric_limits<float>::max())), infinity);  // no bf16 so large
+    EXPECT_EQ(std::abs(first(infinity)), infinity);
+    EXPECT_TRUE(std::isnan(first(std::numeric_limits<float>::quiet_NaN())));
+    if (kernels->name != "generic") {
+      EXPECT_EQ(first(1e-39f), 0.0f) << kernels->name;
+    }
   }
 }
 
 // One scratch serves products of several widths: that of the widest must do for all.
-TEST(Matmul, ScratchOfTheWidestServesAll) {
-  const FloatKernels& kernels = detail::float_kernels();
+void expect_scratch_serves_all(const detail::ProductKernels& kernels, DType dtype, bool fast) {
   const std::int64_t widest = 11008;
-  std::vector<float> scratch(size_t(kernels.quantized->scratch_floats(widest)) + 64);
+  std::vector<float> scratch(size_t(kernels.scratch_floats(widest)) + 64);
   for (const std::int64_t cols : {256, 1536, 2016, 2048, 2080, 3072, 4096, 5632, 8192, 11008}) {
-    EXPECT_LE(kernels.quantized->scratch_floats(cols), kernels.quantized->scratch_floats(widest));
-    const RandomTensor tensor(DType::q8_0, 3, cols, 5);
+    EXPECT_LE(kernels.scratch_floats(cols), kernels.scratch_floats(widest));
+    const RandomTensor tensor(dtype, 3, cols, 5);
     const Weight w = packed(tensor.get());
     Product p = product(w, 100, true);
-    std::vector<float> y(100 * 8), expected = run(kernels, p);
+    p.fast = fast;
+    std::vector<float> y(100 * 8), expected = run(detail::float_kernels(), p);
     // Behind the scratch lies a mark that must stay.
     float* const begin = scratch.data() + 16 - (std::uintptr_t(scratch.data()) / 4) % 16;
-    const auto size = kernels.quantized->scratch_floats(widest);
+    const auto size = kernels.scratch_floats(widest);
     begin[size] = untouched;
-    detail::MatmulArgs args{p.x.data(), p.ldx,         p.m,      w.panels(), 0,
-                            1,          p.bias.data(), y.data(), 8,          begin};
-    kernels.quantized->matmul(args);
+    detail::MatmulArgs args{p.x.data(),    p.ldx,    p.m, w.panels(), 0,   1,
+                            p.bias.data(), y.data(), 8,   begin,      fast};
+    kernels.matmul(args);
     EXPECT_EQ(begin[size], untouched) << cols;
     for (int i = 0; i < 100; ++i) EXPECT_EQ(y[size_t(i * 8)], expected[size_t(i * 8)]) << cols;
   }
+}
+
+TEST(Matmul, ScratchOfTheWidestServesAll) {
+  const FloatKernels& kernels = detail::float_kernels();
+  expect_scratch_serves_all(*kernels.quantized, DType::q8_0, false);
+  expect_scratch_serves_all(*kernels.rounded, DType::bf16, true);
 }
 
 TEST(Matmul, DoubleReadsBothLayouts) {

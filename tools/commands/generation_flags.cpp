@@ -101,7 +101,10 @@ void GenerationFlags::add_run_flags() {
               "How weights are kept: auto (as in the file), f32, bf16, int8, int4; f64: compute in "
               "double")
       ->group("Run");
-  line_.flag("--fast", job_.fast, "Round activations beside quantized weights to 8 bits, not 16")
+  line_
+      .flag("--fast", job_.fast,
+            "Round activations more: to 8 bits, not 16, beside quantized weights; to bf16 beside "
+            "bf16")
       ->group("Run");
   line_.option("-t,--threads", job_.threads, "Threads (default: one per core)")
       ->group("Run")

@@ -28,7 +28,7 @@ struct GenerationJob {
   std::string model_source = "flag";
   std::vector<Adapter> adapters;  // merged into its weights
   std::string dtype = "auto";
-  bool fast = false;  // 8-bit activations
+  bool fast = false;  // activations are rounded more
   int threads = 0;
   std::int64_t batch_size = 8;
   std::string overflow = "error";

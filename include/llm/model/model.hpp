@@ -42,8 +42,8 @@ struct LoadOptions {
   /// LoRA adapters to merge into the weights while they are loaded; see merge_adapters().
   std::vector<Adapter> adapters = {};
   WeightType weights = WeightType::as_stored;
-  /// Activations beside quantized weights get 8 bits instead of 16: faster prompts, other answers
-  /// than those of float32 activations now and then.
+  /// Activations beside quantized weights get 8 bits instead of 16, those beside bf16 weights are
+  /// rounded to bf16: faster prompts, other answers than those of float32 activations now and then.
   bool fast = false;
 };
 

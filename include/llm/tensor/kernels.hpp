@@ -6,6 +6,9 @@
 /// alone, and AVX2 and AVX-512 agree to the bit:
 ///  - matmul of plain types: y[m][n] = fma chain over k ascending, started from 0; then + bias[n]
 ///    (one rounding).
+///  - the same of bf16 weights with `fast`: x is rounded to bf16 (nearest, ties to even); the chain
+///    runs over pairs of columns ascending, of a pair the odd column first; numbers below 2^-126
+///    count as zero.
 ///  - matmul of quantized types: every 32 activations of a row are rounded to integers x' of 16
 ///  bits
 ///    (`fast`: 8) with the scale s = max |x| / 32767 (127) (nearest, ties to even, after a
@@ -74,7 +77,8 @@ struct MatmulArgs {
   float* y = nullptr;           ///< [m, rows], row stride ldy; column n is output n
   std::int64_t ldy = 0;
   float* scratch = nullptr;  ///< the kernel's scratch floats, 64-byte aligned
-  bool fast = false;         ///< quantized weights: activations of 8 bits instead of 16
+  bool fast = false;         ///< activations of 8 bits, not 16, beside quantized weights; of bf16,
+                             ///< not float, beside bf16
 };
 
 /// Attention of some query rows over one key/value head of one sequence.
@@ -109,18 +113,23 @@ struct AttendArgs {
 /// head_dim rounded up to 16: the row stride of V in a page.
 constexpr std::int64_t padded_head_dim(std::int64_t head_dim) { return (head_dim + 15) / 16 * 16; }
 
-/// Products with quantized weights, in integers.
-struct QuantizedKernels {
+/// Products with weights of some types.
+struct ProductKernels {
   void (*matmul)(const MatmulArgs&);
+  /// Of MatmulArgs::scratch; grows with cols.
   std::int64_t (*scratch_floats)(std::int64_t cols);
 };
 
 struct FloatKernels {
-  std::string_view name;  ///< "generic", "avx2", "avx512", "avx512vnni"
-  /// Plain types.
-  void (*matmul)(const MatmulArgs&);
-  std::int64_t (*matmul_scratch_floats)();
-  const QuantizedKernels* quantized;
+  std::string_view name;            ///< "generic", "avx2", "avx512", "avx512vnni", "avx512bf16"
+  const ProductKernels* plain;      ///< f32, f16, bf16; activations as they are
+  const ProductKernels* rounded;    ///< bf16, with MatmulArgs::fast
+  const ProductKernels* quantized;  ///< all others, in integers
+
+  const ProductKernels& products(DType dtype, bool fast) const {
+    if (is_quantized(dtype)) return *quantized;
+    return dtype == DType::bf16 && fast ? *rounded : *plain;
+  }
   void (*attend)(const AttendArgs&);
   std::int64_t (*attend_scratch_floats)(std::int64_t head_dim);
   /// y[i] = f(x[i]); x == y allowed.

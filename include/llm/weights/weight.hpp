@@ -45,7 +45,8 @@ class Weight {
   /// Error (out_of_memory).
   Weight(const MatrixSource& source, WeightLayout layout, ThreadPool& pool,
          std::optional<DType> dtype = std::nullopt);
-  /// Whether products round activations to 8 bits instead of 16 where the weight is quantized.
+  /// Whether products round activations to 8 bits instead of 16 where the weight is quantized, and
+  /// to bf16 where it is bf16.
   Weight& set_fast(bool fast) {
     is_fast_ = fast;
     return *this;
