@@ -93,7 +93,7 @@ TEST(FewShot, SaysWhatIsWrong) {
   expect({"few-shot", "-m", llama, "--query", "x"}, 2, "--template");
   expect({"few-shot", "-m", llama, "--template", two}, 2, "--query TEXT or --input");
   expect({"few-shot", "-m", llama, "--template", two, "--query", "x"}, 2, "there are 2");
-  expect({"few-shot", "-m", llama, "--template", two, "--input", rows}, 4,
+  expect({"few-shot", "-m", llama, "--template", two, "--input", rows, "--strict"}, 4,
          "the field \"b\" is not in " + rows + ", line 1");
   expect({"few-shot", "-m", llama, "--template", two, "--shots", "1", "--query", "x"}, 2,
          "--shots needs --examples");
@@ -141,13 +141,13 @@ TEST(Tokenize, WorksOnTokenizerFilesAlone) {
 
 TEST(Tokenize, SaysWhatIsWrong) {
   const Outcome bytes = run({"tokenize", "-m", llama, "--lines", "-"}, "fine\n\xff\n");
-  EXPECT_EQ(bytes.exit_code, 4);
+  EXPECT_EQ(bytes.exit_code, 5);
   EXPECT_NE(bytes.err.find("standard input, line 2"), std::string::npos) << bytes.err;
   const Outcome number = run({"detokenize", "-m", llama, "1 x2"});
   EXPECT_EQ(number.exit_code, 4);
   EXPECT_NE(number.err.find("\"x2\" is not a token id"), std::string::npos) << number.err;
-  EXPECT_EQ(run({"detokenize", "-m", llama, "--input", "-"}, "{\"text\":\"a\"}\n").exit_code, 4);
-  EXPECT_EQ(run({"tokenize", "-m", llama, "--input", "-"}, "{\"ids\":[1]}\n").exit_code, 4);
+  EXPECT_EQ(run({"detokenize", "-m", llama, "--input", "-"}, "{\"text\":\"a\"}\n").exit_code, 5);
+  EXPECT_EQ(run({"tokenize", "-m", llama, "--input", "-"}, "{\"ids\":[1]}\n").exit_code, 5);
 }
 
 TEST(Info, TextAndJson) {

@@ -129,7 +129,7 @@ TEST(InputErrors, PromptsThatAreNone) {
 
 TEST(InputErrors, RowsThatAreNone) {
   const auto rows = [](const std::string& input, const std::string& part) {
-    expect_failure({"-m", llama, "--input", "-", "--jsonl"}, 4, part, input);
+    expect_failure({"-m", llama, "--input", "-", "--jsonl", "--strict"}, 4, part, input);
   };
   rows("{\"text\":\n", "standard input, line 1");
   rows("[1]\n", "line 1: expected a JSON object");
@@ -140,7 +140,10 @@ TEST(InputErrors, RowsThatAreNone) {
   rows("{\"id\":[],\"text\":\"a\"}\n", "\"id\" must be a string or a number");
   const TempDir folder;
   const auto file = folder.write("r.jsonl", "{\"text\":\"fine\"}\n\n{\"text\":\"\xff\"}\n");
-  expect_failure({"-m", llama, "--input", file.string(), "--jsonl"}, 4, "r.jsonl, line 3");
+  const Outcome result = run({"-m", llama, "--input", file.string(), "--jsonl", "--strict"});
+  EXPECT_EQ(result.exit_code, 4);
+  EXPECT_NE(result.err.find("r.jsonl, line 3"), std::string::npos) << result.err;
+  EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 1);  // the good row before it
 }
 
 TEST(InputErrors, RowsThatFailAreRows) {

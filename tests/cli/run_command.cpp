@@ -57,12 +57,16 @@ class Conversation {
       : command_(command), child_(child), in_(in), out_(out), err_(err) {}
 
   void run(Outcome& outcome) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    const auto begin = std::chrono::steady_clock::now();
+    const auto deadline = begin + std::chrono::seconds(60);
     while (out_ >= 0 || err_ >= 0) {
       if (in_ >= 0 && written_ == command_.input.size()) close(in_);
       std::array<pollfd, 3> waits = {pollfd{in_, POLLOUT, 0}, pollfd{out_, POLLIN, 0},
                                      pollfd{err_, POLLIN, 0}};
-      ::poll(waits.data(), waits.size(), 1000);
+      ::poll(waits.data(), waits.size(), command_.kill_after_ms < 0 ? 1000 : 1);
+      if (command_.kill_after_ms >= 0 && std::chrono::steady_clock::now() - begin >
+                                             std::chrono::milliseconds(command_.kill_after_ms))
+        ::kill(child_, SIGKILL);
       if (waits[0].revents != 0) feed();
       if (waits[1].revents != 0) take(out_, outcome.out);
       if (waits[2].revents != 0) take(err_, outcome.err);

@@ -20,6 +20,7 @@ struct Command {
   std::string output_file;                         // where standard output goes instead
   bool closed_output = false;                      // nobody reads standard output
   int signal_after_output = 0;                     // sent when the first output came
+  int kill_after_ms = -1;                          // killed then; negative: never
 };
 
 struct Outcome {

@@ -2,12 +2,11 @@
 #include "llm/prompt/few_shot.hpp"
 
 #include <algorithm>
-#include <memory>
 #include <utility>
 
 #include "commands/generation_flags.hpp"
-#include "core/json.hpp"
 #include "llm/core/error.hpp"
+#include "shell/input.hpp"
 
 namespace llm::shell {
 namespace {
@@ -30,29 +29,18 @@ std::vector<FieldRow> read_examples(const std::string& path, std::int64_t shots)
   return examples;
 }
 
-// Rows of --input: all fields are there for the template; `id` names the row.
-RowSource prompts_of_rows(const FewShotTemplate& few, const std::vector<FieldRow>& examples,
-                          const std::string& path) {
-  auto lines = std::make_shared<LineReader>(path);
-  return [lines, &few, &examples]() -> std::optional<InputRow> {
-    std::vector<FieldRow> row;
-    while (row.empty()) {
-      const std::optional<std::string> line = lines->next();
-      if (!line) return std::nullopt;
-      row = parse_field_rows(*line, lines->place());
-    }
-    row[0].where = lines->place();
-    const auto id = row[0].fields.find("id");
-    const std::string name =
-        id == row[0].fields.end() ? std::to_string(lines->line_number()) : id->second;
-    return InputRow{detail::Json(name).dump(), row[0].where, few.prompt(examples, row[0]), {}};
-  };
+FieldRow to_field_row(const Row& row) {
+  FieldRow fields{{}, row.place};
+  for (const auto& [name, value] : row.fields.items())
+    if (auto text = text_field(row, name)) fields.fields[name] = std::move(*text);
+  return fields;
 }
 
 // --query TEXT is the value of the query's only field; --set NAME=VALUE gives others.
-FieldRow query_fields(const FewShotTemplate& few, const std::string& text,
-                      const std::vector<std::string>& settings) {
-  FieldRow row{{}, "the fields given by --query and --set"};
+Row query_row(const FewShotTemplate& few, const std::string& text,
+              const std::vector<std::string>& settings) {
+  Row row;
+  row.place = "the fields given by --query and --set";
   for (const std::string& setting : settings) {
     const auto equals = setting.find('=');
     if (equals == std::string::npos || equals == 0)
@@ -73,10 +61,17 @@ FieldRow query_fields(const FewShotTemplate& few, const std::string& text,
   return row;
 }
 
-void show(const RowSource& rows, const CommandLine& line) {
-  Output out(line.output_path(), line.force());
-  while (const std::optional<InputRow> row = rows()) out.write(*row->text + '\n');
-  out.finish();
+// The prompts themselves as results.
+int show(const RowJob& rows, const PromptMaker& prompt) {
+  const auto compute = [&](std::span<const Row> group) {
+    std::vector<RowResult> results;
+    for (const Row& row : group) results.emplace_back(OrderedJson{{"prompt", prompt(row)}});
+    return results;
+  };
+  const auto text = [](const Row&, const OrderedJson& result) {
+    return result["prompt"].get<std::string>();
+  };
+  return run_rows(rows, {{"prompt"}, compute, text});
 }
 
 }  // namespace
@@ -86,7 +81,7 @@ int run_few_shot(const Arguments& arguments) {
                    "Builds prompts from a template and examples, and completes them.\n"
                    "The template is JSON: header, example, separator, query, stop; {{name}} stands "
                    "for a field.");
-  GenerationFlags flags(line);
+  GenerationFlags flags(line, {.fields = {}, .argument = "", .plain = true});
   std::string template_path, examples_path, query;
   std::vector<std::string> settings;
   std::int64_t shots = -1;
@@ -101,27 +96,25 @@ int run_few_shot(const Arguments& arguments) {
   line.flag("--show-prompt", show_prompt, "Write the prompts and stop");
   if (const auto done = line.parse(arguments)) return *done;
 
-  if ((query_option->count() > 0) == !flags.input().empty())
+  if ((query_option->count() > 0) == flags.rows().has_file())
     throw Error(ErrorCode::invalid_option,
                 "give either --query TEXT or --input FILE.jsonl with the queries");
   const FewShotTemplate few = FewShotTemplate::parse(read_input(template_path), template_path);
   const std::vector<FieldRow> examples = read_examples(examples_path, shots);
-  RowSource rows;
-  if (query_option->count() > 0) {
-    auto row = std::make_shared<std::optional<InputRow>>(InputRow{
-        "\"1\"", "the query", few.prompt(examples, query_fields(few, query, settings)), {}});
-    rows = [row] { return std::exchange(*row, std::nullopt); };
-  } else {
-    rows = prompts_of_rows(few, examples, flags.input());
-  }
+  const PromptMaker prompt = [&](const Row& row) {
+    return few.prompt(examples, to_field_row(row));
+  };
+  std::optional<Row> single;
+  if (query_option->count() > 0) single = query_row(few, query, settings);
   if (show_prompt) {
-    show(rows, line);
-    return 0;
+    RowJob rows = flags.rows().job();
+    rows.single = single;
+    return show(rows, prompt);
   }
   GenerationJob job = flags.job();
-  job.batch = query_option->count() == 0;
+  job.rows.single = single;
   job.stop.insert(job.stop.end(), few.stop().begin(), few.stop().end());
-  return run_generation(job, rows);
+  return run_generation(job, prompt);
 }
 
 }  // namespace llm::shell

@@ -58,14 +58,11 @@ std::string flag_of(const SettingFlag& setting) {
 
 }  // namespace
 
-GenerationFlags::GenerationFlags(CommandLine& line) : line_(line) {
-  line_.model_option(false);
-  line_.adapter_option();
+GenerationFlags::GenerationFlags(CommandLine& line, RowShape shape)
+    : line_(line), model_(line), rows_(line, std::move(shape)) {
   add_settings();
   add_stop_flags();
   add_run_flags();
-  add_format_flags();
-  line_.output_options();
 }
 
 void GenerationFlags::add_settings() {
@@ -97,22 +94,6 @@ void GenerationFlags::add_stop_flags() {
 
 void GenerationFlags::add_run_flags() {
   line_
-      .option("--dtype", job_.dtype,
-              "How weights are kept: auto (as in the file), f32, bf16, int8, int4; f64: compute in "
-              "double")
-      ->group("Run");
-  line_
-      .flag("--fast", job_.fast,
-            "Round activations more: to 8 bits, not 16, beside quantized weights; to bf16 beside "
-            "bf16")
-      ->group("Run");
-  line_.option("-t,--threads", job_.threads, "Threads (default: one per core)")
-      ->group("Run")
-      ->check(CLI::Range(0, 4096));
-  line_.option("--batch-size", job_.batch_size, "Rows in flight at once")
-      ->group("Run")
-      ->check(CLI::Range(1, 1 << 20));
-  line_
       .option("--overflow", job_.overflow,
               "When a prompt is too long: error, truncate-left, truncate-right, truncate-middle")
       ->group("Run");
@@ -120,23 +101,13 @@ void GenerationFlags::add_run_flags() {
       ->group("Run");
   line_.flag("--explain", job_.explain, "Show on standard error how every token was chosen")
       ->group("Run");
-}
-
-void GenerationFlags::add_format_flags() {
-  line_.option("--input", input_, "JSON lines with \"id\" and \"text\" or \"ids\"; - is stdin")
-      ->group("Input and output");
-  line_.option("--field", field_, "Name of the text in a row of --input")
-      ->group("Input and output");
-  line_.flag("--json", json_, "Write JSON (one object, a list for several)")
-      ->group("Input and output");
-  line_.flag("--jsonl", jsonl_, "Write one JSON object a line")->group("Input and output");
-  line_.flag("--echo", job_.echo, "Write the prompt, too")->group("Input and output");
+  constexpr const char* group = "Input and output";
+  line_.flag("--echo", job_.echo, "Write the prompt, too")->group(group);
   line_.flag("--stream", stream_, "Write text as it comes (the default for one text)")
-      ->group("Input and output");
-  line_.flag("--no-stream", no_stream_, "Write text when it is complete")
-      ->group("Input and output");
+      ->group(group);
+  line_.flag("--no-stream", no_stream_, "Write text when it is complete")->group(group);
   line_.option("--logprobs", job_.logprobs, "With JSON: the N most probable tokens of every step")
-      ->group("Input and output")
+      ->group(group)
       ->check(CLI::Range(0, 1000));
 }
 
@@ -146,23 +117,19 @@ GenerationJob GenerationFlags::job() const {
     if (!value.empty()) job.settings.push_back({name, value, "flag"});
   job.model = line_.model_name();
   job.model_source = line_.model_source();
-  job.adapters = line_.adapters();
+  job.load = model_.load_options();
+  job.dtype = model_.dtype();
   for (const std::string& text : stop_) job.stop.push_back(unescape(text, "--stop"));
   if (stop_line_) job.stop.emplace_back("\n");
-  if (json_ && jsonl_)
-    throw Error(ErrorCode::invalid_option, "--json and --jsonl exclude each other; give one",
-                "--json");
-  job.format = json_ ? Format::json : jsonl_ ? Format::jsonl : Format::text;
   if (stream_ && no_stream_)
     throw Error(ErrorCode::invalid_option, "--stream and --no-stream exclude each other",
                 "--stream");
   if (stream_ || no_stream_) job.stream = stream_;
-  if (job.logprobs > 0 && job.format == Format::text)
+  job.add_special_tokens = !no_special_;
+  job.rows = rows_.job();
+  if (job.logprobs > 0 && job.rows.format == Format::text)
     throw Error(ErrorCode::invalid_option, "--logprobs needs --json or --jsonl to be written in",
                 "--logprobs");
-  job.add_special_tokens = !no_special_;
-  job.output = line_.output_path();
-  job.force = line_.force();
   return job;
 }
 

@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "commands/model_flags.hpp"
 #include "commands/options.hpp"
+#include "commands/row_flags.hpp"
 #include "shell/generation_job.hpp"
 
 namespace llm::shell {
@@ -13,26 +15,24 @@ namespace llm::shell {
 class GenerationFlags {
  public:
   // Adds the flags to `line`; both must live as long as each other.
-  explicit GenerationFlags(CommandLine& line);
+  GenerationFlags(CommandLine& line, RowShape shape);
 
-  // What the flags say; to be called after parsing. Throws Error (invalid_option).
+  // What the flags say; to be called after parsing. Throws Error (invalid_option, invalid_input).
   GenerationJob job() const;
-  // Name of the text in a row of --input.
-  const std::string& input() const { return input_; }
-  const std::string& field() const { return field_; }
+  const RowFlags& rows() const { return rows_; }
 
  private:
   void add_run_flags();
   void add_stop_flags();
-  void add_format_flags();
   void add_settings();
 
   CommandLine& line_;
+  ModelFlags model_;
+  RowFlags rows_;
   GenerationJob job_;
-  std::string input_, field_ = "text";
   std::map<std::string, std::string> switches_;  // by name; empty when not given
   std::vector<std::string> stop_;
-  bool stop_line_ = false, json_ = false, jsonl_ = false, no_special_ = false;
+  bool stop_line_ = false, no_special_ = false;
   bool stream_ = false, no_stream_ = false;
 };
 

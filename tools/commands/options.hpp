@@ -22,6 +22,8 @@ class CommandLine {
   explicit CommandLine(const std::string& command, const std::string& description);
 
   CLI::App& app() { return app_; }
+  const CLI::App& app() const { return app_; }
+  const std::string& command() const { return command_; }
 
   // Adds options; `names` are spelled both ways.
   template <typename T>

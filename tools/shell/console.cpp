@@ -13,12 +13,23 @@ Console& console() {
   return instance;
 }
 
+namespace {
+
+bool is_clever_terminal() {
+  const char* const terminal = std::getenv("TERM");
+  return terminal != nullptr && std::strcmp(terminal, "dumb") != 0 && ::isatty(STDERR_FILENO) != 0;
+}
+
+}  // namespace
+
 void Console::set_color(ColorMode mode) {
   const char* const no_color = std::getenv("NO_COLOR");
-  const char* const terminal = std::getenv("TERM");
-  const bool wanted = (no_color == nullptr || *no_color == '\0') && terminal != nullptr &&
-                      std::strcmp(terminal, "dumb") != 0 && ::isatty(STDERR_FILENO) != 0;
+  const bool wanted = (no_color == nullptr || *no_color == '\0') && is_clever_terminal();
   color_ = mode == ColorMode::always || (mode == ColorMode::automatic && wanted);
+}
+
+bool Console::shows_progress() const {
+  return verbosity_ != Verbosity::quiet && is_clever_terminal();
 }
 
 void Console::print(std::string_view kind, std::string_view color, std::string_view text) const {

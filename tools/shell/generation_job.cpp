@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <deque>
+#include <utility>
 
 #include "llm/generation/generator.hpp"
 #include "shell/console.hpp"
 #include "shell/exit_code.hpp"
 #include "shell/explain.hpp"
+#include "shell/generation_row.hpp"
 #include "shell/load.hpp"
 #include "shell/opened_model.hpp"
 #include "shell/signals.hpp"
@@ -49,27 +52,76 @@ struct Figures {
   }
 };
 
+// Brings what the generator gives, sample by sample, into results of rows.
+class Collector {
+ public:
+  Collector(RowRun& run, const GenerationLayout& layout, std::int64_t samples,
+            const Tokenizer* tokenizer)
+      : run_(run), layout_(layout), samples_(samples), tokenizer_(tokenizer) {}
+
+  // The next row handed to the generator, and its prompt.
+  void expect(std::string prompt) { prompts_.push_back(std::move(prompt)); }
+
+  void add(const GenerationResult& result) {
+    if (!fields_.empty() && result.id != id_) finish_row();
+    // What is cut short is done again when the run is resumed.
+    if (result.finish_reason == FinishReason::interrupted && run_.resumable()) run_.stop();
+    id_ = result.id;
+    if (result.error) {
+      run_.write(*result.error);
+      prompts_.pop_front();
+      return;
+    }
+    fields_.push_back(to_fields(result, prompts_.front(), layout_, tokenizer_));
+    if (result.sample + 1 == samples_) finish_row();
+  }
+
+  // After the last result.
+  void finish() {
+    if (!fields_.empty()) finish_row();
+  }
+
+ private:
+  void finish_row() {
+    run_.write(std::exchange(fields_, {}));
+    prompts_.pop_front();
+  }
+
+  RowRun& run_;
+  GenerationLayout layout_;
+  std::int64_t samples_;
+  const Tokenizer* tokenizer_;
+  std::deque<std::string> prompts_;  // of rows not yet written
+  std::string id_;                   // of the row that fields_ are of
+  std::vector<OrderedJson> fields_;
+};
+
 template <typename S>
 class Run {
  public:
-  Run(const GenerationJob& job, const RowSource& rows)
+  Run(const GenerationJob& job, const PromptMaker& prompt)
       : job_(job),
-        rows_(rows),
+        prompt_(prompt),
         start_(Clock::now()),
         opened_(job),
         load_seconds_(seconds_since(start_)) {}
 
   int execute() {
-    Output out(job_.output, job_.force);
     const bool several = opened_.config().num_return_sequences > 1;
-    ResultWriter writer(out,
-                        {.format = job_.format,
-                         .list = job_.format == Format::json && (job_.batch || several),
-                         .number_samples = several,
-                         .echo = job_.echo},
-                        opened_.tokenizer.get());
-    const bool stream = job_.format == Format::text && !job_.batch && !several &&
+    const GenerationLayout layout{.sample = several,
+                                  .prompt = job_.echo,
+                                  .score = opened_.config().num_beams > 1,
+                                  .logprobs = job_.logprobs > 0};
+    const TextForm text = [this](const Row&, const OrderedJson& fields) {
+      return to_text(fields, opened_.tokenizer != nullptr);
+    };
+    RowRun run(job_.rows, layout.columns(), text, several);
+    GenerationConfig& config = opened_.task.config;
+    if (!config.seed) config.seed = run.seed();
+    const bool stream = job_.rows.format == Format::text && !job_.rows.batch() && !several &&
                         opened_.tokenizer != nullptr && job_.stream.value_or(true);
+    Collector collector(run, layout, opened_.config().num_return_sequences,
+                        opened_.tokenizer.get());
     Explainer<S> explainer(opened_.tokenizer.get());
     const Generator<S> generator(*opened_.model, opened_.tokenizer.get(), run_options(explainer));
     const Clock::time_point begin = Clock::now();
@@ -77,29 +129,30 @@ class Run {
     std::exception_ptr write_failure;
     generator.run(
         [&]() -> std::optional<GenerationRequest> {
-          std::optional<InputRow> row = rows_();
+          std::optional<Row> row = run.next();
           if (!row) return std::nullopt;
-          GenerationRequest request = to_request(std::move(*row), writer);
-          if (stream) request.on_text = stream_to(writer, write_failure);
+          GenerationRequest request = to_request(*row);
+          std::string shown = job_.echo ? prompt_of(request) : std::string();
+          if (stream) request.on_text = stream_to(run, shown, write_failure);
+          collector.expect(std::move(shown));
           return request;
         },
-        opened_.config(),
+        config,
         [&](GenerationResult&& result) {
           if (write_failure) std::rethrow_exception(write_failure);
-          if (result.error && !job_.batch) throw Error(result.error->code, result.error->message);
           figures.add(result);
-          writer.write(result);
+          collector.add(result);
         });
-    writer.finish();
-    out.finish();
+    collector.finish();
+    const int code = run.finish();
     figures.show(opened_.config(), load_seconds_, seconds_since(begin));
-    return exit_code_of(writer, figures);
+    return code == exit_ok && figures.time_limit ? exit_limit : code;
   }
 
  private:
   RunOptions<S> run_options(Explainer<S>& explainer) const {
     RunOptions<S> options;
-    options.batch_size = job_.batch_size;
+    options.batch_size = job_.rows.batch_size;
     options.overflow = overflow_from_name(job_.overflow);
     options.logprobs = job_.logprobs;
     options.interrupt = &interrupt_flag();
@@ -107,70 +160,74 @@ class Run {
     return options;
   }
 
-  GenerationRequest to_request(InputRow&& row, ResultWriter& writer) const {
+  GenerationRequest to_request(const Row& row) {
     GenerationRequest request;
-    if (row.text) request = opened_.task.request(*row.text);
-    request.id = std::move(row.id);
-    request.ids = std::move(row.ids);
+    request.id = std::to_string(requests_++);
+    request.row = opened_.config().do_sample ? row.stream() : row.number;
     request.add_special_tokens = job_.add_special_tokens;
-    if (job_.echo)
-      writer.add_prompt(request.text ? *request.text
-                        : opened_.tokenizer == nullptr
-                            ? std::string()
-                            : opened_.tokenizer->decode(request.ids, {false}));
-    request.error = row.error ? row.error : refusal(row, request);
+    request.error = row.error;
+    if (request.error) return request;
+    try {
+      if (!prompt_ && row.texts.empty()) {
+        request.ids = token_ids(row);
+        request.error = refusal(request, request.ids.empty());
+      } else {
+        const std::string text = prompt_ ? prompt_(row) : row.texts[0];
+        const GenerationRequest asked = opened_.task.request(text);
+        request.text = asked.text;
+        request.language = asked.language;
+        request.error = refusal(request, text.empty());
+      }
+    } catch (const Error& error) {
+      request.error = RowError{error.code(), error.what()};
+    }
     return request;
   }
 
+  std::string prompt_of(const GenerationRequest& request) const {
+    if (request.text) return *request.text;
+    return opened_.tokenizer == nullptr ? std::string()
+                                        : opened_.tokenizer->decode(request.ids, {false});
+  }
+
   // Rows that cannot be done, with a sentence that tells the user of the command why.
-  std::optional<RowError> refusal(const InputRow& row, const GenerationRequest& request) const {
+  std::optional<RowError> refusal(const GenerationRequest& request, bool empty) const {
     if (request.text && opened_.tokenizer == nullptr)
       return RowError{ErrorCode::invalid_input,
                       "the prompt is text, but " + quote(opened_.path.string()) +
                           " has no tokenizer; give token ids as \"ids\" of a row of --input"};
-    if (row.text ? row.text->empty() : request.ids.empty())
+    if (empty)
       return RowError{ErrorCode::invalid_input, "the prompt is empty; give at least one character"};
     return std::nullopt;
   }
 
-  // Ends the row when nobody reads any more, and keeps why.
+  // Writes pieces behind `prompt`. Ends the row when nobody reads any more, and keeps why.
   static std::function<bool(std::int32_t, std::string_view)> stream_to(
-      ResultWriter& writer, std::exception_ptr& failure) {
-    return [&writer, &failure](std::int32_t, std::string_view piece) {
-      try {
-        writer.stream(piece);
-      } catch (...) {
-        failure = std::current_exception();
-      }
-      return failure == nullptr;
-    };
-  }
-
-  int exit_code_of(const ResultWriter& writer, const Figures& figures) const {
-    if (interrupt_flag()) {
-      console().note("interrupted after " + std::to_string(writer.written_rows()) + " results");
-      return 128 + caught_signal();
-    }
-    if (writer.failed_rows() > 0) {
-      console().note(std::to_string(writer.failed_rows()) + " of " +
-                     std::to_string(writer.written_rows()) + " rows failed");
-      return exit_some_rows_failed;
-    }
-    return figures.time_limit ? exit_limit : exit_ok;
+      RowRun& run, std::string prompt, std::exception_ptr& failure) {
+    return
+        [&run, prompt = std::move(prompt), &failure](std::int32_t, std::string_view piece) mutable {
+          try {
+            run.stream(std::exchange(prompt, {}) + std::string(piece));
+          } catch (...) {
+            failure = std::current_exception();
+          }
+          return failure == nullptr;
+        };
   }
 
   const GenerationJob& job_;
-  const RowSource& rows_;
+  const PromptMaker& prompt_;
   Clock::time_point start_;
   OpenedModel<S> opened_;
-  double load_seconds_;
+  double load_seconds_ = 0;
+  std::uint64_t requests_ = 0;
 };
 
 }  // namespace
 
-int run_generation(const GenerationJob& job, const RowSource& rows) {
+int run_generation(const GenerationJob& job, const PromptMaker& prompt) {
   return with_scalar(parse_precision(job.dtype),
-                     [&](auto scalar) { return Run<decltype(scalar)>(job, rows).execute(); });
+                     [&](auto scalar) { return Run<decltype(scalar)>(job, prompt).execute(); });
 }
 
 }  // namespace llm::shell

@@ -8,11 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "llm/nn/transformer_config.hpp"
+#include "llm/model/model.hpp"
 #include "llm/tasks/text_task.hpp"
-#include "llm/weights/adapter.hpp"
-#include "shell/input.hpp"
-#include "shell/result_writer.hpp"
+#include "shell/row_run.hpp"
 
 namespace llm::shell {
 
@@ -26,11 +24,8 @@ struct Setting {
 struct GenerationJob {
   std::string model;  // as named by the user
   std::string model_source = "flag";
-  std::vector<Adapter> adapters;  // merged into its weights
+  LoadOptions load;
   std::string dtype = "auto";
-  bool fast = false;  // activations are rounded more
-  int threads = 0;
-  std::int64_t batch_size = 8;
   std::string overflow = "error";
   std::int32_t logprobs = 0;
   bool explain = false;
@@ -45,19 +40,16 @@ struct GenerationJob {
   std::vector<std::string> stop_tokens;  // as spelled in the vocabulary, or numbers
   std::vector<std::string> bad_words;
 
-  bool batch = false;  // rows of a file: a failed one is written, the others go on
-  Format format = Format::text;
   bool echo = false;
   std::optional<bool> stream;  // default: a single text is streamed
-  std::string output;
-  bool force = false;
+  RowJob rows;
 };
 
-// Where prompts come from; nullopt at the end.
-using RowSource = std::function<std::optional<InputRow>()>;
+// The prompt of a row. Throws Error about the row.
+using PromptMaker = std::function<std::string(const Row& row)>;
 
-// Loads the model, generates for all rows, writes the results. Returns the exit code; throws Error
-// and ClosedPipe.
-int run_generation(const GenerationJob& job, const RowSource& rows);
+// Loads the model, generates for all rows, writes the results. Without `prompt` the row's text, or
+// its ids, are the prompt. Returns the exit code; throws Error and ClosedPipe.
+int run_generation(const GenerationJob& job, const PromptMaker& prompt = {});
 
 }  // namespace llm::shell

@@ -6,16 +6,12 @@
 #include <unistd.h>
 
 #include <cstring>
-#include <limits>
 
-#include "core/json.hpp"
 #include "llm/core/error.hpp"
 #include "shell/signals.hpp"
 
 namespace llm::shell {
 namespace {
-
-using detail::Json;
 
 // Bounds what a line or a file may make us hold.
 constexpr std::size_t max_input_bytes = std::size_t{1} << 30;
@@ -48,6 +44,15 @@ bool read_some(int file, const std::string& name, std::string& buffer) {
   }
 }
 
+constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+
+// Where a text begins, behind its byte order mark.
+std::size_t text_begin(std::string_view text, const std::string& name) {
+  if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff"))
+    fail(name, "is UTF-16; convert it to UTF-8 first, for example with iconv");
+  return text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0;
+}
+
 }  // namespace
 
 bool stdin_is_piped() {
@@ -60,6 +65,7 @@ std::string read_input(const std::string& path) {
   std::string text;
   while (read_some(file, display_name(path), text)) continue;
   if (file != STDIN_FILENO) ::close(file);
+  text.erase(0, text_begin(text, display_name(path)));
   return text;
 }
 
@@ -70,15 +76,26 @@ std::string without_last_newline(std::string text) {
 }
 
 LineReader::LineReader(const std::string& path)
-    : name_(display_name(path)), file_(open_input(path)) {}
+    : name_(display_name(path)), file_(open_input(path)) {
+  struct stat status = {};
+  if (::fstat(file_, &status) == 0 && S_ISREG(status.st_mode))
+    size_ = static_cast<std::uint64_t>(status.st_size);
+}
 
 LineReader::~LineReader() {
   if (file_ != STDIN_FILENO) ::close(file_);
 }
 
-std::string LineReader::place() const { return name_ + ", line " + std::to_string(line_); }
+std::string LineReader::place(std::size_t line) const {
+  return name_ + ", line " + std::to_string(line);
+}
 
-std::optional<std::string> LineReader::next() {
+std::optional<double> LineReader::fraction() const {
+  if (size_ == 0) return std::nullopt;
+  return static_cast<double>(given_) / static_cast<double>(size_);
+}
+
+std::optional<std::string> LineReader::next_with_cr() {
   std::size_t searched = begin_;
   std::size_t end = buffer_.find('\n', searched);
   while (end == std::string::npos && !end_) {
@@ -88,72 +105,21 @@ std::optional<std::string> LineReader::next() {
     end_ = !read_some(file_, name_, buffer_);
     end = buffer_.find('\n', searched);
   }
+  if (interrupt_flag()) return std::nullopt;  // the line may be half a line
   if (end == std::string::npos) end = buffer_.size();
+  if (line_ == 0 && begin_ == 0) begin_ = text_begin(buffer_, name_);
   if (begin_ >= buffer_.size()) return std::nullopt;
   ++line_;
   std::string line = buffer_.substr(begin_, end - begin_);
+  given_ += line.size() + 1;
   begin_ = end + 1;
-  if (line.ends_with('\r')) line.pop_back();
   return line;
 }
 
-namespace {
-
-Json parse_line(const std::string& line, const std::string& place) {
-  try {
-    return detail::parse_json(line, place);
-  } catch (const Error& error) {
-    throw Error(ErrorCode::invalid_input, error.what(), place);  // data, not a model's file
-  }
-}
-
-std::vector<TokenId> ids_of(const Json& value, const std::string& place) {
-  if (!value.is_array()) fail(place, "\"ids\" must be a list of token ids");
-  std::vector<TokenId> ids;
-  ids.reserve(value.size());
-  for (const Json& id : value) {
-    if (!id.is_number_integer() || id < 0 || id > std::numeric_limits<TokenId>::max())
-      fail(place, "\"ids\" holds " + id.dump().substr(0, 80) + ", which is not a token id");
-    ids.push_back(id.get<TokenId>());
-  }
-  return ids;
-}
-
-std::string id_of(const Json& row, std::size_t line, const std::string& place) {
-  const auto id = row.find("id");
-  if (id == row.end() || id->is_null()) return Json(std::to_string(line)).dump();
-  if (!id->is_string() && !id->is_number()) fail(place, "\"id\" must be a string or a number");
-  return id->dump();
-}
-
-}  // namespace
-
-RowReader::RowReader(const std::string& path, std::string field)
-    : lines_(path), field_(std::move(field)) {}
-
-std::optional<InputRow> RowReader::next() {
-  std::optional<std::string> line;
-  do {
-    line = lines_.next();
-    if (!line) return std::nullopt;
-  } while (line->find_first_not_of(" \t") == std::string::npos);
-  const std::string place = lines_.place();
-  const Json json = parse_line(*line, place);
-  if (!json.is_object())
-    fail(place, "expected a JSON object, got " + std::string(json.type_name()));
-  InputRow row{id_of(json, lines_.line_number(), place), place, std::nullopt, {}};
-  const auto text = json.find(field_);
-  const auto ids = json.find("ids");
-  if (text != json.end()) {
-    if (!text->is_string())
-      fail(place, quote(field_) + " must be a string, got " + text->type_name());
-    row.text = text->get<std::string>();
-  } else if (ids != json.end()) {
-    row.ids = ids_of(*ids, place);
-  } else {
-    fail(place, "the row has neither " + quote(field_) + " nor \"ids\"; --field names the text");
-  }
-  return row;
+std::optional<std::string> LineReader::next() {
+  std::optional<std::string> line = next_with_cr();
+  if (line && line->ends_with('\r')) line->pop_back();
+  return line;
 }
 
 }  // namespace llm::shell

@@ -1,16 +1,11 @@
-// What is read from the user: whole prompts, lines, and rows of JSON lines. All errors are
-// invalid_input and name the file and line.
+// What is read from the user: whole texts, and lines. Rows are made of lines in row_reader.hpp. All
+// errors are invalid_input and name the file.
 #pragma once
 
 #include <cstddef>
-#include <memory>
+#include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <vector>
-
-#include "llm/core/types.hpp"
-#include "llm/generation/generator.hpp"
 
 namespace llm::shell {
 
@@ -23,7 +18,8 @@ std::string read_input(const std::string& path);
 // `text` without one line end at its end: editors and echo add it, prompts rarely mean it.
 std::string without_last_newline(std::string text);
 
-// Reads a text line by line, without holding all of it.
+// Reads a text line by line, without holding all of it. A byte order mark is skipped; UTF-16 is
+// refused, also in read_input().
 class LineReader {
  public:
   // "-" is standard input.
@@ -32,11 +28,17 @@ class LineReader {
   LineReader& operator=(const LineReader&) = delete;
   ~LineReader();
 
-  // The next line without its end; nullopt after the last, or when a signal came.
+  // The next line without its end (LF or CR LF); nullopt after the last, or when a signal came.
   std::optional<std::string> next();
+  // The same, but a CR stays.
+  std::optional<std::string> next_with_cr();
   // "rows.jsonl, line 3", about the line next() gave last.
-  std::string place() const;
+  std::string place() const { return place(line_); }
+  std::string place(std::size_t line) const;
   std::size_t line_number() const { return line_; }
+  const std::string& name() const { return name_; }
+  // Which part of the file has been given out, 0 to 1; nullopt for pipes and the like.
+  std::optional<double> fraction() const;
 
  private:
   std::string name_;
@@ -45,27 +47,8 @@ class LineReader {
   std::size_t begin_ = 0;  // of what is not yet given out
   bool end_ = false;
   std::size_t line_ = 0;
-};
-
-// One row of input: a prompt or token ids, and its name as JSON text (a string or a number).
-struct InputRow {
-  std::string id;
-  std::string place;
-  std::optional<std::string> text;
-  std::vector<TokenId> ids;
-  std::optional<RowError> error = {};  // why nothing can be computed for it
-};
-
-// Reads rows `{"id", FIELD | "ids"}`. Without `id` the line number is taken.
-class RowReader {
- public:
-  RowReader(const std::string& path, std::string field);
-  // nullopt at the end. Throws Error (invalid_input) with file and line.
-  std::optional<InputRow> next();
-
- private:
-  LineReader lines_;
-  std::string field_;
+  std::uint64_t given_ = 0;  // bytes
+  std::uint64_t size_ = 0;   // of the file; 0: not known
 };
 
 }  // namespace llm::shell

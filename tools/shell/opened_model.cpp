@@ -109,7 +109,7 @@ void show_configuration(const GenerationJob& job, const std::filesystem::path& p
                         const GenerationConfig& config, const Tokenizer* tokenizer) {
   if (!console().is_verbose()) return;
   console().detail("model = " + path.string() + " (" + job.model_source + ")");
-  for (const Adapter& adapter : job.adapters) {
+  for (const Adapter& adapter : job.load.adapters) {
     char weight[32];
     std::snprintf(weight, sizeof weight, "%g", adapter.weight);
     console().detail("adapter = " + adapter.path.string() + " (weight " + weight + ")");
@@ -136,10 +136,7 @@ void show_weights(const ModelInfo& info) {
 template <typename S>
 OpenedModel<S>::OpenedModel(const GenerationJob& job) : path(find_model(job.model)) {
   tokenizer = open_tokenizer(path);
-  model = Model<S>::load(path, LoadOptions{.threads = job.threads,
-                                           .adapters = job.adapters,
-                                           .weights = parse_precision(job.dtype).weights,
-                                           .fast = job.fast});
+  model = Model<S>::load(path, job.load);
   show_weights(model->info());
   if (job.task) {
     task = job.task(path, model->config(), tokenizer.get());

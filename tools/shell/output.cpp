@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,10 +20,17 @@ constexpr std::size_t buffer_bytes = 1 << 16;
 
 }  // namespace
 
-Output::Output(const std::string& path, bool force) {
+Output::Output(const std::string& path, bool force, Unfinished unfinished)
+    : keep_(unfinished == Unfinished::kept) {
   if (path.empty() || path == "-") return;
   path_ = path;
   open_file(force);
+}
+
+bool Output::is_file(const std::string& path) {
+  struct stat status = {};
+  return !path.empty() && path != "-" &&
+         (::stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode));
 }
 
 void Output::open_file(bool force) {
@@ -38,22 +46,46 @@ void Output::open_file(bool force) {
   if (exists && !force)
     throw Error(ErrorCode::invalid_option,
                 "the output file " + quote(path_) + " exists; give --force to replace it", path_);
-  temporary_ = path_ + ".XXXXXX";
-  file_ = ::mkostemp(temporary_.data(), O_CLOEXEC);
-  if (file_ < 0) {
-    const int reason = errno;
-    temporary_.clear();
-    fail(reason);
+  if (keep_) {
+    open_partial();
+  } else {
+    open_temporary();
   }
   const mode_t mask = ::umask(0);
   ::umask(mask);
   ::fchmod(file_, exists ? status.st_mode & 07777 : 0666 & ~mask);
 }
 
+void Output::open_temporary() {
+  temporary_ = path_ + ".XXXXXX";
+  file_ = ::mkostemp(temporary_.data(), O_CLOEXEC);
+  if (file_ >= 0) return;
+  const int reason = errno;
+  temporary_.clear();
+  fail(reason);
+}
+
+void Output::open_partial() {
+  temporary_ = partial_path(path_);
+  file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  if (file_ < 0) fail(errno);
+  if (::flock(file_, LOCK_EX | LOCK_NB) != 0)
+    throw Error(ErrorCode::invalid_option,
+                quote(temporary_) + " is being written by another run; wait for it, or end it",
+                temporary_);
+}
+
 Output::~Output() {
   if (!path_.empty() && file_ >= 0) ::close(file_);
-  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  if (!temporary_.empty() && !keep_) ::unlink(temporary_.c_str());
 }
+
+void Output::cut(std::uint64_t bytes) {
+  const auto size = static_cast<off_t>(bytes);
+  if (::ftruncate(file_, size) != 0 || ::lseek(file_, size, SEEK_SET) != size) fail(errno);
+}
+
+void Output::discard() { keep_ = false; }
 
 void Output::fail(int error_number) const {
   if (error_number == EPIPE) throw ClosedPipe();

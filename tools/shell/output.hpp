@@ -1,6 +1,7 @@
 // Where data goes: standard output, or a file that appears under its name only when it is whole.
 #pragma once
 
+#include <cstdint>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -14,13 +15,22 @@ struct ClosedPipe : std::exception {
 
 class Output {
  public:
+  // What becomes of a file that is not finished.
+  enum class Unfinished {
+    thrown_away,  // it has a random name beside `path`
+    kept,         // it is `path.partial`, and what is there already stays: see cut()
+  };
   // `path` empty or "-": standard output. Throws Error (invalid_option) when the file exists and
   // `force` is not given, io when it cannot be made.
-  explicit Output(const std::string& path = {}, bool force = false);
+  explicit Output(const std::string& path = {}, bool force = false,
+                  Unfinished unfinished = Unfinished::thrown_away);
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
-  // Without finish() a file is thrown away.
   ~Output();
+
+  // Whether `path` is an ordinary file, or will be: then there can be a partial one.
+  static bool is_file(const std::string& path);
+  static std::string partial_path(const std::string& path) { return path + ".partial"; }
 
   // Buffered. Throws ClosedPipe, or Error (io) with the reason the system gives.
   void write(std::string_view bytes);
@@ -28,14 +38,22 @@ class Output {
   // Flushes and gives the file its name.
   void finish();
 
+  // Goes on behind the first `bytes` of a partial file; the rest of it goes.
+  void cut(std::uint64_t bytes);
+  // Throws a partial file away.
+  void discard();
+
   bool is_stdout() const { return path_.empty(); }
 
  private:
   void open_file(bool force);
+  void open_temporary();
+  void open_partial();
   [[noreturn]] void fail(int error_number) const;
 
   std::string path_;       // empty: standard output
   std::string temporary_;  // empty: written in place (standard output, devices, pipes)
+  bool keep_ = false;
   int file_ = 1;
   std::string buffer_;
 };

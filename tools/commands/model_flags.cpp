@@ -1,0 +1,35 @@
+// Flags to LoadOptions.
+#include "commands/model_flags.hpp"
+
+#include "shell/model_path.hpp"
+
+namespace llm::shell {
+
+ModelFlags::ModelFlags(CommandLine& line) : line_(line) {
+  line_.model_option(false);
+  line_.adapter_option();
+  line_
+      .option("--dtype", dtype_,
+              "How weights are kept: auto (as in the file), f32, bf16, int8, int4; f64: compute in "
+              "double")
+      ->group("Run");
+  line_
+      .flag("--fast", fast_,
+            "Round activations more: to 8 bits, not 16, beside quantized weights; to bf16 beside "
+            "bf16")
+      ->group("Run");
+  line_.option("-t,--threads", threads_, "Threads (default: one per core)")
+      ->group("Run")
+      ->check(CLI::Range(0, 4096));
+}
+
+std::filesystem::path ModelFlags::path() const { return find_model(line_.model_name()); }
+
+LoadOptions ModelFlags::load_options() const {
+  return {.threads = threads_,
+          .adapters = line_.adapters(),
+          .weights = precision().weights,
+          .fast = fast_};
+}
+
+}  // namespace llm::shell

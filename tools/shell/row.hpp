@@ -1,0 +1,76 @@
+// A row: what a command works on, from a file of many or as the one text of an argument, and what
+// comes of it. Read by RowReader, written by RowWriter, kept in order by RowRun.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "llm/generation/generator.hpp"
+
+namespace llm::shell {
+
+// Objects keep the order of their members: that of the file, and that of the columns written.
+using OrderedJson = nlohmann::ordered_json;
+
+// The value on one line; bytes that are not UTF-8 become replacement characters.
+std::string dump(const OrderedJson& json);
+
+struct Row {
+  std::string id = "\"1\"";        // as JSON text: a string or a number
+  bool has_own_id = false;         // false: the id is the number of its line
+  std::string place;               // "rows.csv, line 3"
+  std::uint64_t line = 1;          // where it begins
+  std::uint64_t number = 0;        // its place among all rows of the input, from 0
+  std::vector<std::string> texts;  // the fields the command asked for, in its order; empty when
+                                   // the row gives token ids in their place (RowShape::ids)
+  OrderedJson fields = OrderedJson::object();  // all there is, in the order of the file
+  std::optional<RowError> error;               // the row cannot be used; commands never see it
+
+  // Number for the row's random stream: of its own id where it has one, so that it does not depend
+  // on the order of rows, or else its place.
+  std::uint64_t stream() const;
+};
+
+// A field as text: strings as they are, numbers and truth values as JSON writes them. nullopt when
+// the row has no such field, or one that is no text.
+std::optional<std::string> text_field(const Row& row, const std::string& name);
+
+// The list of token ids in the field "ids". Throws Error (invalid_input) with the row's place.
+std::vector<TokenId> token_ids(const Row& row);
+
+// "; did you mean "lable"?" or "; the row has: "a" "b"", for errors about a field that is missing.
+std::string field_suggestion(const std::string& name, const OrderedJson& fields);
+
+// What came of a row: result fields by name, in the order they are written; several objects when a
+// row has several results; or why there is none.
+struct RowResult {
+  RowResult(OrderedJson fields) { results.push_back(std::move(fields)); }
+  RowResult(std::vector<OrderedJson> several) : results(std::move(several)) {}
+  RowResult(RowError why) : error(std::move(why)) {}
+
+  std::vector<OrderedJson> results;
+  std::optional<RowError> error;
+};
+
+// A running hash (FNV-1a) that tells whether bytes are those of an earlier run.
+class Digest {
+ public:
+  Digest() = default;
+  // Goes on from value() of another.
+  explicit Digest(std::uint64_t value) : value_(value) {}
+  void add(std::string_view bytes) {
+    for (const char c : bytes)
+      value_ = (value_ ^ static_cast<unsigned char>(c)) * std::uint64_t{0x100000001b3};
+  }
+  std::uint64_t value() const { return value_; }
+
+ private:
+  std::uint64_t value_ = 0xcbf29ce484222325;
+};
+
+}  // namespace llm::shell

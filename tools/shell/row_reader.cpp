@@ -1,0 +1,258 @@
+// Records of the formats, and rows from records.
+#include "shell/row_reader.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/json.hpp"
+#include "llm/core/error.hpp"
+#include "shell/signals.hpp"
+#include "tokenizer/unicode.hpp"
+
+namespace llm::shell {
+namespace {
+
+// A quote that is never closed must not make us hold the rest of the file.
+constexpr std::size_t max_record_bytes = std::size_t{64} << 20;
+
+[[noreturn]] void fail(const std::string& place, const std::string& what) {
+  throw Error(ErrorCode::invalid_input, place + ": " + what, place);
+}
+
+constexpr std::pair<std::string_view, InputFormat> format_names[] = {{"jsonl", InputFormat::jsonl},
+                                                                     {"csv", InputFormat::csv},
+                                                                     {"tsv", InputFormat::tsv},
+                                                                     {"lines", InputFormat::lines}};
+constexpr std::pair<std::string_view, InputFormat> extensions[] = {{".csv", InputFormat::csv},
+                                                                   {".tsv", InputFormat::tsv},
+                                                                   {".tab", InputFormat::tsv},
+                                                                   {".txt", InputFormat::lines}};
+
+// Cells of a record as RFC 4180 separates them. Fed with the record's lines until it is complete.
+class CellScanner {
+ public:
+  explicit CellScanner(char separator) : separator_(separator) {}
+
+  // Takes the next piece of the record. Throws Error about `place`.
+  void feed(std::string_view text, const std::string& place) {
+    for (const char c : text) take(c, place);
+  }
+  // Whether the record goes on behind a line end.
+  bool open() const { return state_ == State::quoted; }
+  std::vector<std::string> finish() {
+    cells_.push_back(std::move(cell_));
+    return std::move(cells_);
+  }
+
+ private:
+  enum class State { begin, plain, quoted, quote };
+
+  void take(char c, const std::string& place) {
+    if (state_ == State::quoted) {
+      if (c == '"') {
+        state_ = State::quote;
+      } else {
+        cell_ += c;
+      }
+    } else if (c == separator_) {
+      cells_.push_back(std::exchange(cell_, {}));
+      state_ = State::begin;
+    } else if (state_ == State::quote && c != '"') {
+      fail(place,
+           "a quoted cell goes on behind its closing quote; a quote within it must be "
+           "doubled");
+    } else if (state_ == State::begin && c == '"') {
+      state_ = State::quoted;
+    } else {
+      cell_ += c;
+      state_ = state_ == State::quote ? State::quoted : State::plain;
+    }
+  }
+
+  char separator_;
+  State state_ = State::begin;
+  std::string cell_;
+  std::vector<std::string> cells_;
+};
+
+std::string without_cr(std::string line) {
+  if (line.ends_with('\r')) line.pop_back();
+  return line;
+}
+
+}  // namespace
+
+InputFormat input_format_from_name(const std::string& name) {
+  for (const auto& [known, format] : format_names)
+    if (known == name) return format;
+  throw Error(
+      ErrorCode::invalid_option,
+      "--input-format " + quote(name) + " does not exist; expected jsonl, csv, tsv or lines",
+      "--input-format");
+}
+
+InputFormat input_format_of(const std::string& path) {
+  for (const auto& [extension, format] : extensions)
+    if (path.ends_with(extension)) return format;
+  return InputFormat::jsonl;
+}
+
+RowReader::RowReader(const std::string& path, Options options)
+    : options_(std::move(options)), lines_(path) {
+  if (has_cells()) read_header();
+}
+
+void RowReader::read_header() {
+  const std::optional<std::string> record = next_record();
+  if (!record) {
+    if (interrupt_flag()) return;
+    fail(lines_.name(), "is empty; expected a line with the names of the columns");
+  }
+  const std::string place = lines_.place(first_line_);
+  if (const auto bad = detail::find_invalid_utf8(*record))
+    fail(place, "is not UTF-8 at byte " + std::to_string(*bad + 1));
+  CellScanner scanner(separator());
+  scanner.feed(*record, place);
+  if (scanner.open()) fail(place, "a quoted cell is never closed");
+  header_ = scanner.finish();
+  OrderedJson fields = OrderedJson::object();
+  for (const std::string& name : header_) {
+    if (name.empty()) fail(place, "a column has no name");
+    if (fields.contains(name)) fail(place, "the column " + quote(name) + " is there twice");
+    fields[name] = nullptr;
+  }
+  std::vector<std::string> needed = options_.needed;
+  for (const Field& field : options_.fields)
+    if (!field.value) needed.push_back(field.name);
+  if (!options_.id_field.empty()) needed.push_back(options_.id_field);
+  for (const std::string& name : needed)
+    if (!fields.contains(name))
+      fail(place, "there is no column " + quote(name) + field_suggestion(name, fields));
+}
+
+std::optional<std::string> RowReader::next_line() {
+  std::optional<std::string> line = lines_.next_with_cr();
+  if (!line) return std::nullopt;
+  digest_.add(*line);
+  digest_.add("\n");
+  return line;
+}
+
+// A line, or in CSV and TSV as many as quotes hold together. Blank lines are passed over, but not
+// where every line is a row.
+std::optional<std::string> RowReader::next_record() {
+  std::optional<std::string> line;
+  do {
+    line = next_line();
+    if (!line) return std::nullopt;
+  } while (options_.format != InputFormat::lines &&
+           line->find_first_not_of(has_cells() ? "\r" : " \t\r") == std::string::npos);
+  first_line_ = lines_.line_number();
+  return has_cells() ? with_quoted_lines(std::move(*line)) : without_cr(std::move(*line));
+}
+
+std::string RowReader::with_quoted_lines(std::string record) {
+  CellScanner scanner(separator());
+  try {
+    scanner.feed(without_cr(record), {});
+    while (scanner.open() && record.size() < max_record_bytes) {
+      const std::optional<std::string> line = next_line();
+      if (!line) break;
+      const bool had_cr = record.ends_with('\r');
+      record += '\n' + *line;
+      scanner.feed(had_cr ? "\r\n" : "\n", {});
+      scanner.feed(without_cr(*line), {});
+    }
+  } catch (const Error&) {
+    // The record ends here; parse_cells() says what is wrong with it.
+  }
+  return without_cr(std::move(record));
+}
+
+std::optional<Row> RowReader::next() {
+  const std::optional<std::string> record = next_record();
+  if (!record) return std::nullopt;
+  Row row = parse(*record);
+  row.number = count_++;
+  return row;
+}
+
+Row RowReader::parse(const std::string& record) {
+  Row row;
+  row.line = first_line_;
+  row.place = lines_.place(first_line_);
+  row.id = '"' + std::to_string(first_line_) + '"';
+  try {
+    if (const auto bad = detail::find_invalid_utf8(record))
+      fail(row.place, "is not UTF-8 at byte " + std::to_string(*bad + 1) + " of the row");
+    if (options_.format == InputFormat::jsonl) {
+      parse_json(record, row);
+    } else if (options_.format == InputFormat::lines) {
+      row.fields[options_.line_field] = record;
+    } else {
+      parse_cells(record, row);
+    }
+    take_id(row);
+    take_texts(row);
+  } catch (const Error& error) {
+    row.error = RowError{ErrorCode::invalid_input, error.what()};
+  }
+  return row;
+}
+
+void RowReader::parse_json(const std::string& record, Row& row) const {
+  // The first reading bounds depth and refuses what is there twice, the second keeps the order.
+  const detail::Json checked = detail::parse_json(record, row.place);
+  if (!checked.is_object())
+    fail(row.place, "expected a JSON object, got " + std::string(checked.type_name()));
+  row.fields = OrderedJson::parse(record);
+}
+
+void RowReader::parse_cells(const std::string& record, Row& row) const {
+  CellScanner scanner(separator());
+  scanner.feed(record, row.place);
+  if (scanner.open()) fail(row.place, "the quoted cell that begins here is never closed");
+  std::vector<std::string> cells = scanner.finish();
+  if (cells.size() != header_.size())
+    fail(row.place, "expected " + std::to_string(header_.size()) + " cells as in the header, got " +
+                        std::to_string(cells.size()));
+  for (std::size_t i = 0; i < cells.size(); ++i) row.fields[header_[i]] = std::move(cells[i]);
+}
+
+void RowReader::take_id(Row& row) const {
+  const std::string name = options_.id_field.empty() ? "id" : options_.id_field;
+  const auto id = row.fields.find(name);
+  if (id == row.fields.end() || id->is_null()) {
+    if (options_.id_field.empty()) return;
+    fail(row.place, "the row has no " + quote(name) + field_suggestion(name, row.fields));
+  }
+  if (!id->is_string() && !id->is_number())
+    fail(row.place, quote(name) + " must be a string or a number");
+  row.id = id->dump();
+  row.has_own_id = true;
+}
+
+void RowReader::take_texts(Row& row) const {
+  for (const std::string& name : options_.needed)
+    if (!row.fields.contains(name))
+      fail(row.place, "the row has no " + quote(name) + field_suggestion(name, row.fields));
+  if (options_.ids && row.fields.contains("ids") && !row.fields.contains(options_.fields[0].name))
+    return;
+  for (const auto& [name, value] : options_.fields) {
+    const auto field = row.fields.find(name);
+    if (value) {
+      row.texts.push_back(*value);
+    } else if (field == row.fields.end()) {
+      fail(row.place,
+           options_.ids
+               ? "the row has neither " + quote(name) + " nor \"ids\"; --field names the text"
+               : "the row has no " + quote(name) + field_suggestion(name, row.fields));
+    } else if (!field->is_string()) {
+      fail(row.place, quote(name) + " must be a string, got " + field->type_name());
+    } else {
+      row.texts.push_back(field->get<std::string>());
+    }
+  }
+}
+
+}  // namespace llm::shell

@@ -1,0 +1,77 @@
+// Rows from a file: JSON lines, CSV, TSV, or plain lines; one at a time, in constant memory.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shell/input.hpp"
+#include "shell/row.hpp"
+
+namespace llm::shell {
+
+// csv and tsv have a line of names first; a cell that begins with a quote is quoted as RFC 4180
+// says. Blank lines are no rows, but for `lines`. A row of lines has the field "text".
+enum class InputFormat { jsonl, csv, tsv, lines };
+
+// "jsonl", "csv", "tsv" or "lines"; Error (invalid_option) for other names.
+InputFormat input_format_from_name(const std::string& name);
+// By the file's extension; JSON lines when that says nothing.
+InputFormat input_format_of(const std::string& path);
+
+class RowReader {
+ public:
+  // A field that every row must have as text, or the text that stands in for it in all rows.
+  struct Field {
+    std::string name;
+    std::optional<std::string> value;
+  };
+  struct Options {
+    InputFormat format = InputFormat::jsonl;
+    std::string id_field;             // empty: "id" where there is one, or else the line's number
+    std::vector<Field> fields;        // Row::texts
+    bool ids = false;                 // "ids", a list of token ids, may stand in for `fields`
+    std::vector<std::string> needed;  // further fields that every row must have
+    std::string line_field = "text";  // what a row of lines has
+  };
+
+  // "-" is standard input. Throws Error (invalid_input): the file cannot be read, has no header, or
+  // its header lacks a field.
+  RowReader(const std::string& path, Options options);
+
+  // The next row; one that cannot be used has `error`. nullopt at the end and after a signal.
+  std::optional<Row> next();
+
+  // The names of a CSV or TSV file's columns; empty for other formats.
+  const std::vector<std::string>& header() const { return header_; }
+  // Of all that next() has given so far.
+  std::uint64_t digest() const { return digest_.value(); }
+  // Which part of the file has been read, 0 to 1; nullopt when its size is not known.
+  std::optional<double> fraction() const { return lines_.fraction(); }
+
+ private:
+  bool has_cells() const {
+    return options_.format == InputFormat::csv || options_.format == InputFormat::tsv;
+  }
+  char separator() const { return options_.format == InputFormat::csv ? ',' : '\t'; }
+  void read_header();
+  std::optional<std::string> next_line();
+  std::optional<std::string> next_record();
+  std::string with_quoted_lines(std::string record);
+  Row parse(const std::string& record);
+  void parse_json(const std::string& record, Row& row) const;
+  void parse_cells(const std::string& record, Row& row) const;
+  void take_id(Row& row) const;
+  void take_texts(Row& row) const;
+
+  Options options_;
+  LineReader lines_;
+  std::vector<std::string> header_;
+  std::uint64_t count_ = 0;
+  std::uint64_t first_line_ = 0;  // of the present record
+  Digest digest_;
+};
+
+}  // namespace llm::shell

@@ -1,0 +1,273 @@
+// The order of rows, the state of a resumable run, and what people see of its progress.
+#include "shell/row_run.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <random>
+#include <utility>
+
+#include "llm/core/error.hpp"
+#include "shell/console.hpp"
+#include "shell/exit_code.hpp"
+#include "shell/signals.hpp"
+
+namespace llm::shell {
+namespace {
+
+using namespace std::chrono_literals;
+
+// How much work a killed run may lose, beside the rows in flight.
+constexpr auto save_interval = 20ms;
+constexpr auto progress_interval = 500ms;
+// Rows looked at for one group of good ones: bad rows must not pile up.
+constexpr std::size_t max_group_rows = 4096;
+
+std::uint64_t draw_seed() {
+  std::random_device device;
+  return std::uint64_t{device()} << 32 | device();
+}
+
+std::string clock_time(double seconds) {
+  const auto whole = static_cast<long long>(std::min(seconds, 1e9));
+  char text[40];
+  if (whole >= 3600) {
+    std::snprintf(text, sizeof text, "%lld:%02lld:%02lld", whole / 3600, whole / 60 % 60,
+                  whole % 60);
+  } else {
+    std::snprintf(text, sizeof text, "%lld:%02lld", whole / 60, whole % 60);
+  }
+  return text;
+}
+
+}  // namespace
+
+RowRun::RowRun(const RowJob& job, std::vector<std::string> columns, TextForm text, bool several)
+    : job_(job), seed_(draw_seed()) {
+  if (job.batch()) reader_.emplace(job.input, job.reading);
+  open_output();
+  writer_ = std::make_unique<RowWriter>(
+      RowWriter::Layout{.format = job.format,
+                        .list = job.format == Format::json && (job.batch() || several),
+                        .keep_all = job.keep_all,
+                        .keep = job.keep,
+                        .columns = std::move(columns),
+                        .id_field = job.reading.id_field.empty() ? "id" : job.reading.id_field,
+                        .text = std::move(text)},
+      done_.results);
+  progress_ = job.batch() && console().shows_progress() &&
+              (!out_->is_stdout() || ::isatty(STDOUT_FILENO) == 0);
+}
+
+RowRun::~RowRun() {
+  show_progress(true);
+  if (!checkpoint_ || finished_) return;
+  if (done_.rows == 0) {
+    out_->discard();
+    checkpoint_->remove();
+  } else {
+    console().note("what is done is kept in " + Output::partial_path(job_.output) +
+                   "; --resume goes on from there");
+  }
+}
+
+// A partial output, with what makes it resumable, for files of rows that go to a file.
+void RowRun::open_output() {
+  const bool partial = job_.batch() && Output::is_file(job_.output);
+  if (job_.resume && !partial)
+    throw Error(ErrorCode::invalid_option,
+                "--resume needs rows of a file and -o FILE, which it goes on writing", "--resume");
+  if (!partial) {
+    out_ = std::make_unique<Output>(job_.output, job_.force);
+    return;
+  }
+  const std::string path = Output::partial_path(job_.output);
+  const bool exists = std::filesystem::exists(path);
+  if (exists && !job_.resume && !job_.force)
+    throw Error(ErrorCode::invalid_option,
+                quote(path) +
+                    " is left from a run that was stopped; --resume goes on with it, "
+                    "--force begins again",
+                path);
+  out_ = std::make_unique<Output>(job_.output, job_.force, Output::Unfinished::kept);
+  checkpoint_ = std::make_unique<Checkpoint>(path + ".run");
+  if (exists && job_.resume) {
+    done_ = checkpoint_->open(job_.identity, path);
+    seed_ = checkpoint_->seed();
+    resumed_ = done_.rows;
+  } else {
+    checkpoint_->create(job_.identity, seed_);
+  }
+  out_->cut(done_.bytes);
+  if (resumed_ > 0) output_digest_ = Digest(done_.output_digest);
+}
+
+// Rows that earlier runs wrote are read once more, which shows that the input is still the same.
+void RowRun::skip_done_rows() {
+  for (std::uint64_t left = done_.rows; left > 0; --left)
+    if (!read()) break;
+  if (!interrupt_flag() && reader_->digest() != done_.input_digest)
+    throw Error(ErrorCode::invalid_option,
+                job_.input +
+                    ": is not the input of the stopped run: its first rows are others; "
+                    "give --force without --resume to begin again",
+                "--resume");
+  begun_ = Clock::now();
+  begun_part_ = reader_->fraction().value_or(0);
+}
+
+// The next row of this shard.
+std::optional<Row> RowRun::read() {
+  while (std::optional<Row> row = reader_->next()) {
+    if (read_++ == 0) writer_->set_input_fields(row->fields);
+    if (row->number % job_.shards == job_.shard) return row;
+  }
+  if (read_ == 0 && !interrupt_flag())
+    throw Error(ErrorCode::invalid_input, job_.input + ": there are no rows in it", job_.input);
+  return std::nullopt;
+}
+
+std::optional<Row> RowRun::next() {
+  std::optional<Row> row;
+  if (!job_.batch()) {
+    if (!std::exchange(single_taken_, true)) row = job_.single;
+  } else if (!stopped_ && !interrupt_flag()) {
+    if (read_ == 0 && resumed_ > 0) skip_done_rows();
+    row = read();
+  }
+  if (row) pending_.push_back({*row, reader_ ? reader_->digest() : 0});
+  return row;
+}
+
+void RowRun::put(std::string_view bytes) {
+  out_->write(bytes);
+  if (!checkpoint_) return out_->flush();  // whoever reads along sees each row when it is done
+  output_digest_.add(bytes);
+  done_.bytes += bytes.size();
+}
+
+void RowRun::stream(std::string_view piece) {
+  put(piece);
+  streamed_ += piece.size();
+}
+
+void RowRun::write(const RowResult& result) {
+  if (stopped_) return;
+  const Row& row = pending_.front().row;
+  if (result.error) fail(row, *result.error);
+  const std::string bytes = writer_->bytes(row, result);
+  put(std::string_view(bytes).substr(std::min(std::exchange(streamed_, 0), bytes.size())));
+  ++done_.rows;
+  done_.results += std::max<std::size_t>(result.results.size(), 1);
+  done_.output_digest = output_digest_.value();
+  done_.input_digest = pending_.front().input_digest;
+  pending_.pop_front();
+  save(false);
+  show_progress(false);
+}
+
+// Ends the run, or counts the row.
+void RowRun::fail(const Row& row, const RowError& error) {
+  if (!job_.batch()) throw Error(error.code, error.message);
+  const std::string sentence =
+      error.message.starts_with(row.place) ? error.message : row.place + ": " + error.message;
+  if (job_.strict) {
+    save(true);
+    throw Error(error.code, sentence, row.place);
+  }
+  if (job_.format == Format::text) console().error(sentence);
+  ++done_.failed;
+}
+
+void RowRun::save(bool at_once) {
+  if (!checkpoint_ || (!at_once && Clock::now() - saved_ < save_interval)) return;
+  out_->flush();
+  checkpoint_->save(done_);
+  saved_ = Clock::now();
+}
+
+void RowRun::show_progress(bool last) {
+  if (!progress_ || (!last && Clock::now() - shown_ < progress_interval)) return;
+  shown_ = Clock::now();
+  std::string line = "\r\033[K";
+  if (!last) {
+    const double seconds = std::chrono::duration<double>(shown_ - begun_).count();
+    const double rate = static_cast<double>(done_.rows - resumed_) / seconds;
+    char text[80];
+    std::snprintf(text, sizeof text, "%llu rows, %.1f rows/s",
+                  static_cast<unsigned long long>(done_.rows), rate);
+    line += text;
+    const std::optional<double> part = reader_->fraction();
+    if (part && *part > begun_part_)
+      line += ", " + clock_time(seconds * (1 - *part) / (*part - begun_part_)) + " left";
+  }
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+int RowRun::finish() {
+  show_progress(true);
+  const std::string rows = std::to_string(done_.results) + " results";
+  if (interrupt_flag() && checkpoint_) {
+    save(true);
+    console().note("interrupted after " + rows);
+    return 128 + caught_signal();
+  }
+  put(writer_->end());
+  out_->finish();
+  finished_ = true;
+  if (checkpoint_) checkpoint_->remove();
+  if (interrupt_flag()) {
+    console().note("interrupted after " + rows);
+    return 128 + caught_signal();
+  }
+  if (done_.failed == 0) return exit_ok;
+  console().note(std::to_string(done_.failed) + " of " + std::to_string(done_.rows) +
+                 " rows failed");
+  return exit_some_rows_failed;
+}
+
+namespace {
+
+// Results of `rows`; when that fails, of each alone, to find whose fault it is.
+std::vector<RowResult> compute(const RowTask& task, std::span<const Row> rows) {
+  try {
+    std::vector<RowResult> results = task.compute(rows);
+    if (results.size() == rows.size()) return results;
+    throw std::logic_error("a command gave " + std::to_string(results.size()) + " results for " +
+                           std::to_string(rows.size()) + " rows");
+  } catch (const Error& error) {
+    if (rows.size() == 1) return {RowResult(RowError{error.code(), error.what()})};
+  }
+  std::vector<RowResult> results;
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    results.push_back(std::move(compute(task, rows.subspan(i, 1))[0]));
+  return results;
+}
+
+}  // namespace
+
+int run_rows(const RowJob& job, const RowTask& task) {
+  RowRun run(job, task.columns, task.text, task.several);
+  for (bool more = true; more && !interrupt_flag();) {
+    std::vector<Row> good;
+    std::vector<std::optional<RowError>> errors;  // of all rows of the group
+    while (good.size() < static_cast<std::size_t>(job.batch_size) &&
+           errors.size() < max_group_rows) {
+      std::optional<Row> row = run.next();
+      more = row.has_value();
+      if (!more) break;
+      errors.push_back(row->error);
+      if (!row->error) good.push_back(std::move(*row));
+    }
+    const std::vector<RowResult> results =
+        good.empty() ? std::vector<RowResult>() : compute(task, good);
+    auto result = results.begin();
+    for (const std::optional<RowError>& error : errors)
+      run.write(error ? RowResult(*error) : *result++);
+  }
+  return run.finish();
+}
+
+}  // namespace llm::shell

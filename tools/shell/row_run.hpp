@@ -1,0 +1,122 @@
+// One run over rows: reads them, hands them out, and writes what came of them in the same order.
+// Commands give run_rows() a function from rows to results; generation, where rows join and leave
+// one by one, uses RowRun itself.
+//
+// A run that writes a file (-o) can be resumed: the rows done so far are in FILE.partial, which is
+// renamed when it is whole; see row_checkpoint.hpp.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shell/output.hpp"
+#include "shell/row.hpp"
+#include "shell/row_checkpoint.hpp"
+#include "shell/row_reader.hpp"
+#include "shell/row_writer.hpp"
+
+namespace llm::shell {
+
+// What the flags say about rows; made by RowFlags.
+struct RowJob {
+  std::optional<Row> single;  // the one row that arguments gave; otherwise `input` is read
+  std::string input;          // "-" is standard input
+  RowReader::Options reading;
+  std::uint64_t shard = 0, shards = 1;  // rows whose number leaves the rest `shard`
+  bool strict = false;                  // the first bad row ends the run
+  bool resume = false;                  // go on from FILE.partial when there is one
+  std::int64_t batch_size = 8;          // rows computed together
+  Format format = Format::text;
+  bool keep_all = false;
+  std::vector<std::string> keep;  // input fields to write
+  std::string output;             // empty: standard output
+  bool force = false;             // replace `output`, and begin again where a run was stopped
+  OrderedJson identity = OrderedJson::object();  // what may not differ in the run that resumes it
+
+  bool batch() const { return !single; }
+};
+
+class RowRun {
+ public:
+  // `columns`: the names of all result fields, as CSV writes them. `several`: a row has several
+  // results, so that --json is a list even for one row. Throws Error.
+  RowRun(const RowJob& job, std::vector<std::string> columns, TextForm text, bool several = false);
+  ~RowRun();
+
+  // The next row of this run, or nullopt at the end and after a signal. A row with `error` must
+  // come back to write() with it. Throws Error (invalid_input) when the input has no rows at all.
+  std::optional<Row> next();
+  // What came of the earliest row not yet written. Throws Error: the row's own when it is the only
+  // one or with --strict, io when it cannot be written; ClosedPipe.
+  void write(const RowResult& result);
+  // A piece of the text form of the only row, as soon as it is there; write() must follow.
+  void stream(std::string_view piece);
+  // Rows not yet written will not be: another run is to resume here.
+  void stop() { stopped_ = true; }
+  // Ends the file, reports failed rows, and returns the exit code.
+  int finish();
+
+  bool resumable() const { return checkpoint_ != nullptr; }
+  // Drawn for this run; the same again when it is resumed.
+  std::uint64_t seed() const { return seed_; }
+  std::uint64_t written_rows() const { return done_.rows; }
+
+ private:
+  struct Pending {
+    Row row;
+    std::uint64_t input_digest = 0;
+  };
+
+  void open_output();
+  void skip_done_rows();
+  std::optional<Row> read();
+  void put(std::string_view bytes);
+  void fail(const Row& row, const RowError& error);
+  void save(bool at_once);
+  void show_progress(bool last);
+
+  const RowJob& job_;
+  std::optional<RowReader> reader_;
+  bool single_taken_ = false;
+  std::unique_ptr<Output> out_;
+  std::unique_ptr<Checkpoint> checkpoint_;
+  std::unique_ptr<RowWriter> writer_;
+  std::uint64_t seed_ = 0;
+  std::deque<Pending> pending_;
+  std::uint64_t read_ = 0;     // rows of the whole input
+  RunProgress done_;           // all runs together
+  std::uint64_t resumed_ = 0;  // rows that earlier runs wrote
+  Digest output_digest_;
+  std::size_t streamed_ = 0;
+  bool stopped_ = false;
+  bool finished_ = false;
+  double begun_part_ = 0;  // of the input that earlier runs did
+  bool progress_ = false;  // shown on standard error
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point begun_ = Clock::now(), saved_ = begun_, shown_ = begun_;
+};
+
+// What a command does with rows.
+struct RowTask {
+  // The names of all result fields in the order CSV writes them.
+  std::vector<std::string> columns;
+  // One result per row, in order. May throw Error: the rows are then computed one by one, so that
+  // the error stays with the row it is about.
+  std::function<std::vector<RowResult>(std::span<const Row> rows)> compute;
+  // For people (--format text, or a terminal).
+  TextForm text;
+  bool several = false;  // rows have several results: --json is always a list
+};
+
+// Computes all rows, batch_size at a time. Returns the exit code; throws Error and ClosedPipe.
+int run_rows(const RowJob& job, const RowTask& task);
+
+}  // namespace llm::shell
