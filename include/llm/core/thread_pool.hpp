@@ -23,9 +23,15 @@ class Barrier {
   explicit Barrier(int count) : count_(count) {}
   /// Returns when all workers have arrived. Spins briefly, then sleeps.
   void wait();
+  /// For the next region; while nobody waits.
+  void set_count(int count) { count_ = count; }
+  /// Nanoseconds that workers have waited since the last call, all added up; moments of about a
+  /// microsecond are not counted.
+  std::int64_t take_waited() { return waited_.exchange(0, std::memory_order_relaxed); }
 
  private:
-  const int count_;
+  int count_;
+  std::atomic<std::int64_t> waited_{0};
   alignas(64) std::atomic<int> arrived_{0};
   alignas(64) std::atomic<int> generation_{0};
 };
@@ -53,6 +59,10 @@ class Worker {
 /// A fixed set of threads. Safe to use from several threads at once and from inside a region: when
 /// the pool is busy, the caller does the work alone (results never depend on the number of
 /// workers). Threads spin for a few tens of microseconds after a region, then sleep.
+///
+/// A worker whose core is taken by another process makes all others wait at every meeting. Regions
+/// in which that happens are followed by a while with one worker less, so that more threads are
+/// never slower than fewer for long.
 class ThreadPool {
  public:
   /// `threads` >= 1 counts the caller; 0 means one per core this process may use.
@@ -63,7 +73,8 @@ class ThreadPool {
 
   int size() const;
 
-  /// Calls f(const Worker&) on every worker and returns when all are done. If a worker throws, the
+  /// Calls f(const Worker&) on 1 to size() workers and returns when all are done. If a worker
+  /// throws, the
   /// first exception is rethrown here after all have ended; a worker that throws must not leave
   /// others waiting at a sync(), so throw before the first sync() or not at all.
   template <typename F>
