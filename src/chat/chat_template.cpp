@@ -132,8 +132,9 @@ struct ChatTemplate::Programs {
   std::map<std::string, Program, std::less<>> by_name;
 };
 
-ChatTemplate ChatTemplate::open(const std::filesystem::path& path) {
-  const TemplateFiles files = read_template_files(path);
+ChatTemplate ChatTemplate::open(const std::filesystem::path& path,
+                                const std::filesystem::path& instead) {
+  const TemplateFiles files = read_template_files(path, instead);
   auto programs = std::make_shared<Programs>();
   for (const auto& [name, token] : files.special_tokens)
     programs->special_tokens[name] = checked_utf8(token, path.string() + ", " + name);

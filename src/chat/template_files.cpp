@@ -57,48 +57,75 @@ void read_configured(const std::filesystem::path& folder, TemplateFiles& files) 
   }
 }
 
+using SpecialTexts = std::map<std::string, std::string, std::less<>>;
+
+SpecialTexts tokens_of_folder(const std::filesystem::path& folder) {
+  SpecialTexts tokens;
+  const TokenizerConfig config = read_tokenizer_config(folder);
+  for (std::size_t i = 0; i < config.named.size(); ++i) {
+    if (!config.named[i].content.empty())
+      tokens[TokenizerConfig::special_names[i]] = config.named[i].content;
+  }
+  return tokens;
+}
+
+SpecialTexts tokens_of_gguf(const GgufFile& file) {
+  SpecialTexts texts;
+  static constexpr std::pair<const char*, const char*> tokens[] = {
+      {"bos_token", "bos_token_id"},     {"eos_token", "eos_token_id"},
+      {"unk_token", "unknown_token_id"}, {"sep_token", "seperator_token_id"},
+      {"pad_token", "padding_token_id"}, {"cls_token", "cls_token_id"},
+      {"mask_token", "mask_token_id"}};
+  const GgufStrings* vocabulary = file.find_strings("tokenizer.ggml.tokens");
+  for (const auto& [name, key] : tokens) {
+    const auto id = file.find_int(std::string("tokenizer.ggml.") + key);
+    if (!id || vocabulary == nullptr || *id < 0) continue;
+    if (static_cast<std::uint64_t>(*id) >= vocabulary->size()) continue;
+    texts[name] = (*vocabulary)[static_cast<std::size_t>(*id)];
+  }
+  return texts;
+}
+
 TemplateFiles read_folder(const std::filesystem::path& folder) {
   TemplateFiles files;
   read_jinja_files(folder, files);
   if (files.templates.empty()) read_configured(folder, files);
   if (files.templates.empty())
     fail_missing(folder, "chat_template.jinja, or \"chat_template\" in tokenizer_config.json");
-  const TokenizerConfig config = read_tokenizer_config(folder);
-  for (std::size_t i = 0; i < config.named.size(); ++i) {
-    if (!config.named[i].content.empty())
-      files.special_tokens[TokenizerConfig::special_names[i]] = config.named[i].content;
-  }
   return files;
 }
 
-TemplateFiles read_gguf(const std::filesystem::path& path) {
-  const auto file = GgufFile::open(path);
-  const auto source = file->find_string("tokenizer.chat_template");
+TemplateFiles read_gguf(const GgufFile& file) {
+  const std::string path = file.path().string();
+  const auto source = file.find_string("tokenizer.chat_template");
   if (!source) fail_missing(path, "tokenizer.chat_template");
   TemplateFiles files;
-  files.templates["default"] = {std::string(*source), path.string() + ", tokenizer.chat_template"};
-  static constexpr std::pair<const char*, const char*> tokens[] = {
-      {"bos_token", "bos_token_id"},     {"eos_token", "eos_token_id"},
-      {"unk_token", "unknown_token_id"}, {"sep_token", "seperator_token_id"},
-      {"pad_token", "padding_token_id"}, {"cls_token", "cls_token_id"},
-      {"mask_token", "mask_token_id"}};
-  const GgufStrings* vocabulary = file->find_strings("tokenizer.ggml.tokens");
-  for (const auto& [name, key] : tokens) {
-    const auto id = file->find_int(std::string("tokenizer.ggml.") + key);
-    if (!id || vocabulary == nullptr || *id < 0) continue;
-    if (static_cast<std::uint64_t>(*id) >= vocabulary->size()) continue;
-    files.special_tokens[name] = (*vocabulary)[static_cast<std::size_t>(*id)];
-  }
+  files.templates["default"] = {std::string(*source), path + ", tokenizer.chat_template"};
+  return files;
+}
+
+TemplateFiles read_one(const std::filesystem::path& file) {
+  TemplateFiles files;
+  files.templates["default"] = {read_file(file, max_template_bytes), file.string()};
   return files;
 }
 
 }  // namespace
 
-TemplateFiles read_template_files(const std::filesystem::path& path) {
+TemplateFiles read_template_files(const std::filesystem::path& path,
+                                  const std::filesystem::path& instead) {
   if (!std::filesystem::exists(path))
     throw Error(ErrorCode::file_not_found, path.string() + ": no such folder or file",
                 path.string());
-  return std::filesystem::is_directory(path) ? read_folder(path) : read_gguf(path);
+  if (std::filesystem::is_directory(path)) {
+    TemplateFiles files = instead.empty() ? read_folder(path) : read_one(instead);
+    files.special_tokens = tokens_of_folder(path);
+    return files;
+  }
+  const auto gguf = GgufFile::open(path);
+  TemplateFiles files = instead.empty() ? read_gguf(*gguf) : read_one(instead);
+  files.special_tokens = tokens_of_gguf(*gguf);
+  return files;
 }
 
 }  // namespace llm::detail::jinja

@@ -17,7 +17,9 @@ struct TemplateFiles {
   std::map<std::string, std::string, std::less<>> special_tokens;  // "bos_token" and so on
 };
 
-// Of a folder or GGUF file. Throws Error (unsupported) when there is no template.
-TemplateFiles read_template_files(const std::filesystem::path& path);
+// Of a folder or GGUF file; `instead`: a file whose template is taken in place of the model's own,
+// or empty. Throws Error (unsupported) when there is no template.
+TemplateFiles read_template_files(const std::filesystem::path& path,
+                                  const std::filesystem::path& instead);
 
 }  // namespace llm::detail::jinja

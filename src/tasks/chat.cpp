@@ -35,8 +35,8 @@ bool forget_oldest_turn(std::vector<Message>& messages) {
   const auto first = std::ranges::find_if(
       messages, [](const Message& message) { return message.role != "system"; });
   if (first == messages.end()) return false;
-  const auto next = std::find_if(
-      first + 1, messages.end(), [](const Message& message) { return message.role == "user"; });
+  const auto next = std::find_if(first + 1, messages.end(),
+                                 [](const Message& message) { return message.role == "user"; });
   if (next == messages.end()) return false;
   messages.erase(first, next);
   return true;

@@ -11,6 +11,7 @@ namespace llm::shell {
 using Arguments = std::vector<std::string>;  // what follows the command's name
 
 // Each returns the exit code and throws Error or ClosedPipe.
+int run_chat(const Arguments& arguments);
 int run_generate(const Arguments& arguments);
 int run_few_shot(const Arguments& arguments);
 int run_tokenize(const Arguments& arguments);
@@ -28,6 +29,7 @@ struct Command {
 
 inline constexpr Command commands[] = {
     {"generate", "complete or transform a prompt (the default command)", run_generate},
+    {"chat", "talk with a model through its own chat template", run_chat},
     {"few-shot", "build prompts from a template and examples, and complete them", run_few_shot},
     {"tokenize", "text to token ids", run_tokenize},
     {"detokenize", "token ids to text", run_detokenize},

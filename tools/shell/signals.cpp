@@ -30,4 +30,9 @@ const std::atomic<bool>& interrupt_flag() { return interrupted; }
 
 int caught_signal() { return signal_number; }
 
+void clear_interrupt() {
+  signal_number = 0;
+  interrupted = false;
+}
+
 }  // namespace llm::shell

@@ -15,4 +15,7 @@ const std::atomic<bool>& interrupt_flag();
 // The signal that was caught, 0 when none was.
 int caught_signal();
 
+// Goes on after a SIGINT: the next one is the first again.
+void clear_interrupt();
+
 }  // namespace llm::shell

@@ -49,9 +49,11 @@ class ChatTemplate {
 
   /// Opens the templates of a model: of a folder `chat_template.jinja` and `chat_templates/*.jinja`
   /// or else "chat_template" of `tokenizer_config.json` (a text, or a list of named texts), of a
-  /// GGUF file `tokenizer.chat_template`. Throws Error: unsupported when there is none, bad_format
-  /// with line and column for what is not a template.
-  static ChatTemplate open(const std::filesystem::path& path);
+  /// GGUF file `tokenizer.chat_template`. `instead`: a file with a template to take in place of the
+  /// model's own, with the model's special tokens. Throws Error: unsupported when there is none,
+  /// bad_format with line and column for what is not a template.
+  static ChatTemplate open(const std::filesystem::path& path,
+                           const std::filesystem::path& instead = {});
 
   /// `where` names the text in errors.
   static ChatTemplate from_text(std::string_view source, const SpecialTokens& special_tokens = {},

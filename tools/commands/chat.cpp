@@ -1,0 +1,146 @@
+// llm-generate chat: conversations, written by the model's own chat template. One turn, rows of
+// conversations, or one that goes on line by line.
+#include <unistd.h>
+
+#include <utility>
+
+#include "commands/generation_flags.hpp"
+#include "llm/core/error.hpp"
+#include "shell/chat_session.hpp"
+#include "shell/console.hpp"
+#include "shell/exit_code.hpp"
+#include "shell/load.hpp"
+#include "shell/model_path.hpp"
+
+namespace llm::shell {
+namespace {
+
+struct ChatFlags {
+  std::string argument, user, system, messages, tools, documents, variables, template_file;
+  std::string template_name;
+  bool has_user = false, interactive = false, show_prompt = false;
+};
+
+void add_flags(CommandLine& line, ChatFlags& flags) {
+  const char* const group = "Conversation";
+  CLI::Option* const argument = line.app().add_option("TEXT", flags.argument, "Your message");
+  line.option("--user", flags.user, "Your message, as an option")->excludes(argument)->group(group);
+  line.option("--system", flags.system, "The system message")->group(group);
+  line.option("--messages", flags.messages,
+              "A JSON file with the messages so far: [{\"role\": \"user\", \"content\": \"...\"}]")
+      ->group(group);
+  line.flag("-i,--interactive", flags.interactive,
+            "Go on line by line (the default when nothing is given and stdin is a terminal)")
+      ->group(group);
+  line.flag("--show-prompt", flags.show_prompt, "Write what the model would read, and stop")
+      ->group(group);
+  line.option("--chat-template", flags.template_file,
+              "A file with a template to take in place of the model's own")
+      ->group(group);
+  line.option("--template-name", flags.template_name, "Which of the model's templates")
+      ->group(group);
+  line.option("--chat-template-kwargs", flags.variables,
+              "JSON object of more variables that the template looks at")
+      ->group(group);
+  line.option("--tools", flags.tools, "A JSON file with the tools that the model may call")
+      ->group(group);
+  line.option("--documents", flags.documents, "A JSON file with documents to answer from")
+      ->group(group);
+}
+
+ChatOptions options_of(const ChatFlags& flags) {
+  ChatOptions options;
+  if (!flags.tools.empty()) options.tools = read_input(flags.tools);
+  if (!flags.documents.empty()) options.documents = read_input(flags.documents);
+  options.variables = flags.variables;
+  options.name = flags.template_name;
+  return options;
+}
+
+bool stdin_is_terminal() { return ::isatty(STDIN_FILENO) != 0; }
+
+// The message that is given: piped text, and behind it what was given on the command line.
+std::optional<std::string> user_message(const ChatFlags& flags) {
+  const bool reads_stdin = flags.messages.empty() && !flags.interactive && stdin_is_piped();
+  std::string piped = reads_stdin ? read_input("-") : std::string();
+  if (flags.has_user) return piped + (flags.user.empty() ? flags.argument : flags.user);
+  if (!piped.empty()) return without_last_newline(std::move(piped));
+  return std::nullopt;
+}
+
+std::vector<Message> messages_of(const ChatFlags& flags) {
+  std::vector<Message> messages;
+  if (!flags.messages.empty())
+    messages = parse_messages(read_input(flags.messages),
+                              flags.messages == "-" ? "standard input" : flags.messages);
+  if (!flags.system.empty()) {
+    if (!messages.empty() && messages.front().role == "system")
+      throw Error(ErrorCode::invalid_option,
+                  flags.messages + " begins with a system message, so --system cannot give one",
+                  "--system");
+    messages.insert(messages.begin(), Message{"system", flags.system, {}});
+  }
+  if (std::optional<std::string> text = user_message(flags))
+    messages.push_back({"user", std::move(*text), {}});
+  return messages;
+}
+
+void show(const ChatPrompts& prompts, const std::vector<Message>& messages, const CommandLine& line,
+          const Tokenizer* tokenizer) {
+  const std::string prompt = prompts.chat_template().render(messages, prompts.options());
+  Output out(line.output_path(), line.force());
+  out.write(prompt);
+  out.finish();
+  if (tokenizer == nullptr) return;
+  const auto ids = tokenizer->encode(prompt, {.add_special_tokens = false}).ids;
+  console().note(std::to_string(ids.size()) + " tokens");
+}
+
+int run_one_turn(GenerationJob job, ChatPrompts& prompts, const std::vector<Message>& messages) {
+  prompts.prompt(messages, "");  // what is wrong with them shows before the model is loaded
+  job.task = [&prompts](const auto& path, const auto& config, const Tokenizer* tokenizer) {
+    return prompts.open(path, config, tokenizer);
+  };
+  bool taken = false;
+  return run_generation(job, [&]() -> std::optional<InputRow> {
+    if (std::exchange(taken, true)) return std::nullopt;
+    const std::string place = "the conversation";
+    return InputRow{"\"1\"", place, prompts.prompt(messages, place), {}};
+  });
+}
+
+}  // namespace
+
+int run_chat(const Arguments& arguments) {
+  CommandLine line("chat",
+                   "Answers messages through the model's own chat template.\n"
+                   "Piped text is the message; with a message argument as well, it comes before "
+                   "it.");
+  ChatFlags flags;
+  GenerationFlags generation(line);
+  add_flags(line, flags);
+  if (const auto done = line.parse(arguments)) return *done;
+  flags.has_user = line.app().count("TEXT") + line.app().count("--user") > 0;
+
+  GenerationJob job = generation.job();
+  job.add_special_tokens = false;  // the template writes them
+  const std::filesystem::path path = find_model(job.model);
+  ChatPrompts prompts(ChatTemplate::open(path, flags.template_file), options_of(flags),
+                      forgets_turns(job.overflow));
+  job.overflow = "error";
+  std::vector<Message> messages = messages_of(flags);
+  const bool nothing = messages.empty() || messages.back().role == "system";
+  if (flags.interactive || (nothing && stdin_is_terminal()))
+    return run_chat_session(std::move(job), std::move(prompts), std::move(messages));
+  if (nothing)
+    throw Error(ErrorCode::invalid_option,
+                "no message is given; usage: llm-generate chat -m MODEL \"Hello\" (or --user, a "
+                "pipe, --messages FILE.json, or --interactive to go on line by line)");
+  if (flags.show_prompt) {
+    show(prompts, messages, line, open_tokenizer(path).get());
+    return exit_ok;
+  }
+  return run_one_turn(std::move(job), prompts, messages);
+}
+
+}  // namespace llm::shell
