@@ -327,6 +327,13 @@ void require_object(const Json& json, const std::string& file) {
   }
 }
 
+void assign_all(GenerationConfig& config, const Json& options, const std::string& where) {
+  require_object(options, where);
+  for (const auto& [name, value] : options.items()) {
+    assign_from_file(config, name, value, where, true);
+  }
+}
+
 // The generation keys of a config.json, as the reference reads them when there is no
 // generation_config.json: first the outer ones, then those of the nested decoder that are unset.
 GenerationConfig from_model_config(const std::filesystem::path& file) {
@@ -459,14 +466,13 @@ GenerationConfig GenerationConfig::from_folder(const std::filesystem::path& fold
 }
 
 GenerationConfig GenerationConfig::from_file(const std::filesystem::path& file) {
-  const Json json = detail::read_json_file(file);
-  const std::string where = file.string();
-  require_object(json, where);
   GenerationConfig config;
-  for (const auto& [name, value] : json.items()) {
-    assign_from_file(config, name, value, where, true);
-  }
+  assign_all(config, detail::read_json_file(file), file.string());
   return config;
+}
+
+void GenerationConfig::set_all(std::string_view json, const std::string& where) {
+  assign_all(*this, detail::parse_json(json, where), where);
 }
 
 void GenerationConfig::set(std::string_view name, std::string_view value, std::string_view source) {

@@ -75,6 +75,7 @@ class Bpe final : public TokenModel {
   const Vocabulary& vocabulary() const override { return vocabulary_; }
   bool takes_raw_bytes() const override { return takes_raw_bytes_; }
   std::string_view name() const override { return "BPE"; }
+  std::string_view continuing_prefix() const override { return options_.continuing_subword_prefix; }
 
  private:
   struct Symbol {

@@ -36,6 +36,8 @@ class TokenModel {
   virtual const Vocabulary& vocabulary() const = 0;
   // Whether encode() may be given bytes instead of their spelling in the byte-level alphabet.
   virtual bool takes_raw_bytes() const { return false; }
+  // What tokens begin with that go on within a piece; empty where they are spelled alike.
+  virtual std::string_view continuing_prefix() const { return {}; }
   // "BPE" and so on.
   virtual std::string_view name() const = 0;
 };

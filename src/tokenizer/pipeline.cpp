@@ -23,6 +23,10 @@ class Pipeline final : public SegmentTokenizer {
     const auto [spelled, known] = spelling(id);
     return known && parts_.added.is_special(spelled);
   }
+  std::string join(std::span<const std::string> tokens) const override {
+    return joined({tokens.begin(), tokens.end()});
+  }
+  std::string_view continuing_prefix() const override { return parts_.model->continuing_prefix(); }
 
  protected:
   Segment encode_text(std::string_view text, const EncodeOptions& options) const override;
@@ -33,6 +37,7 @@ class Pipeline final : public SegmentTokenizer {
     bool known = false;
   };
   Spelling spelling(TokenId id) const;
+  std::string joined(std::vector<std::string> tokens) const;
   void append_piece(const Pieces& pieces, const Piece& piece, const std::vector<ModelToken>& tokens,
                     Segment& out) const;
 
@@ -85,6 +90,7 @@ Segment Pipeline::encode_text(std::string_view text, const EncodeOptions& /*opti
   Segment out;
   const auto scratch = parts_.model->make_scratch();
   std::vector<ModelToken> tokens;
+  std::int32_t word = 0;
   for (const Piece& piece : pieces.list) {
     tokens.clear();
     if (piece.added != Piece::none) {
@@ -93,6 +99,7 @@ Segment Pipeline::encode_text(std::string_view text, const EncodeOptions& /*opti
       parts_.model->encode(pieces.text(piece), piece.raw_bytes, scratch.get(), tokens);
     }
     append_piece(pieces, piece, tokens, out);
+    out.encoding.words.resize(out.encoding.ids.size(), word++);
   }
   return out;
 }
@@ -124,14 +131,19 @@ std::string Pipeline::decode(std::span<const TokenId> ids, const DecodeOptions& 
     if (options.skip_special_tokens && parts_.added.is_special(spelled)) continue;
     tokens.emplace_back(spelled);
   }
+  std::string text = joined(std::move(tokens));
+  const bool clean_up = options.clean_up_spaces.value_or(parts_.clean_up_spaces);
+  return clean_up ? clean_up_spaces(std::move(text), false) : text;
+}
+
+std::string Pipeline::joined(std::vector<std::string> tokens) const {
   if (parts_.decoder != nullptr) parts_.decoder->apply(tokens);
   std::string text;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     if (parts_.decoder == nullptr && i > 0) text += ' ';
     text += tokens[i];
   }
-  const bool clean_up = options.clean_up_spaces.value_or(parts_.clean_up_spaces);
-  return clean_up ? clean_up_spaces(std::move(text), false) : text;
+  return text;
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ Segment special_segment(const std::vector<TokenId>& ids, std::int32_t type_id) {
   segment.encoding.ids = ids;
   segment.encoding.offsets.resize(ids.size());
   segment.encoding.type_ids.assign(ids.size(), type_id);
+  segment.encoding.words.assign(ids.size(), -1);
   segment.edges.resize(ids.size());
   return segment;
 }
@@ -204,7 +205,9 @@ Encoding join_segments(std::vector<Segment> segments) {
     out.ids.insert(out.ids.end(), part.ids.begin(), part.ids.end());
     out.offsets.insert(out.offsets.end(), part.offsets.begin(), part.offsets.end());
     out.type_ids.insert(out.type_ids.end(), part.type_ids.begin(), part.type_ids.end());
+    out.words.insert(out.words.end(), part.words.begin(), part.words.end());
   }
+  if (out.words.size() != out.ids.size()) out.words.clear();  // texts have none
   return out;
 }
 

@@ -24,6 +24,11 @@ class SegmentTokenizer : public Tokenizer {
   const std::string& chat_template() const final { return chat_template_; }
   std::optional<std::int64_t> max_length() const final { return max_length_; }
   const std::string& description() const final { return description_; }
+  LanguageMark language_mark() const final {
+    return languages_       ? LanguageMark::own
+           : marks_in_text_ ? LanguageMark::target
+                            : LanguageMark::none;
+  }
 
  protected:
   virtual Segment encode_text(std::string_view text, const EncodeOptions& options) const = 0;

@@ -174,6 +174,25 @@ std::string note_on(const TokenizerFile& file, Kind kind, const TokenizerFile* u
 
 }  // namespace
 
+std::string Tokenizer::join(std::span<const std::string> tokens) const {
+  std::string text;
+  std::vector<TokenId> run;  // of tokens that are decoded together
+  const auto flush = [&] {
+    text += decode(run, {.skip_special_tokens = false, .clean_up_spaces = false});
+    run.clear();
+  };
+  for (const std::string& token : tokens) {
+    if (const auto known = id(token)) {
+      run.push_back(*known);
+    } else {
+      flush();
+      text += token;
+    }
+  }
+  flush();
+  return text;
+}
+
 std::unique_ptr<Tokenizer> Tokenizer::open(const fs::path& path) {
   std::error_code error;
   if (fs::is_directory(path, error)) return open_folder(path);

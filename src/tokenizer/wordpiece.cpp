@@ -41,6 +41,7 @@ class WordPiece final : public TokenModel {
 
   const Vocabulary& vocabulary() const override { return vocabulary_; }
   std::string_view name() const override { return "WordPiece"; }
+  std::string_view continuing_prefix() const override { return options_.continuing_subword_prefix; }
 
  private:
   // Appends the longest token at `begin`; returns its end, or `begin` when there is none.

@@ -88,6 +88,10 @@ struct GenerationConfig {
   /// Throws Error (invalid_option, unsupported).
   void set(std::string_view name, std::string_view value, std::string_view source);
 
+  /// Sets all options of a JSON object in the format of `generation_config.json`; `where` is
+  /// remembered as their source. Throws as from_folder() does.
+  void set_all(std::string_view json, const std::string& where);
+
   /// The value of an option as JSON text ("null" when absent). Throws Error (invalid_option).
   std::string value(std::string_view name) const;
   /// Where the value came from; "default" when nobody set it by file or set().

@@ -3,11 +3,14 @@
 /// what was given -> prompt, language and options -> Generator.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <string_view>
 
 #include "llm/generation/generation_config.hpp"
 #include "llm/generation/generator.hpp"
+#include "llm/nn/transformer_config.hpp"
+#include "llm/tokenizer/tokenizer.hpp"
 
 namespace llm {
 
@@ -25,5 +28,29 @@ struct TextTask {
     return request;
   }
 };
+
+/// How a model summarizes: with the prefix and the options that `task_specific_params` of its
+/// config.json names for "summarization", or else its general ones; a model that was trained on
+/// texts with spans left out (T5) has "summarize: " for a prefix where its files name none.
+/// Options that no file names are the reference pipeline's: 4 beams, 256 new tokens. (Its version
+/// 4.57 lets these two win over what the files say; here the files win.) `tokenizer` may be null.
+/// Throws Error: unsupported when the model is no encoder-decoder, and as
+/// GenerationConfig::from_folder().
+TextTask summarization_task(const std::filesystem::path& path, const TransformerConfig& config,
+                            const Tokenizer* tokenizer);
+
+/// Languages as the model names them: "en_XX" (mBART), "fra" (Marian), "en" or "English" (T5).
+struct TranslationLanguages {
+  std::string source = {};  ///< empty: as the model's files say
+  std::string target = {};
+};
+
+/// How a model translates. What the languages do depends on what marks them: the tokenizer's codes
+/// (TextTask::language, forced_bos_token_id), or a prefix: that of "translation_XX_to_YY" in
+/// `task_specific_params`, or else "translate English to German: " for a T5. Without languages the
+/// model's only pair is taken. Options and errors as above; invalid_option for languages that are
+/// missing or not known.
+TextTask translation_task(const std::filesystem::path& path, const TransformerConfig& config,
+                          const Tokenizer* tokenizer, const TranslationLanguages& languages);
 
 }  // namespace llm

@@ -27,12 +27,22 @@ struct ByteSpan {
   bool operator==(const ByteSpan&) const = default;
 };
 
-/// What encode() returns; the three vectors have equal length.
+/// What encode() returns; the vectors have equal length.
 struct Encoding {
   std::vector<TokenId> ids;
   std::vector<ByteSpan> offsets;  ///< where each token comes from; {0, 0} for added special tokens
   std::vector<std::int32_t>
       type_ids;  ///< segment of each token (0, or 1 for the second text of a pair)
+  /// The word of its text that each token is cut from, counted from 0: what the tokenizer's first
+  /// steps leave whole; -1 for added special tokens. Empty when the tokenizer knows no words.
+  std::vector<std::int32_t> words = {};
+};
+
+/// What EncodeOptions::language means to a tokenizer.
+enum class LanguageMark : std::uint8_t {
+  none,    ///< nothing: it is an Error to give one
+  own,     ///< texts are marked with their own language (mBART)
+  target,  ///< a text that is read may say what to translate it into (Marian)
 };
 
 struct EncodeOptions {
@@ -109,6 +119,12 @@ class Tokenizer {
   /// Whether decode() skips this id when special tokens are skipped.
   virtual bool is_special(TokenId id) const = 0;
   virtual const SpecialTokens& special() const = 0;
+  /// Text of tokens as the file spells them, special ones included, as decode() without
+  /// clean_up_spaces; what is no token stays as it is. (The reference's convert_tokens_to_string.)
+  virtual std::string join(std::span<const std::string> tokens) const;
+  /// What tokens begin with that go on within a word ("##"); empty where they are spelled alike.
+  virtual std::string_view continuing_prefix() const { return {}; }
+  virtual LanguageMark language_mark() const { return LanguageMark::none; }
   /// The folder's or file's chat template (Jinja source), empty when it has none.
   virtual const std::string& chat_template() const = 0;
   /// Tokens of a text that the model was made for, special ones included, as the folder's
