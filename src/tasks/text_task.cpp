@@ -134,48 +134,48 @@ std::string pairs_of(const std::vector<std::string>& tasks) {
 }
 
 // The task that config.json has for the languages; empty when it has none.
-std::string named_task(const TaskFile& file, const TranslationLanguages& languages) {
+std::string named_task(const TaskFile& file, const TextTaskOptions& options) {
   const std::vector<std::string> tasks = file.tasks("translation_");
   std::vector<std::string> fitting;
   for (const std::string& task : tasks) {
-    const bool from = languages.source.empty() ||
-                      task.starts_with("translation_" + code_of(languages.source) + "_to_");
-    const bool to = languages.target.empty() || task.ends_with("_to_" + code_of(languages.target));
+    const bool from = options.source_language.empty() ||
+                      task.starts_with("translation_" + code_of(options.source_language) + "_to_");
+    const bool to = options.target_language.empty() ||
+                    task.ends_with("_to_" + code_of(options.target_language));
     if (from && to) fitting.push_back(task);
   }
   if (fitting.size() == 1) return fitting.front();
   if (fitting.size() > 1)
     refuse_language("the model translates " + pairs_of(fitting) +
-                    "; say which by source and target language");
+                    "; say which by source-lang and target-lang");
   return file.has("translation") ? "translation" : "";
 }
 
 // Codes of the tokenizer: the text is marked with its language, the answer begins with its own.
-void mark_both(const Tokenizer& tokenizer, const TranslationLanguages& languages, TextTask& task) {
+void mark_both(const Tokenizer& tokenizer, const TextTaskOptions& options, TextTask& task) {
   const auto id_of = [&](const std::string& code) {
     const auto id = tokenizer.id(code);
     if (id && tokenizer.is_special(*id)) return *id;
     refuse_language("the model knows no language " + quote(code) +
                     "; its tokenizer has codes such as \"en_XX\" or \"de_DE\"");
   };
-  if (!languages.source.empty()) {
-    id_of(languages.source);
-    task.language = languages.source;
+  if (!options.source_language.empty()) {
+    id_of(options.source_language);
+    task.language = options.source_language;
   }
-  if (!languages.target.empty()) {
-    task.config.set("forced_bos_token_id", std::to_string(id_of(languages.target)),
+  if (!options.target_language.empty()) {
+    task.config.set("forced_bos_token_id", std::to_string(id_of(options.target_language)),
                     "the target language");
   } else if (!task.config.forced_bos_token_id) {
     refuse_language(
-        "the model translates into many languages; give the target language as its tokenizer names "
+        "the model translates into many languages; give target-lang as its tokenizer names "
         "it, such as \"de_DE\"");
   }
 }
 
-void mark_target(const Tokenizer& tokenizer, const TranslationLanguages& languages,
-                 TextTask& task) {
-  if (languages.target.empty()) return;
-  const std::string& target = languages.target;
+void mark_target(const Tokenizer& tokenizer, const TextTaskOptions& options, TextTask& task) {
+  if (options.target_language.empty()) return;
+  const std::string& target = options.target_language;
   if (!tokenizer.id(target.starts_with(">>") ? target : ">>" + target + "<<"))
     refuse_language("the model's vocabulary has no language " + quote(">>" + target + "<<") +
                     "; a model of one pair of languages needs none to be named");
@@ -185,42 +185,47 @@ void mark_target(const Tokenizer& tokenizer, const TranslationLanguages& languag
 }  // namespace
 
 TextTask summarization_task(const std::filesystem::path& path, const TransformerConfig& config,
-                            const Tokenizer* tokenizer) {
+                            const Tokenizer* tokenizer, const TextTaskOptions& options) {
   require_encoder_decoder(path, config, "summarize");
   TextTask task{.config = model_generation_config(path, config)};
   TaskFile(path).apply("summarization", task);
   if (task.prefix.empty() && learned_prefixes(tokenizer)) task.prefix = "summarize: ";
+  if (options.prefix) task.prefix = *options.prefix;
+  if (tokenizer && tokenizer->language_mark() == LanguageMark::own)
+    task.language = options.source_language;
   set_defaults(task.config);
   return task;
 }
 
 TextTask translation_task(const std::filesystem::path& path, const TransformerConfig& config,
-                          const Tokenizer* tokenizer, const TranslationLanguages& languages) {
+                          const Tokenizer* tokenizer, const TextTaskOptions& options) {
   require_encoder_decoder(path, config, "translate");
   TextTask task{.config = model_generation_config(path, config)};
   const TaskFile file(path);
   const LanguageMark mark = tokenizer ? tokenizer->language_mark() : LanguageMark::none;
-  const std::string name = mark == LanguageMark::none ? named_task(file, languages) : "translation";
+  const std::string name = mark == LanguageMark::none ? named_task(file, options) : "translation";
   file.apply(name, task);
-  const bool named = !languages.source.empty() || !languages.target.empty();
+  const bool named = !options.source_language.empty() || !options.target_language.empty();
   if (mark == LanguageMark::own) {
-    mark_both(*tokenizer, languages, task);
+    mark_both(*tokenizer, options, task);
   } else if (mark == LanguageMark::target) {
-    mark_target(*tokenizer, languages, task);
+    mark_target(*tokenizer, options, task);
+  } else if (options.prefix) {
+    task.prefix = *options.prefix;
   } else if (name.empty() && learned_prefixes(tokenizer)) {
-    if (languages.source.empty() || languages.target.empty())
+    if (options.source_language.empty() || options.target_language.empty())
       refuse_language(
-          "the model is asked in words; give source and target language, such as \"en\" and "
+          "the model is asked in words; give source-lang and target-lang, such as \"en\" and "
           "\"de\"");
-    task.prefix =
-        "translate " + name_of(languages.source) + " to " + name_of(languages.target) + ": ";
+    task.prefix = "translate " + name_of(options.source_language) + " to " +
+                  name_of(options.target_language) + ": ";
   } else if (name.empty() && named) {
     const std::vector<std::string> tasks = file.tasks("translation_");
     refuse_language(tasks.empty()
                         ? "the model marks no languages: it translates between those that it was "
-                          "trained on; leave source and target language away"
-                        : "the model does not translate " + languages.source + " to " +
-                              languages.target + "; it translates " + pairs_of(tasks));
+                          "trained on; leave source-lang and target-lang away"
+                        : "the model does not translate " + options.source_language + " to " +
+                              options.target_language + "; it translates " + pairs_of(tasks));
   }
   set_defaults(task.config);
   return task;

@@ -50,9 +50,10 @@ class Chat : public ::testing::Test {
 
 TEST_F(Chat, OneTurnIsGenerateOnTheRenderedPrompt) {
   const Outcome shown = run(chat({"--system", "Be.", "--user", "Hi", "--show-prompt"}));
-  EXPECT_EQ(shown.out, "<system>Be.\n<user>Hi\n<assistant>");
+  const std::string prompt = "<system>Be.\n<user>Hi\n<assistant>";
+  EXPECT_EQ(shown.out, prompt + "\n");
   EXPECT_NE(shown.err.find(" tokens"), std::string::npos);
-  const std::string expected = generate(shown.out);
+  const std::string expected = generate(prompt);
   EXPECT_FALSE(expected.empty());
   EXPECT_EQ(run(chat({"--system", "Be.", "--user", "Hi"})).out, expected);
   EXPECT_EQ(run(chat({"--system", "Be."}), "Hi\n").out, expected);
@@ -66,6 +67,36 @@ TEST_F(Chat, OneTurnIsGenerateOnTheRenderedPrompt) {
   EXPECT_EQ(row["id"], "1");
   EXPECT_EQ(row["text"].get<std::string>() + "\n", expected);
   EXPECT_EQ(row["finish_reason"], "length");
+}
+
+TEST_F(Chat, RowsOfConversations) {
+  const std::string rows = R"({"id":"a","messages":[{"role":"user","content":"Hi"}],"label":7})"
+                           "\n"
+                           R"({"id":"b","messages":[{"role":"user"}]})"
+                           "\n"
+                           R"({"id":"c","text":"Hi"})"
+                           "\n"
+                           R"({"id":"d","other":1})"
+                           "\n";
+  const Outcome result =
+      run(chat({"--input", "-", "--system", "Be.", "--jsonl", "--keep", "label"}), rows);
+  EXPECT_EQ(result.exit_code, 5) << result.err;
+  std::istringstream lines(result.out);
+  std::vector<Json> found;
+  for (std::string line; std::getline(lines, line);) found.push_back(Json::parse(line));
+  ASSERT_EQ(found.size(), 4u);
+  const std::string expected = generate("<system>Be.\n<user>Hi\n<assistant>");
+  EXPECT_EQ(found[0]["text"].get<std::string>() + "\n", expected);
+  EXPECT_EQ(found[0]["label"], 7);
+  EXPECT_EQ(found[2]["text"], found[0]["text"]);
+  EXPECT_NE(found[1]["error"].get<std::string>().find("\"content\" is missing"), std::string::npos)
+      << found[1];
+  EXPECT_NE(found[3]["error"].get<std::string>().find("neither \"messages\" nor"),
+            std::string::npos)
+      << found[3];
+  const Outcome shown = run(chat({"--input", "-", "--show-prompt", "--jsonl"}), rows);
+  EXPECT_EQ(Json::parse(shown.out.substr(0, shown.out.find('\n')))["prompt"],
+            "<user>Hi\n<assistant>");
 }
 
 TEST_F(Chat, LineByLine) {
@@ -103,7 +134,7 @@ TEST_F(Chat, Commands) {
   // What was saved is read again.
   EXPECT_EQ(run(chat({"--messages", saved, "x", "--show-prompt"})).out,
             "<system>Be.\n<user>foo\nbar\n<assistant>" + messages[2]["content"].get<std::string>() +
-                "\n<user>x\n<assistant>");
+                "\n<user>x\n<assistant>\n");
   for (const char* wrong : {"/sav x\n", "/undo\n", "/drop\n", "/save\n", "/system\n"}) {
     const Outcome bad = run(chat({"-i"}), wrong);
     EXPECT_EQ(bad.exit_code, 5) << wrong;

@@ -8,7 +8,7 @@
 #include "llm/core/error.hpp"
 #include "shell/chat_session.hpp"
 #include "shell/console.hpp"
-#include "shell/exit_code.hpp"
+#include "shell/input.hpp"
 #include "shell/load.hpp"
 #include "shell/model_path.hpp"
 
@@ -85,28 +85,59 @@ std::vector<Message> messages_of(const ChatFlags& flags) {
   return messages;
 }
 
-void show(const ChatPrompts& prompts, const std::vector<Message>& messages, const CommandLine& line,
-          const Tokenizer* tokenizer) {
-  const std::string prompt = prompts.chat_template().render(messages, prompts.options());
-  Output out(line.output_path(), line.force());
-  out.write(prompt);
-  out.finish();
-  if (tokenizer == nullptr) return;
-  const auto ids = tokenizer->encode(prompt, {.add_special_tokens = false}).ids;
-  console().note(std::to_string(ids.size()) + " tokens");
+// What the files hold that the conversation is made of: a run that is resumed must find the same.
+std::string identity_of(const ChatFlags& flags) {
+  Digest digest;
+  for (const std::string* file :
+       {&flags.messages, &flags.tools, &flags.documents, &flags.template_file})
+    if (!file->empty()) digest.add(read_input(*file));
+  return std::to_string(digest.value());
 }
 
-int run_one_turn(GenerationJob job, ChatPrompts& prompts, const std::vector<Message>& messages) {
-  prompts.prompt(messages, "");  // what is wrong with them shows before the model is loaded
+// The conversation of a row of --input: its "messages", or one message, its "text".
+std::vector<Message> messages_of(const Row& row, const ChatFlags& flags) {
+  std::vector<Message> messages;
+  if (const auto list = row.fields.find("messages"); list != row.fields.end()) {
+    messages = parse_messages(dump(*list), row.place + ", \"messages\"");
+  } else if (std::optional<std::string> text = text_field(row, "text")) {
+    messages.push_back({"user", std::move(*text), {}});
+  } else {
+    throw Error(ErrorCode::invalid_input,
+                row.place + ": the row has neither \"messages\" nor \"text\"", row.place);
+  }
+  if (!flags.system.empty() && messages.front().role != "system")
+    messages.insert(messages.begin(), Message{"system", flags.system, {}});
+  return messages;
+}
+
+// The prompts themselves as results.
+int show(const RowJob& rows, const PromptMaker& prompt, const Tokenizer* tokenizer) {
+  const auto compute = [&](std::span<const Row> group) {
+    std::vector<RowResult> results;
+    for (const Row& row : group) {
+      const std::string text = prompt(row);
+      OrderedJson fields = {{"prompt", text}};
+      if (tokenizer != nullptr)
+        fields["prompt_tokens"] = tokenizer->encode(text, {.add_special_tokens = false}).ids.size();
+      results.emplace_back(std::move(fields));
+    }
+    return results;
+  };
+  const auto text = [](const Row&, const OrderedJson& result) {
+    if (const auto tokens = result.find("prompt_tokens"); tokens != result.end())
+      console().note(tokens->dump() + " tokens");
+    return result["prompt"].get<std::string>();
+  };
+  return run_rows(rows, {{"prompt", "prompt_tokens"}, compute, text});
+}
+
+int run_turns(GenerationJob job, ChatPrompts& prompts, const PromptMaker& prompt) {
+  // What is wrong with the only conversation shows before the model is loaded.
+  if (job.rows.single) prompt(*job.rows.single);
   job.task = [&prompts](const auto& path, const auto& config, const Tokenizer* tokenizer) {
     return prompts.open(path, config, tokenizer);
   };
-  bool taken = false;
-  return run_generation(job, [&]() -> std::optional<InputRow> {
-    if (std::exchange(taken, true)) return std::nullopt;
-    const std::string place = "the conversation";
-    return InputRow{"\"1\"", place, prompts.prompt(messages, place), {}};
-  });
+  return run_generation(job, prompt);
 }
 
 }  // namespace
@@ -115,9 +146,9 @@ int run_chat(const Arguments& arguments) {
   CommandLine line("chat",
                    "Answers messages through the model's own chat template.\n"
                    "Piped text is the message; with a message argument as well, it comes before "
-                   "it.");
+                   "it. Rows of --input have \"messages\" or \"text\".");
   ChatFlags flags;
-  GenerationFlags generation(line);
+  GenerationFlags generation(line, {.fields = {}, .argument = "", .plain = true});
   add_flags(line, flags);
   if (const auto done = line.parse(arguments)) return *done;
   flags.has_user = line.app().count("TEXT") + line.app().count("--user") > 0;
@@ -128,19 +159,30 @@ int run_chat(const Arguments& arguments) {
   ChatPrompts prompts(ChatTemplate::open(path, flags.template_file), options_of(flags),
                       forgets_turns(job.overflow));
   job.overflow = "error";
-  std::vector<Message> messages = messages_of(flags);
-  const bool nothing = messages.empty() || messages.back().role == "system";
-  if (flags.interactive || (nothing && stdin_is_terminal()))
-    return run_chat_session(std::move(job), std::move(prompts), std::move(messages));
-  if (nothing)
+  const bool batch = generation.rows().has_file();
+  if (batch && (flags.has_user || flags.interactive || !flags.messages.empty()))
     throw Error(ErrorCode::invalid_option,
-                "no message is given; usage: llm-generate chat -m MODEL \"Hello\" (or --user, a "
-                "pipe, --messages FILE.json, or --interactive to go on line by line)");
-  if (flags.show_prompt) {
-    show(prompts, messages, line, open_tokenizer(path).get());
-    return exit_ok;
+                "conversations come from one place: --input, or a message and --messages",
+                "--input");
+  std::vector<Message> messages;
+  if (!batch) {
+    messages = messages_of(flags);
+    const bool nothing = messages.empty() || messages.back().role == "system";
+    if (flags.interactive || (nothing && stdin_is_terminal()))
+      return run_chat_session(std::move(job), std::move(prompts), std::move(messages));
+    if (nothing)
+      throw Error(ErrorCode::invalid_option,
+                  "no message is given; usage: llm-generate chat -m MODEL \"Hello\" (or --user, a "
+                  "pipe, --messages FILE.json, --input FILE.jsonl, or --interactive to go on line "
+                  "by line)");
+    job.rows.single.emplace().place = "the conversation";
   }
-  return run_one_turn(std::move(job), prompts, messages);
+  if (!job.rows.output.empty()) job.rows.identity["conversation files"] = identity_of(flags);
+  const PromptMaker prompt = [&](const Row& row) {
+    return prompts.prompt(batch ? messages_of(row, flags) : messages, row.place);
+  };
+  if (flags.show_prompt) return show(job.rows, prompt, open_tokenizer(path).get());
+  return run_turns(std::move(job), prompts, prompt);
 }
 
 }  // namespace llm::shell

@@ -19,6 +19,8 @@ int run_detokenize(const Arguments& arguments);
 int run_info(const Arguments& arguments);
 int run_pack(const Arguments& arguments);
 int run_verify(const Arguments& arguments);
+int run_summarize(const Arguments& arguments);
+int run_translate(const Arguments& arguments);
 int run_version(const Arguments& arguments);
 
 struct Command {
@@ -31,6 +33,8 @@ inline constexpr Command commands[] = {
     {"generate", "complete or transform a prompt (the default command)", run_generate},
     {"chat", "talk with a model through its own chat template", run_chat},
     {"few-shot", "build prompts from a template and examples, and complete them", run_few_shot},
+    {"summarize", "shorten texts, with an encoder-decoder", run_summarize},
+    {"translate", "into another language, with an encoder-decoder", run_translate},
     {"tokenize", "text to token ids", run_tokenize},
     {"detokenize", "token ids to text", run_detokenize},
     {"info", "what a model is and what it needs", run_info},

@@ -9,11 +9,12 @@
 #include <optional>
 #include <utility>
 
-#include "core/json.hpp"
 #include "llm/tasks/chat.hpp"
 #include "shell/console.hpp"
 #include "shell/exit_code.hpp"
 #include "shell/explain.hpp"
+#include "shell/generation_row.hpp"
+#include "shell/input.hpp"
 #include "shell/load.hpp"
 #include "shell/opened_model.hpp"
 #include "shell/signals.hpp"
@@ -85,7 +86,7 @@ class Session {
         explainer_(opened_.tokenizer.get()),
         generator_(*opened_.model, opened_.tokenizer.get(), run_options()),
         chat_(generator_, prompts.chat_template(), opened_.config(), prompts.options()),
-        out_(job.output, job.force) {
+        out_(job.rows.output, job.rows.force) {
     chat_.messages() = std::move(messages);
   }
 
@@ -236,23 +237,34 @@ class Session {
   }
 
   GenerationResult write_reply() {
-    ResultWriter writer(out_,
-                        {.format = job_.format == Format::text ? Format::text : Format::jsonl},
-                        opened_.tokenizer.get());
     std::exception_ptr failure;
-    const bool stream = job_.format == Format::text && job_.stream.value_or(true);
+    bool streamed = false;
+    const bool text = job_.rows.format == Format::text;
+    const bool stream = text && job_.stream.value_or(true);
     GenerationResult result = chat_.reply([&](std::string_view piece) {
+      if (!stream) return true;
+      streamed = true;
       try {
-        if (stream) writer.stream(piece);
+        out_.write(piece);
+        out_.flush();
       } catch (...) {
         failure = std::current_exception();
       }
       return failure == nullptr;
     });
     if (failure) std::rethrow_exception(failure);
-    result.id = detail::Json(std::to_string(turn_)).dump();
-    writer.write(result);
+    if (text && !streamed) out_.write(result.text);
+    if (!text) write_fields(result);
+    out_.write("\n");
+    out_.flush();
     return result;
+  }
+
+  void write_fields(const GenerationResult& result) {
+    const GenerationLayout layout{.score = result.score.has_value(), .logprobs = job_.logprobs > 0};
+    OrderedJson row = {{"id", std::to_string(turn_)}};
+    row.update(to_fields(result, {}, layout, opened_.tokenizer.get()));
+    out_.write(dump(row));
   }
 
   void tell(const GenerationResult& result, std::chrono::duration<double> time) {
@@ -287,6 +299,9 @@ class Session {
 }  // namespace
 
 int run_chat_session(GenerationJob job, ChatPrompts prompts, std::vector<Message> messages) {
+  if (job.rows.format == Format::csv || job.rows.format == Format::tsv)
+    throw Error(ErrorCode::invalid_option,
+                "a conversation line by line is written as text or JSON lines", "--format");
   job.task = [&prompts](const auto& path, const auto& config, const Tokenizer* tokenizer) {
     return prompts.open(path, config, tokenizer);
   };

@@ -145,6 +145,8 @@ OpenedModel<S>::OpenedModel(const GenerationJob& job) : path(find_model(job.mode
   }
   task.config = configure(job, std::move(task.config), tokenizer.get());
   show_configuration(job, path, task.config, tokenizer.get());
+  if (!task.prefix.empty()) console().detail("prefix = " + quote(task.prefix));
+  if (!task.language.empty()) console().detail("language = " + task.language);
 }
 
 template struct OpenedModel<float>;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -29,6 +30,13 @@ struct TextTask {
   }
 };
 
+/// What the caller says about a task; what is not given is as the model's files say.
+struct TextTaskOptions {
+  std::optional<std::string> prefix = {};
+  /// Languages as the model names them: "en_XX" (mBART), "fra" (Marian), "en" or "English" (T5).
+  std::string source_language = {}, target_language = {};
+};
+
 /// How a model summarizes: with the prefix and the options that `task_specific_params` of its
 /// config.json names for "summarization", or else its general ones; a model that was trained on
 /// texts with spans left out (T5) has "summarize: " for a prefix where its files name none.
@@ -37,13 +45,7 @@ struct TextTask {
 /// Throws Error: unsupported when the model is no encoder-decoder, and as
 /// GenerationConfig::from_folder().
 TextTask summarization_task(const std::filesystem::path& path, const TransformerConfig& config,
-                            const Tokenizer* tokenizer);
-
-/// Languages as the model names them: "en_XX" (mBART), "fra" (Marian), "en" or "English" (T5).
-struct TranslationLanguages {
-  std::string source = {};  ///< empty: as the model's files say
-  std::string target = {};
-};
+                            const Tokenizer* tokenizer, const TextTaskOptions& options = {});
 
 /// How a model translates. What the languages do depends on what marks them: the tokenizer's codes
 /// (TextTask::language, forced_bos_token_id), or a prefix: that of "translation_XX_to_YY" in
@@ -51,6 +53,6 @@ struct TranslationLanguages {
 /// model's only pair is taken. Options and errors as above; invalid_option for languages that are
 /// missing or not known.
 TextTask translation_task(const std::filesystem::path& path, const TransformerConfig& config,
-                          const Tokenizer* tokenizer, const TranslationLanguages& languages);
+                          const Tokenizer* tokenizer, const TextTaskOptions& options = {});
 
 }  // namespace llm
