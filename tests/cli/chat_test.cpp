@@ -78,8 +78,7 @@ TEST_F(Chat, RowsOfConversations) {
                            "\n"
                            R"({"id":"d","other":1})"
                            "\n";
-  const Outcome result =
-      run(chat({"--input", "-", "--system", "Be.", "--jsonl", "--keep", "label"}), rows);
+  const Outcome result = run(chat({"--input", "-", "--system", "Be.", "--jsonl"}), rows);
   EXPECT_EQ(result.exit_code, 5) << result.err;
   std::istringstream lines(result.out);
   std::vector<Json> found;
@@ -87,7 +86,6 @@ TEST_F(Chat, RowsOfConversations) {
   ASSERT_EQ(found.size(), 4u);
   const std::string expected = generate("<system>Be.\n<user>Hi\n<assistant>");
   EXPECT_EQ(found[0]["text"].get<std::string>() + "\n", expected);
-  EXPECT_EQ(found[0]["label"], 7);
   EXPECT_EQ(found[2]["text"], found[0]["text"]);
   EXPECT_NE(found[1]["error"].get<std::string>().find("\"content\" is missing"), std::string::npos)
       << found[1];
