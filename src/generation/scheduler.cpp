@@ -93,7 +93,8 @@ void Scheduler<S>::admit() {
     waiting_.pop_front();
     Row<S>& row = *active_.back();
     row.task.started = std::chrono::steady_clock::now();
-    if ((generator_.options().share_prefix || kept_) && !limits_.is_encoder_decoder)
+    const RunOptions<S>& options = generator_.options();
+    if ((options.share_prefix || options.prefix || kept_) && !limits_.is_encoder_decoder)
       join_prefix(row);
     if (!row.state) fresh.push_back(&row);
   }
@@ -105,9 +106,15 @@ void Scheduler<S>::admit() {
 // one, this one becomes the leader that computes a longer prefix.
 template <typename S>
 void Scheduler<S>::join_prefix(Row<S>& row) {
-  const std::size_t known = common_prefix(prefix_.ids, shareable(row.task.prompt));
+  const auto shared = [&row](const KeptSequence<S>& kept) {
+    return kept.state ? common_prefix(kept.ids, shareable(row.task.prompt)) : 0;
+  };
+  const KeptSequence<S>* best = &prefix_;
+  if (const auto* given = generator_.options().prefix; given && shared(*given) > shared(*best))
+    best = given;
+  const std::size_t known = shared(*best);
   if (known > 0) {
-    row.state = prefix_.state->fork();
+    row.state = best->state->fork();
     row.state->truncate(static_cast<std::int64_t>(known));
     row.fed = known;
   }

@@ -104,8 +104,18 @@ FewShotTemplate FewShotTemplate::parse(std::string_view text, const std::string&
   result.where_ = where;
   result.header_ = string_of(json, "header", where);
   result.separator_ = string_of(json, "separator", where);
-  result.example_ = TextTemplate(string_of(json, "example", where), where + ", \"example\"");
-  result.query_ = TextTemplate(string_of(json, "query", where), where + ", \"query\"");
+  const std::string example = string_of(json, "example", where);
+  const std::string query = string_of(json, "query", where);
+  result.example_ = TextTemplate(example, where + ", \"example\"");
+  result.query_ = TextTemplate(query, where + ", \"query\"");
+  if (example.starts_with(query)) {
+    result.answer_ = TextTemplate(std::string_view(example).substr(query.size()), where);
+  } else if (example.empty()) {
+    const bool spaced = query.find_last_not_of(" \t\n") + 1 != query.size();
+    result.answer_ = TextTemplate(spaced ? "" : " ", where);
+  } else {
+    result.has_answer_ = false;
+  }
   result.stop_ = stop_of(json, where);
   auto& stop = result.stop_;
   if (!result.separator_.empty() &&
@@ -116,14 +126,23 @@ FewShotTemplate FewShotTemplate::parse(std::string_view text, const std::string&
 
 std::string FewShotTemplate::prompt(std::span<const FieldRow> examples,
                                     const FieldRow& query) const {
-  if (!examples.empty() && example_.empty())
-    throw Error(ErrorCode::invalid_input,
-                where_ + ": there are examples, but the template has no \"example\" to put them in",
-                where_);
   std::string text = header_;
-  for (const FieldRow& example : examples)
-    text += example_.fill(example.fields, example.where) + separator_;
+  for (const FieldRow& row : examples) text += example(row) + separator_;
   return text + query_.fill(query.fields, query.where);
+}
+
+std::string FewShotTemplate::example(const FieldRow& example) const {
+  if (example_.empty())
+    bad_template(where_, "there are examples, but the template has no \"example\" to put them in");
+  return example_.fill(example.fields, example.where);
+}
+
+const TextTemplate& FewShotTemplate::answer() const {
+  if (!has_answer_)
+    bad_template(where_,
+                 "\"example\" must begin with what \"query\" is, so that it shows where the answer "
+                 "stands");
+  return answer_;
 }
 
 }  // namespace llm

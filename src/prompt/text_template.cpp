@@ -119,4 +119,12 @@ std::vector<std::string> TextTemplate::field_names() const {
   return names;
 }
 
+std::string_view TextTemplate::leading_text() const {
+  return pieces_.empty() || pieces_.front().is_field ? std::string_view() : pieces_.front().text;
+}
+
+std::string_view TextTemplate::trailing_text() const {
+  return pieces_.empty() || pieces_.back().is_field ? std::string_view() : pieces_.back().text;
+}
+
 }  // namespace llm

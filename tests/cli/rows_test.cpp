@@ -165,6 +165,18 @@ TEST(Rows, UnclosedQuoteIsOneBadRow) {
   EXPECT_NE(rows[1]["error"].get<std::string>().find("line 3: the quoted cell"), std::string::npos);
 }
 
+TEST(Rows, IdsThatAreThereTwiceAreRefused) {
+  std::string input;
+  for (int i = 0; i < 1000; ++i)
+    input += "{\"id\":" + std::to_string(i % 997) + ",\"key\":" + std::to_string(i) +
+             ",\"text\":\"a\"}\n";
+  const Outcome twice = tokenize(input, {"--jsonl"});
+  EXPECT_EQ(twice.exit_code, 5);
+  EXPECT_EQ(twice.err, "llm-generate: 3 of 1000 rows failed\n");
+  EXPECT_NE(twice.out.find("line 998: the id 0 is that of line 1, too"), std::string::npos);
+  EXPECT_EQ(tokenize(input, {"--jsonl", "--id-field", "key"}).exit_code, 0);
+}
+
 TEST(Rows, ShardsShareThem) {
   std::string input;
   for (int i = 0; i < 10; ++i) input += "{\"text\":\"row " + std::to_string(i) + "\"}\n";

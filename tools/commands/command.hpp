@@ -14,6 +14,7 @@ using Arguments = std::vector<std::string>;  // what follows the command's name
 int run_chat(const Arguments& arguments);
 int run_generate(const Arguments& arguments);
 int run_few_shot(const Arguments& arguments);
+int run_score(const Arguments& arguments);
 int run_tokenize(const Arguments& arguments);
 int run_detokenize(const Arguments& arguments);
 int run_info(const Arguments& arguments);
@@ -33,6 +34,7 @@ inline constexpr Command commands[] = {
     {"generate", "complete or transform a prompt (the default command)", run_generate},
     {"chat", "talk with a model through its own chat template", run_chat},
     {"few-shot", "build prompts from a template and examples, and complete them", run_few_shot},
+    {"score", "log-probabilities of given completions; perplexity", run_score},
     {"summarize", "shorten texts, with an encoder-decoder", run_summarize},
     {"translate", "into another language, with an encoder-decoder", run_translate},
     {"tokenize", "text to token ids", run_tokenize},

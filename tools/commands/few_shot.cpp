@@ -1,120 +1,253 @@
-// llm-generate few-shot: a template, examples and queries make prompts, which are then completed.
-#include "llm/prompt/few_shot.hpp"
-
+// llm-generate few-shot: a template, examples and queries make prompts, which are then completed,
+// or whose labels are scored.
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <utility>
 
 #include "commands/generation_flags.hpp"
 #include "llm/core/error.hpp"
+#include "llm/prompt/few_shot_builder.hpp"
+#include "shell/console.hpp"
+#include "shell/few_shot_prompts.hpp"
 #include "shell/input.hpp"
+#include "shell/label_job.hpp"
 
 namespace llm::shell {
 namespace {
 
-std::vector<FieldRow> read_examples(const std::string& path, std::int64_t shots) {
-  if (path.empty()) {
-    if (shots > 0)
-      throw Error(ErrorCode::invalid_option, "--shots needs --examples to take them from",
-                  "--shots");
-    return {};
+struct FewShotFlags {
+  std::string template_path, examples_path, select = "first", labels_from, labels, query;
+  std::vector<std::int64_t> shots;
+  std::uint64_t select_seed = 0;
+  std::vector<std::string> settings;
+  bool has_query = false, calibrate = false, fit = false, chat = false, show_prompt = false;
+
+  bool scores_labels() const { return !labels.empty() || !labels_from.empty(); }
+};
+
+Error usage(const std::string& sentence, const std::string& flag) {
+  return Error(ErrorCode::invalid_option, sentence, flag);
+}
+
+CLI::Option* add_flags(CommandLine& line, FewShotFlags& flags) {
+  line.option("--template", flags.template_path, "The template file")->required();
+  line.option("--examples", flags.examples_path,
+              "The examples: .jsonl, .csv or .tsv with the fields of the template");
+  line.option("--shots", flags.shots,
+              "Examples in a prompt: N, or N,N,... for a prompt of each (default: all; 0: none)")
+      ->delimiter(',')
+      ->check(CLI::Range(0, 1 << 20));
+  line.option("--select", flags.select,
+              "Which examples: first, random, balanced (in turns one of each label), similar");
+  line.option("--select-seed", flags.select_seed, "Of --select random (default: 0)");
+  line.option("--labels-from", flags.labels_from,
+              "Score all values that this field has in the examples, instead of generating");
+  line.option("--labels", flags.labels, "Score these labels: a,b,c");
+  line.flag("--calibrate", flags.calibrate,
+            "Divide a label's probability by the one behind a query without content");
+  line.flag("--fit-shots", flags.fit, "Drop the first examples where a prompt is too long");
+  line.flag("--chat", flags.chat, "Make the prompt a conversation in the model's own form");
+  line.option("--set", flags.settings, "A further field of the query, NAME=VALUE (repeatable)")
+      ->allow_extra_args(false);
+  line.flag("--show-prompt", flags.show_prompt, "Write the prompts and their tokens, and stop");
+  return line.option("--query", flags.query, "The field of the only query");
+}
+
+// All examples of a file. Its digest goes into `identity`.
+std::vector<FieldRow> read_examples(const std::string& path, OrderedJson& identity) {
+  if (path.empty()) return {};
+  RowReader reader(path, {.format = input_format_of(path)});
+  std::vector<FieldRow> examples;
+  while (const std::optional<Row> row = reader.next()) {
+    if (row->error) throw Error(row->error->code, row->error->message, path);
+    examples.push_back(to_field_row(*row));
   }
-  std::vector<FieldRow> examples = parse_field_rows(read_input(path), path);
-  if (shots < 0) return examples;
-  if (static_cast<std::size_t>(shots) > examples.size())
-    throw Error(ErrorCode::invalid_option,
-                "--shots " + std::to_string(shots) + " is more than the " +
-                    std::to_string(examples.size()) + " examples of " + path,
-                "--shots");
-  examples.resize(static_cast<std::size_t>(shots));
+  if (examples.empty())
+    throw Error(ErrorCode::invalid_input, path + ": there are no examples in it", path);
+  identity["examples"] = reader.digest();
   return examples;
 }
 
-FieldRow to_field_row(const Row& row) {
-  FieldRow fields{{}, row.place};
-  for (const auto& [name, value] : row.fields.items())
-    if (auto text = text_field(row, name)) fields.fields[name] = std::move(*text);
-  return fields;
+std::vector<std::size_t> shots_of(const FewShotFlags& flags, std::size_t examples) {
+  if (flags.shots.empty()) return {examples};
+  std::vector<std::size_t> shots;
+  for (const std::int64_t count : flags.shots) {
+    const auto wanted = static_cast<std::size_t>(count);
+    if (wanted > 0 && flags.examples_path.empty())
+      throw usage("--shots needs --examples to take them from", "--shots");
+    if (wanted > examples)
+      throw usage("--shots " + std::to_string(count) + " is more than the " +
+                      std::to_string(examples) + " examples of " + flags.examples_path,
+                  "--shots");
+    if (std::find(shots.begin(), shots.end(), wanted) != shots.end())
+      throw usage("--shots has " + std::to_string(count) + " twice", "--shots");
+    shots.push_back(wanted);
+  }
+  return shots;
+}
+
+// The field of the examples that answers: as given, or the only one that queries do not have.
+std::string label_field(const FewShotFlags& flags, const FewShotTemplate& few) {
+  if (!flags.labels_from.empty()) return flags.labels_from;
+  if (!flags.scores_labels() && flags.select != "balanced") return {};
+  const std::vector<std::string> fields = few.answer().field_names();
+  return fields.size() == 1 ? fields[0] : std::string();
 }
 
 // --query TEXT is the value of the query's only field; --set NAME=VALUE gives others.
-Row query_row(const FewShotTemplate& few, const std::string& text,
-              const std::vector<std::string>& settings) {
+Row query_row(const FewShotTemplate& few, const FewShotFlags& flags) {
   Row row;
   row.place = "the fields given by --query and --set";
-  for (const std::string& setting : settings) {
+  for (const std::string& setting : flags.settings) {
     const auto equals = setting.find('=');
     if (equals == std::string::npos || equals == 0)
-      throw Error(ErrorCode::invalid_option, "--set " + quote(setting) + ": expected NAME=VALUE",
-                  "--set");
+      throw usage("--set " + quote(setting) + ": expected NAME=VALUE", "--set");
     row.fields[setting.substr(0, equals)] = setting.substr(equals + 1);
   }
   std::vector<std::string> open;
   for (const std::string& name : few.query().field_names())
     if (!row.fields.contains(name)) open.push_back(name);
   if (open.size() != 1)
-    throw Error(ErrorCode::invalid_option,
-                "--query fills the one field of the template's \"query\" that --set does not, but "
-                "there are " +
-                    std::to_string(open.size()),
-                "--query");
-  row.fields[open[0]] = text;
+    throw usage(
+        "--query fills the one field of the template's \"query\" that --set does not, but "
+        "there are " +
+            std::to_string(open.size()),
+        "--query");
+  row.fields[open[0]] = flags.query;
   return row;
 }
 
+FewShotPrompts open_prompts(const FewShotFlags& flags, const GenerationFlags& generation,
+                            OrderedJson& identity) {
+  const std::string text = read_input(flags.template_path);
+  identity["template"] = text;
+  FewShotTemplate few = FewShotTemplate::parse(text, flags.template_path);
+  std::vector<FieldRow> examples = read_examples(flags.examples_path, identity);
+  FewShotPrompts::Options options{.shots = shots_of(flags, examples.size()), .fit = flags.fit};
+  if (flags.chat) options.chat = ChatTemplate::open(generation.model().path());
+  FewShotOptions choice{.selection = selection_from_name(flags.select),
+                        .seed = flags.select_seed,
+                        .label_field = label_field(flags, few)};
+  return FewShotPrompts(FewShotBuilder(std::move(few), std::move(examples), std::move(choice)),
+                        std::move(options));
+}
+
+std::vector<std::string> labels_of(const FewShotFlags& flags, const FewShotBuilder& builder) {
+  std::vector<std::string> labels = builder.labels();
+  if (!flags.labels.empty()) labels = split_list(flags.labels);
+  check_labels(labels);
+  return labels;
+}
+
+// A space there is one the model would have written itself, as part of its first token.
+void warn_about_space(const FewShotPrompts& prompts) {
+  const std::string_view end = prompts.builder().few_shot_template().query().trailing_text();
+  if (!prompts.options().chat && (end.ends_with(' ') || end.ends_with('\t')))
+    console().warning(
+        "the template's \"query\" ends with a space; models write the space "
+        "themselves, as part of the next word, and do worse behind one");
+}
+
 // The prompts themselves as results.
-int show(const RowJob& rows, const PromptMaker& prompt) {
+int show(const RowJob& rows, FewShotPrompts& prompts, const PromptRoom& room) {
   const auto compute = [&](std::span<const Row> group) {
     std::vector<RowResult> results;
-    for (const Row& row : group) results.emplace_back(OrderedJson{{"prompt", prompt(row)}});
+    for (const Row& row : group) {
+      std::vector<OrderedJson> shown;
+      for (const FewShotPrompt& prompt : prompts.make(row, room)) {
+        OrderedJson& fields = shown.emplace_back(prompts.fields(prompt));
+        fields["prompt"] = prompt.text;
+        if (room.tokenizer == nullptr) continue;
+        fields["prompt_tokens"] = room.tokens(prompt.text);
+        if (rows.format == Format::text)
+          console().note(row.place + ": " + std::to_string(prompt.shots.size()) + " shots, " +
+                         fields["prompt_tokens"].dump() + " tokens");
+      }
+      results.emplace_back(std::move(shown));
+    }
     return results;
   };
   const auto text = [](const Row&, const OrderedJson& result) {
     return result["prompt"].get<std::string>();
   };
-  return run_rows(rows, {{"prompt"}, compute, text});
+  std::vector<std::string> columns = prompts.columns();
+  columns.insert(columns.end(), {"prompt", "prompt_tokens"});
+  return run_rows(rows, {.columns = std::move(columns),
+                         .compute = compute,
+                         .text = text,
+                         .several = prompts.options().shots.size() > 1});
+}
+
+int generate(GenerationJob job, FewShotPrompts& prompts) {
+  const auto& stop = prompts.builder().few_shot_template().stop();
+  job.stop.insert(job.stop.end(), stop.begin(), stop.end());
+  PromptPlan plan{.count = prompts.options().shots.size(),
+                  .columns = prompts.columns(),
+                  .shared = prompts.shared()};
+  plan.make = [&prompts](const Row& row, const PromptRoom& room) {
+    std::vector<RowPrompt> made;
+    for (FewShotPrompt& prompt : prompts.make(row, room))
+      made.push_back({std::move(prompt.text), prompts.fields(prompt)});
+    return made;
+  };
+  return run_generation(job, plan);
+}
+
+int score_labels(const FewShotFlags& flags, const GenerationFlags& generation, const RowJob& rows,
+                 FewShotPrompts& prompts) {
+  const ModelFlags& model = generation.model();
+  return run_labels({.model = model.path(),
+                     .load = model.load_options(),
+                     .f64 = model.precision().f64,
+                     .labels = labels_of(flags, prompts.builder()),
+                     .label_field = prompts.builder().options().label_field,
+                     .calibrate = flags.calibrate,
+                     .add_special_tokens = !flags.chat && generation.adds_special_tokens(),
+                     .rows = rows},
+                    prompts);
 }
 
 }  // namespace
 
 int run_few_shot(const Arguments& arguments) {
-  CommandLine line("few-shot",
-                   "Builds prompts from a template and examples, and completes them.\n"
-                   "The template is JSON: header, example, separator, query, stop; {{name}} stands "
-                   "for a field.");
-  GenerationFlags flags(line, {.fields = {}, .argument = "", .plain = true});
-  std::string template_path, examples_path, query;
-  std::vector<std::string> settings;
-  std::int64_t shots = -1;
-  bool show_prompt = false;
-  line.option("--template", template_path, "The template file")->required();
-  line.option("--examples", examples_path, "JSON lines with the fields of the examples");
-  line.option("--shots", shots, "Take the first N examples (default: all; 0: none)")
-      ->check(CLI::Range(0, 1 << 20));
-  CLI::Option* const query_option = line.option("--query", query, "The field of the only query");
-  line.option("--set", settings, "A further field of the query, NAME=VALUE (repeatable)")
-      ->allow_extra_args(false);
-  line.flag("--show-prompt", show_prompt, "Write the prompts and stop");
+  CommandLine line(
+      "few-shot",
+      "Builds prompts from a template and examples, and completes them or scores\n"
+      "labels. The template is JSON: header, example, separator, query, stop; {{name}} "
+      "stands for a field.");
+  GenerationFlags generation(line, {.fields = {}, .argument = "", .plain = true});
+  FewShotFlags flags;
+  const CLI::Option* const query = add_flags(line, flags);
   if (const auto done = line.parse(arguments)) return *done;
+  flags.has_query = query->count() > 0;
+  if (flags.has_query == generation.rows().has_file())
+    throw usage("give either --query TEXT or --input FILE.jsonl with the queries", "--query");
+  if (flags.calibrate && !flags.scores_labels())
+    throw usage("--calibrate is about labels: give --labels or --labels-from", "--calibrate");
 
-  if ((query_option->count() > 0) == flags.rows().has_file())
-    throw Error(ErrorCode::invalid_option,
-                "give either --query TEXT or --input FILE.jsonl with the queries");
-  const FewShotTemplate few = FewShotTemplate::parse(read_input(template_path), template_path);
-  const std::vector<FieldRow> examples = read_examples(examples_path, shots);
-  const PromptMaker prompt = [&](const Row& row) {
-    return few.prompt(examples, to_field_row(row));
+  OrderedJson identity;
+  FewShotPrompts prompts = open_prompts(flags, generation, identity);
+  warn_about_space(prompts);
+  const auto complete = [&](RowJob& rows) {
+    if (flags.has_query)
+      rows.single = query_row(prompts.builder().few_shot_template(), flags);
+    else if (!rows.identity.empty())
+      rows.identity.update(identity);
   };
-  std::optional<Row> single;
-  if (query_option->count() > 0) single = query_row(few, query, settings);
-  if (show_prompt) {
-    RowJob rows = flags.rows().job();
-    rows.single = single;
-    return show(rows, prompt);
+  if (flags.show_prompt || flags.scores_labels()) {
+    RowJob rows = generation.rows().job();
+    complete(rows);
+    if (!flags.show_prompt) return score_labels(flags, generation, rows, prompts);
+    const auto tokenizer =
+        line.has_model_name() ? open_tokenizer(generation.model().path()) : nullptr;
+    return show(rows, prompts,
+                {tokenizer.get(), std::nullopt, !flags.chat && generation.adds_special_tokens()});
   }
-  GenerationJob job = flags.job();
-  job.rows.single = single;
-  job.stop.insert(job.stop.end(), few.stop().begin(), few.stop().end());
-  return run_generation(job, prompt);
+  GenerationJob job = generation.job();
+  complete(job.rows);
+  if (flags.chat) job.add_special_tokens = false;  // the chat template writes them
+  return generate(std::move(job), prompts);
 }
 
 }  // namespace llm::shell

@@ -20,6 +20,8 @@ class GenerationFlags {
   // What the flags say; to be called after parsing. Throws Error (invalid_option, invalid_input).
   GenerationJob job() const;
   const RowFlags& rows() const { return rows_; }
+  const ModelFlags& model() const { return model_; }
+  bool adds_special_tokens() const { return !no_special_; }
 
  private:
   void add_run_flags();

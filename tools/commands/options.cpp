@@ -156,6 +156,21 @@ std::string CommandLine::model_name() const {
   return named;
 }
 
+bool CommandLine::has_model_name() const {
+  const char* const named = std::getenv("LLM_GENERATE_MODEL");
+  return !model_.empty() || (named != nullptr && *named != '\0');
+}
+
+std::vector<std::string> split_list(const std::string& list) {
+  std::vector<std::string> parts;
+  for (std::size_t begin = 0; begin <= list.size();) {
+    const std::size_t end = std::min(list.find(',', begin), list.size());
+    parts.push_back(list.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
 std::string unescape(const std::string& text, const std::string& flag) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {

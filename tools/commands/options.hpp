@@ -49,6 +49,7 @@ class CommandLine {
 
   // What was given, or LLM_GENERATE_MODEL. Throws Error (invalid_option) when there is neither.
   std::string model_name() const;
+  bool has_model_name() const;
   const std::string& model_source() const { return model_source_; }
   // Throws Error (file_not_found, invalid_option).
   std::vector<Adapter> adapters() const;
@@ -67,6 +68,9 @@ class CommandLine {
   mutable std::string model_source_ = "flag";
   bool force_ = false, quiet_ = false, verbose_ = false;
 };
+
+// "a,b" at its commas, spaces and all.
+std::vector<std::string> split_list(const std::string& list);
 
 // Backslash escapes (\n, \t, \r, \\) replaced. Throws Error (invalid_option) for others.
 std::string unescape(const std::string& text, const std::string& flag);

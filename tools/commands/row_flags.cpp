@@ -137,8 +137,15 @@ void RowFlags::add_format_flags() {
 }
 
 RowJob RowFlags::job() const {
-  RowJob job;
+  check_source();
+  RowJob job = job_without_rows();
   read_source(job);
+  if (!job.output.empty() && job.batch()) job.identity = identity();
+  return job;
+}
+
+RowJob RowFlags::job_without_rows() const {
+  RowJob job;
   job.strict = strict_;
   job.resume = resume_;
   job.batch_size = batch_size_;
@@ -151,15 +158,17 @@ RowJob RowFlags::job() const {
     throw usage("--keep needs a format with fields to be written in: --jsonl, --format csv ...",
                 "--keep");
   read_shard(job);
-  if (!job.output.empty() && job.batch()) job.identity = identity();
   return job;
 }
 
-void RowFlags::read_source(RowJob& job) const {
+void RowFlags::check_source() const {
   const int files = !file_.empty() + !lines_.empty() + !input_.empty();
   if (files > 1 || (files == 1 && has_argument()))
     throw usage("the " + noun_ + " comes from one place: an argument, -f, --lines or --input",
                 "--input");
+}
+
+void RowFlags::read_source(RowJob& job) const {
   job.reading.id_field = id_field_;
   job.reading.ids = shape_.ids;
   for (std::size_t i = 0; i < names_.size(); ++i)

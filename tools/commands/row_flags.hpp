@@ -45,14 +45,19 @@ class RowFlags {
   // Error (invalid_option, invalid_input). A command that reads further files which change its
   // results adds what tells them apart to RowJob::identity.
   RowJob job() const;
+  // The same about output alone, for a command that makes its only row itself (RowJob::single).
+  RowJob job_without_rows() const;
 
   // Whether rows come from --input or --lines.
   bool has_file() const { return !input_.empty() || !lines_.empty(); }
+  // Whether that, an argument or a file to read the only row from is given.
+  bool is_given() const { return has_file() || !file_.empty() || has_argument(); }
 
  private:
   void add_source_flags();
   void add_field_flags();
   void add_format_flags();
+  void check_source() const;
   void read_source(RowJob& job) const;
   bool has_argument() const;
   std::optional<std::string> fixed_value(const std::string& field) const;

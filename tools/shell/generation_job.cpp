@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "llm/generation/generator.hpp"
+#include "llm/generation/scorer.hpp"
 #include "shell/console.hpp"
 #include "shell/exit_code.hpp"
 #include "shell/explain.hpp"
@@ -52,104 +53,136 @@ struct Figures {
   }
 };
 
-// Brings what the generator gives, sample by sample, into results of rows.
+// A request's place in what is written: fields in front of its results, and its prompt.
+struct Expected {
+  OrderedJson fields;
+  std::string prompt;
+  bool last = true;  // of its row
+};
+
+// Brings what the generator gives, request by request and sample by sample, into results of rows.
 class Collector {
  public:
   Collector(RowRun& run, const GenerationLayout& layout, std::int64_t samples,
             const Tokenizer* tokenizer)
       : run_(run), layout_(layout), samples_(samples), tokenizer_(tokenizer) {}
 
-  // The next row handed to the generator, and its prompt.
-  void expect(std::string prompt) { prompts_.push_back(std::move(prompt)); }
+  // The next request handed to the generator; returns its name.
+  std::string expect(Expected expected) {
+    expected_.push_back(std::move(expected));
+    return std::to_string(requests_++);
+  }
 
   void add(const GenerationResult& result) {
-    if (!fields_.empty() && result.id != id_) finish_row();
+    if (begun_ && result.id != std::to_string(finished_)) finish_request();
+    begun_ = true;
     // What is cut short is done again when the run is resumed.
     if (result.finish_reason == FinishReason::interrupted && run_.resumable()) run_.stop();
-    id_ = result.id;
-    if (result.error) {
-      run_.write(*result.error);
-      prompts_.pop_front();
-      return;
+    const Expected& expected = expected_.front();
+    if (result.error && expected.last && results_.empty()) {
+      error_ = result.error;
+    } else {
+      OrderedJson fields = expected.fields;
+      fields.update(result.error ? to_fields(*result.error)
+                                 : to_fields(result, expected.prompt, layout_, tokenizer_));
+      results_.push_back(std::move(fields));
     }
-    fields_.push_back(to_fields(result, prompts_.front(), layout_, tokenizer_));
-    if (result.sample + 1 == samples_) finish_row();
+    if (result.error || result.sample + 1 == samples_) finish_request();
   }
 
   // After the last result.
   void finish() {
-    if (!fields_.empty()) finish_row();
+    if (begun_) finish_request();
   }
 
  private:
-  void finish_row() {
-    run_.write(std::exchange(fields_, {}));
-    prompts_.pop_front();
+  void finish_request() {
+    const bool last = expected_.front().last;
+    expected_.pop_front();
+    ++finished_;
+    begun_ = false;
+    if (!last) return;
+    if (error_) {
+      run_.write(*std::exchange(error_, std::nullopt));
+    } else {
+      run_.write(std::exchange(results_, {}));
+    }
   }
 
   RowRun& run_;
   GenerationLayout layout_;
   std::int64_t samples_;
   const Tokenizer* tokenizer_;
-  std::deque<std::string> prompts_;  // of rows not yet written
-  std::string id_;                   // of the row that fields_ are of
-  std::vector<OrderedJson> fields_;
+  std::deque<Expected> expected_;  // requests without all their results
+  std::uint64_t requests_ = 0, finished_ = 0;
+  bool begun_ = false;                // the first of expected_ has results
+  std::vector<OrderedJson> results_;  // of the row
+  std::optional<RowError> error_;     // in place of results
 };
 
 template <typename S>
 class Run {
  public:
-  Run(const GenerationJob& job, const PromptMaker& prompt)
+  Run(const GenerationJob& job, const PromptPlan& plan)
       : job_(job),
-        prompt_(prompt),
+        plan_(plan),
         start_(Clock::now()),
         opened_(job),
-        load_seconds_(seconds_since(start_)) {}
+        load_seconds_(seconds_since(start_)) {
+    read_shared();
+  }
 
   int execute() {
-    const bool several = opened_.config().num_return_sequences > 1;
-    const GenerationLayout layout{.sample = several,
+    const GenerationConfig& config = opened_.config();
+    const bool samples = config.num_return_sequences > 1;
+    const bool several = samples || plan_.count > 1;
+    const GenerationLayout layout{.first = plan_.columns,
+                                  .sample = samples,
                                   .prompt = job_.echo,
-                                  .score = opened_.config().num_beams > 1,
+                                  .score = config.num_beams > 1,
                                   .logprobs = job_.logprobs > 0};
     const TextForm text = [this](const Row&, const OrderedJson& fields) {
       return to_text(fields, opened_.tokenizer != nullptr);
     };
     RowRun run(job_.rows, layout.columns(), text, several);
-    GenerationConfig& config = opened_.task.config;
-    if (!config.seed) config.seed = run.seed();
-    const bool stream = job_.rows.format == Format::text && !job_.rows.batch() && !several &&
-                        opened_.tokenizer != nullptr && job_.stream.value_or(true);
-    Collector collector(run, layout, opened_.config().num_return_sequences,
-                        opened_.tokenizer.get());
-    Explainer<S> explainer(opened_.tokenizer.get());
-    const Generator<S> generator(*opened_.model, opened_.tokenizer.get(), run_options(explainer));
+    if (!config.seed) opened_.task.config.seed = run.seed();
+    streams_ = job_.rows.format == Format::text && !job_.rows.batch() && !several &&
+               opened_.tokenizer != nullptr && job_.stream.value_or(true);
+    Collector collector(run, layout, config.num_return_sequences, opened_.tokenizer.get());
     const Clock::time_point begin = Clock::now();
-    Figures figures;
-    std::exception_ptr write_failure;
-    generator.run(
-        [&]() -> std::optional<GenerationRequest> {
-          std::optional<Row> row = run.next();
-          if (!row) return std::nullopt;
-          GenerationRequest request = to_request(*row);
-          std::string shown = job_.echo ? prompt_of(request) : std::string();
-          if (stream) request.on_text = stream_to(run, shown, write_failure);
-          collector.expect(std::move(shown));
-          return request;
-        },
-        config,
-        [&](GenerationResult&& result) {
-          if (write_failure) std::rethrow_exception(write_failure);
-          figures.add(result);
-          collector.add(result);
-        });
-    collector.finish();
+    const Figures figures = generate(run, collector);
     const int code = run.finish();
-    figures.show(opened_.config(), load_seconds_, seconds_since(begin));
+    figures.show(config, load_seconds_, seconds_since(begin));
     return code == exit_ok && figures.time_limit ? exit_limit : code;
   }
 
  private:
+  // What all prompts begin with is computed here, for all of them.
+  void read_shared() {
+    const Tokenizer* const tokenizer = opened_.tokenizer.get();
+    if (plan_.shared.empty() || tokenizer == nullptr || opened_.model->is_encoder_decoder()) return;
+    std::vector<TokenId> ids =
+        tokenizer->encode(plan_.shared, {.add_special_tokens = job_.add_special_tokens}).ids;
+    const auto most = static_cast<std::size_t>(opened_.model->max_length().value_or(INT64_MAX));
+    ids.resize(std::min(ids.size(), most));
+    shared_ = Scorer<S>(*opened_.model).read(ids);
+  }
+
+  Figures generate(RowRun& run, Collector& collector) {
+    Figures figures;
+    std::exception_ptr write_failure;
+    Explainer<S> explainer(opened_.tokenizer.get());
+    const Generator<S> generator(*opened_.model, opened_.tokenizer.get(), run_options(explainer));
+    generator.run([&] { return next_request(run, collector, write_failure); }, opened_.config(),
+                  [&](GenerationResult&& result) {
+                    if (write_failure) std::rethrow_exception(write_failure);
+                    figures.add(result);
+                    collector.add(result);
+                  });
+    collector.finish();
+    return figures;
+  }
+
   RunOptions<S> run_options(Explainer<S>& explainer) const {
     RunOptions<S> options;
     options.batch_size = job_.rows.batch_size;
@@ -157,31 +190,64 @@ class Run {
     options.logprobs = job_.logprobs;
     options.interrupt = &interrupt_flag();
     options.observer = job_.explain ? &explainer : nullptr;
+    options.prefix = shared_.state ? &shared_ : nullptr;
     return options;
   }
 
-  GenerationRequest to_request(const Row& row) {
+  std::optional<GenerationRequest> next_request(RowRun& run, Collector& collector,
+                                                std::exception_ptr& write_failure) {
+    if (waiting_.empty()) {
+      const std::optional<Row> row = run.next();
+      if (!row) return std::nullopt;
+      make_requests(*row);
+    }
+    auto [request, fields] = std::move(waiting_.front());
+    waiting_.pop_front();
+    std::string prompt = job_.echo ? prompt_of(request) : std::string();
+    if (streams_) request.on_text = stream_to(run, prompt, write_failure);
+    request.id = collector.expect({std::move(fields), std::move(prompt), waiting_.empty()});
+    return std::move(request);
+  }
+
+  // The requests of a row; of one that cannot be done, one with its error.
+  void make_requests(const Row& row) {
     GenerationRequest request;
-    request.id = std::to_string(requests_++);
     request.row = opened_.config().do_sample ? row.stream() : row.number;
     request.add_special_tokens = job_.add_special_tokens;
     request.error = row.error;
-    if (request.error) return request;
     try {
-      if (!prompt_ && row.texts.empty()) {
+      if (!row.error && !plan_.make && row.texts.empty()) {
         request.ids = token_ids(row);
         request.error = refusal(request, request.ids.empty());
-      } else {
-        const std::string text = prompt_ ? prompt_(row) : row.texts[0];
-        const GenerationRequest asked = opened_.task.request(text);
-        request.text = asked.text;
-        request.language = asked.language;
-        request.error = refusal(request, text.empty());
+      } else if (!row.error) {
+        for (RowPrompt& prompt : prompts_of(row)) {
+          GenerationRequest one = request;
+          const GenerationRequest asked = opened_.task.request(prompt.text);
+          one.text = asked.text;
+          one.language = asked.language;
+          one.error = refusal(one, prompt.text.empty());
+          waiting_.emplace_back(std::move(one), std::move(prompt.fields));
+        }
+        return;
       }
     } catch (const Error& error) {
+      waiting_.clear();
       request.error = RowError{error.code(), error.what()};
     }
-    return request;
+    waiting_.emplace_back(std::move(request), OrderedJson::object());
+  }
+
+  std::vector<RowPrompt> prompts_of(const Row& row) const {
+    if (!plan_.make) return {RowPrompt{row.texts[0]}};
+    const GenerationConfig& config = opened_.config();
+    PromptRoom room{opened_.tokenizer.get(), std::nullopt, job_.add_special_tokens};
+    if (opened_.model->is_encoder_decoder()) {
+      room.most_tokens = opened_.model->max_source_length();
+    } else if (const auto most = opened_.model->max_length()) {
+      room.most_tokens =
+          *most - std::clamp<std::int64_t>(config.max_new_tokens.value_or(1), 1, *most);
+    }
+    return plan_.make(row, room);
   }
 
   std::string prompt_of(const GenerationRequest& request) const {
@@ -216,18 +282,34 @@ class Run {
   }
 
   const GenerationJob& job_;
-  const PromptMaker& prompt_;
+  const PromptPlan& plan_;
   Clock::time_point start_;
   OpenedModel<S> opened_;
   double load_seconds_ = 0;
-  std::uint64_t requests_ = 0;
+  KeptSequence<S> shared_;
+  bool streams_ = false;
+  std::deque<std::pair<GenerationRequest, OrderedJson>> waiting_;  // of the present row
 };
 
 }  // namespace
 
+std::int64_t PromptRoom::tokens(const std::string& text) const {
+  if (tokenizer == nullptr) return 0;
+  const auto encoding = tokenizer->encode(text, {.add_special_tokens = add_special_tokens});
+  return static_cast<std::int64_t>(encoding.ids.size());
+}
+
 int run_generation(const GenerationJob& job, const PromptMaker& prompt) {
+  PromptPlan plan;
+  plan.make = [&prompt](const Row& row, const PromptRoom&) {
+    return std::vector<RowPrompt>{RowPrompt{prompt(row)}};
+  };
+  return run_generation(job, plan);
+}
+
+int run_generation(const GenerationJob& job, const PromptPlan& plan) {
   return with_scalar(parse_precision(job.dtype),
-                     [&](auto scalar) { return Run<decltype(scalar)>(job, prompt).execute(); });
+                     [&](auto scalar) { return Run<decltype(scalar)>(job, plan).execute(); });
 }
 
 }  // namespace llm::shell

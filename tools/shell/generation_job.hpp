@@ -45,11 +45,40 @@ struct GenerationJob {
   RowJob rows;
 };
 
+// What a prompt may be, once the model is known.
+struct PromptRoom {
+  const Tokenizer* tokenizer = nullptr;     // may be null
+  std::optional<std::int64_t> most_tokens;  // of a prompt that leaves room for the answer
+  bool add_special_tokens = true;
+
+  // Tokens of the text; 0 without a tokenizer.
+  std::int64_t tokens(const std::string& text) const;
+  bool holds(const std::string& text) const { return !most_tokens || tokens(text) <= *most_tokens; }
+};
+
+// One of the prompts of a row, and fields that its results have in front.
+struct RowPrompt {
+  std::string text;
+  OrderedJson fields = OrderedJson::object();
+};
+
+// How rows become prompts.
+struct PromptPlan {
+  // All rows have as many prompts as `count`. Throws Error about the row. Empty: the row's text, or
+  // its ids, are the prompt.
+  std::function<std::vector<RowPrompt>(const Row& row, const PromptRoom& room)> make = {};
+  std::size_t count = 1;
+  std::vector<std::string> columns = {};  // the names of the prompts' fields
+  std::string shared = {};                // what many prompts begin with: a decoder reads it once
+};
+
+// Loads the model, generates for all rows, writes the results. Returns the exit code; throws Error
+// and ClosedPipe.
+int run_generation(const GenerationJob& job, const PromptPlan& plan = {});
+
 // The prompt of a row. Throws Error about the row.
 using PromptMaker = std::function<std::string(const Row& row)>;
-
-// Loads the model, generates for all rows, writes the results. Without `prompt` the row's text, or
-// its ids, are the prompt. Returns the exit code; throws Error and ClosedPipe.
-int run_generation(const GenerationJob& job, const PromptMaker& prompt = {});
+// The same with one prompt for each row.
+int run_generation(const GenerationJob& job, const PromptMaker& prompt);
 
 }  // namespace llm::shell

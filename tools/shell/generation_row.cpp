@@ -27,7 +27,7 @@ OrderedJson logprobs_json(const GenerationResult& result, const Tokenizer* token
 }  // namespace
 
 std::vector<std::string> GenerationLayout::columns() const {
-  std::vector<std::string> names;
+  std::vector<std::string> names = first;
   if (sample) names.emplace_back("sample");
   if (prompt) names.emplace_back("prompt");
   for (const char* name : {"text", "new_ids", "finish_reason", "stop", "prompt_tokens",

@@ -13,10 +13,11 @@ namespace llm::shell {
 
 // Which fields results have.
 struct GenerationLayout {
-  bool sample = false;    // rows say which sample they are
-  bool prompt = false;    // the prompt is written, too
-  bool score = false;     // of beams
-  bool logprobs = false;  // of every token
+  std::vector<std::string> first = {};  // fields of the prompt, in front
+  bool sample = false;                  // rows say which sample they are
+  bool prompt = false;                  // the prompt is written, too
+  bool score = false;                   // of beams
+  bool logprobs = false;                // of every token
 
   // The names of all fields.
   std::vector<std::string> columns() const;

@@ -11,6 +11,10 @@ std::string dump(const OrderedJson& json) {
   return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
+OrderedJson to_fields(const RowError& error) {
+  return {{"error", error.message}, {"error_code", to_string(error.code)}};
+}
+
 std::uint64_t Row::stream() const {
   if (!has_own_id) return number;
   Digest digest;

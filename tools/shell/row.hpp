@@ -47,7 +47,8 @@ std::vector<TokenId> token_ids(const Row& row);
 std::string field_suggestion(const std::string& name, const OrderedJson& fields);
 
 // What came of a row: result fields by name, in the order they are written; several objects when a
-// row has several results; or why there is none.
+// row has several results (some of which may have `error` in place of theirs); or why there is
+// none.
 struct RowResult {
   RowResult(OrderedJson fields) { results.push_back(std::move(fields)); }
   RowResult(std::vector<OrderedJson> several) : results(std::move(several)) {}
@@ -56,6 +57,9 @@ struct RowResult {
   std::vector<OrderedJson> results;
   std::optional<RowError> error;
 };
+
+// The fields "error" and "error_code".
+OrderedJson to_fields(const RowError& error);
 
 // A running hash (FNV-1a) that tells whether bytes are those of an earlier run.
 class Digest {

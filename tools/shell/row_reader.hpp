@@ -21,6 +21,24 @@ InputFormat input_format_from_name(const std::string& name);
 // By the file's extension; JSON lines when that says nothing.
 InputFormat input_format_of(const std::string& path);
 
+// Where ids stand, to find those that are there twice. Bounded: remembers the first million.
+class SeenIds {
+ public:
+  // The line where the id was before; nullopt when it is new.
+  std::optional<std::uint64_t> add(std::string_view id, std::uint64_t line);
+
+ private:
+  struct Slot {
+    std::uint64_t hash = 0;
+    std::uint64_t line = 0;  // 0: empty
+  };
+  Slot& find(std::uint64_t hash);
+  void grow();
+
+  std::vector<Slot> slots_;
+  std::size_t used_ = 0;
+};
+
 class RowReader {
  public:
   // A field that every row must have as text, or the text that stands in for it in all rows.
@@ -30,11 +48,11 @@ class RowReader {
   };
   struct Options {
     InputFormat format = InputFormat::jsonl;
-    std::string id_field;             // empty: "id" where there is one, or else the line's number
-    std::vector<Field> fields;        // Row::texts
-    bool ids = false;                 // "ids", a list of token ids, may stand in for `fields`
-    std::vector<std::string> needed;  // further fields that every row must have
-    std::string line_field = "text";  // what a row of lines has
+    std::string id_field = {};       // empty: "id" where there is one, or else the line's number
+    std::vector<Field> fields = {};  // Row::texts
+    bool ids = false;                // "ids", a list of token ids, may stand in for `fields`
+    std::vector<std::string> needed = {};  // further fields that every row must have
+    std::string line_field = "text";       // what a row of lines has
   };
 
   // "-" is standard input. Throws Error (invalid_input): the file cannot be read, has no header, or
@@ -63,7 +81,7 @@ class RowReader {
   Row parse(const std::string& record);
   void parse_json(const std::string& record, Row& row) const;
   void parse_cells(const std::string& record, Row& row) const;
-  void take_id(Row& row) const;
+  void take_id(Row& row);
   void take_texts(Row& row) const;
 
   Options options_;
@@ -72,6 +90,7 @@ class RowReader {
   std::uint64_t count_ = 0;
   std::uint64_t first_line_ = 0;  // of the present record
   Digest digest_;
+  SeenIds seen_;
 };
 
 }  // namespace llm::shell

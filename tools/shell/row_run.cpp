@@ -156,7 +156,11 @@ void RowRun::stream(std::string_view piece) {
 void RowRun::write(const RowResult& result) {
   if (stopped_) return;
   const Row& row = pending_.front().row;
-  if (result.error) fail(row, *result.error);
+  if (result.error) fail(row, result.error->code, result.error->message);
+  const auto failed = std::ranges::find_if(
+      result.results, [](const OrderedJson& fields) { return fields.contains("error"); });
+  if (failed != result.results.end())
+    fail(row, ErrorCode::invalid_input, (*failed)["error"].get<std::string>());
   const std::string bytes = writer_->bytes(row, result);
   put(std::string_view(bytes).substr(std::min(std::exchange(streamed_, 0), bytes.size())));
   ++done_.rows;
@@ -169,13 +173,13 @@ void RowRun::write(const RowResult& result) {
 }
 
 // Ends the run, or counts the row.
-void RowRun::fail(const Row& row, const RowError& error) {
-  if (!job_.batch()) throw Error(error.code, error.message);
+void RowRun::fail(const Row& row, ErrorCode code, const std::string& message) {
+  if (!job_.batch()) throw Error(code, message);
   const std::string sentence =
-      error.message.starts_with(row.place) ? error.message : row.place + ": " + error.message;
+      message.starts_with(row.place) ? message : row.place + ": " + message;
   if (job_.strict) {
     save(true);
-    throw Error(error.code, sentence, row.place);
+    throw Error(code, sentence, row.place);
   }
   if (job_.format == Format::text) console().error(sentence);
   ++done_.failed;

@@ -79,7 +79,7 @@ class RowRun {
   void skip_done_rows();
   std::optional<Row> read();
   void put(std::string_view bytes);
-  void fail(const Row& row, const RowError& error);
+  void fail(const Row& row, ErrorCode code, const std::string& message);
   void save(bool at_once);
   void show_progress(bool last);
 

@@ -117,7 +117,8 @@ std::string RowWriter::line(const OrderedJson& object) {
 std::string RowWriter::bytes(const Row& row, const RowResult& result) {
   if (layout_.format == Format::text) {
     std::string text;
-    for (const OrderedJson& fields : result.results) text += layout_.text(row, fields) + '\n';
+    for (const OrderedJson& fields : result.results)
+      text += (fields.contains("error") ? "" : layout_.text(row, fields)) + '\n';
     written_ += std::max<std::size_t>(result.results.size(), 1);
     return result.error ? "\n" : text;
   }
@@ -125,8 +126,7 @@ std::string RowWriter::bytes(const Row& row, const RowResult& result) {
   head["id"] = OrderedJson::parse(row.id);  // as JSON, so that numbers stay numbers
   add_kept(row, head);
   if (result.error) {
-    head["error"] = result.error->message;
-    head["error_code"] = to_string(result.error->code);
+    head.update(to_fields(*result.error));
     head["line"] = row.line;
     return line(head);
   }

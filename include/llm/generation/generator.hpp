@@ -92,12 +92,20 @@ struct GenerationResult {
   std::vector<TokenId> sequence;
 };
 
+/// What a model has read of a sequence, to go on from later.
+template <typename S>
+struct KeptSequence {
+  std::vector<TokenId> ids;                      ///< as many as state->length()
+  std::unique_ptr<SequenceState<S>> state = {};  ///< null: nothing is kept
+};
+
 /// How to run. Of these only `overflow`, `processors`, `stop_rules` and `interrupt` change results.
 template <typename S>
 struct RunOptions {
   std::int64_t batch_size = 8;       ///< rows in flight at once
   std::int64_t prefill_chunk = 256;  ///< prompt tokens fed per step, over all rows
   bool share_prefix = true;          ///< compute a prefix that neighbouring rows share only once
+  const KeptSequence<S>* prefix = nullptr;  ///< of a decoder: prompts that begin so go on from it
   Overflow overflow = Overflow::error;
   std::int32_t logprobs = 0;  ///< how many TokenLogprobs::top; 0: no logprobs; not for beams
   const std::atomic<bool>* interrupt = nullptr;  ///< checked at every step
@@ -110,13 +118,6 @@ struct RunOptions {
 using RequestSource = std::function<std::optional<GenerationRequest>()>;
 /// Where results go: in input order, the samples of a row one after the other.
 using ResultSink = std::function<void(GenerationResult&&)>;
-
-/// What a model has read of a sequence, to go on from later.
-template <typename S>
-struct KeptSequence {
-  std::vector<TokenId> ids;                      ///< as many as state->length()
-  std::unique_ptr<SequenceState<S>> state = {};  ///< null: nothing is kept
-};
 
 /// Generates from one model. Immutable: any number of threads may use one Generator at the same
 /// time (with an observer or own processors, as far as these allow it).

@@ -38,7 +38,17 @@ class FewShotTemplate {
   /// examples and no template for them.
   std::string prompt(std::span<const FieldRow> examples, const FieldRow& query) const;
 
+  /// One example as it stands in the prompt, without the separator. Throws Error as prompt().
+  std::string example(const FieldRow& example) const;
+
+  const std::string& header() const { return header_; }
+  const std::string& separator() const { return separator_; }
   const TextTemplate& query() const { return query_; }
+  /// What an example has behind the text of a query: where the answer stands, and what is before
+  /// it (`answer().leading_text()`, often a space). Without an "example" a space, unless the query
+  /// ends in white space. Throws Error (invalid_input) when "example" does not begin with what
+  /// "query" is.
+  const TextTemplate& answer() const;
   /// The separator and the `stop` strings: where an answer ends.
   const std::vector<std::string>& stop() const { return stop_; }
 
@@ -48,6 +58,8 @@ class FewShotTemplate {
   std::string separator_;
   TextTemplate example_;
   TextTemplate query_;
+  TextTemplate answer_;
+  bool has_answer_ = true;
   std::vector<std::string> stop_;
 };
 

@@ -30,6 +30,10 @@ class TextTemplate {
 
   /// The distinct names, in order of appearance.
   std::vector<std::string> field_names() const;
+  /// The text before the first placeholder.
+  std::string_view leading_text() const;
+  /// The text behind the last placeholder.
+  std::string_view trailing_text() const;
   bool empty() const { return pieces_.empty(); }
 
  private:

@@ -1,0 +1,92 @@
+/// \file
+/// Few-shot prompts for many queries: which examples each of them shows, as one text or as turns of
+/// a conversation. Stands before the line: rows of fields -> text -> Tokenizer.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "llm/prompt/chat_template.hpp"
+#include "llm/prompt/few_shot.hpp"
+
+namespace llm {
+
+/// Which examples a prompt shows. With all but `similar` they are the same for every query, and
+/// those of a prompt with fewer shots are the first of one with more.
+enum class Selection : std::uint8_t {
+  first,     ///< the first ones, in their order
+  random,    ///< drawn with a seed
+  balanced,  ///< in turns one of each label
+  similar,   ///< whose embeddings have the greatest cosine with the query's, the nearest one last
+};
+
+/// "first" and so on; Error (invalid_option) for other names.
+Selection selection_from_name(std::string_view name);
+
+struct FewShotOptions {
+  Selection selection = Selection::first;
+  std::uint64_t seed = 0;  ///< of `random`
+  std::string label_field =
+      {};  ///< of `balanced` and labels(): the field of an example that answers
+  /// For `similar`: a vector for each text, all of the same length.
+  std::function<std::vector<std::vector<float>>(std::span<const std::string> texts)> embed = {};
+};
+
+/// Immutable; any number of threads may use one builder (as far as `embed` allows it).
+class FewShotBuilder {
+ public:
+  /// Indices of examples, in the order in which a prompt shows them.
+  using Shots = std::vector<std::size_t>;
+
+  /// Throws Error: invalid_input when an example lacks a field of the template or the label, or
+  /// there is no template for examples; invalid_option for options that do not fit together.
+  FewShotBuilder(FewShotTemplate few, std::vector<FieldRow> examples, FewShotOptions options = {});
+
+  /// The examples for `query`; with Selection::similar never one that asks the same. Throws Error
+  /// (invalid_option) when there are too few.
+  Shots choose(std::size_t count, const FieldRow& query) const;
+
+  /// Throw Error (invalid_input) when the query lacks a field.
+  std::string prompt(const Shots& shots, const FieldRow& query) const;
+  /// The same for a chat template: the header as the system's message, each example's query and
+  /// answer as turns of user and assistant, then the query. White space at the ends is left out.
+  std::vector<Message> messages(const Shots& shots, const FieldRow& query) const;
+
+  /// The example that asks the same as `query`, if there is one.
+  std::optional<std::size_t> same_question(const FieldRow& query) const;
+  /// The distinct labels of the examples, in order of appearance.
+  std::vector<std::string> labels() const;
+
+  const FewShotTemplate& few_shot_template() const { return template_; }
+  const std::vector<FieldRow>& examples() const { return examples_; }
+  const FewShotOptions& options() const { return options_; }
+
+ private:
+  void check_labels() const;
+  void order_balanced();
+  void order_random();
+  void embed_examples();
+  std::optional<std::string> question(const FieldRow& row) const;
+  Shots most_similar(std::size_t count, const FieldRow& query) const;
+
+  FewShotTemplate template_;
+  std::vector<FieldRow> examples_;
+  FewShotOptions options_;
+  Shots order_;                                   // of selection; empty for `similar`
+  std::vector<std::string> texts_;                // of the examples, as prompts show them
+  std::map<std::string, std::size_t> questions_;  // filled query of an example -> the first
+  std::vector<std::vector<float>> embeddings_;    // of length 1
+};
+
+/// Throws Error (invalid_option) when a label is empty, there twice, or the beginning of another:
+/// the shorter one would always be at least as probable.
+void check_labels(std::span<const std::string> labels);
+
+}  // namespace llm
