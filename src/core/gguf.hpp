@@ -44,6 +44,8 @@ class GgufFile {
   const std::filesystem::path& path() const { return file_.path(); }
   const std::map<std::string, GgufValue, std::less<>>& metadata() const { return metadata_; }
   const std::vector<GgufTensor>& tensors() const { return tensors_; }
+  // The whole file as it is mapped.
+  std::span<const std::byte> bytes() const { return file_.bytes(); }
   // The same file without its tensors.
   std::vector<std::byte> without_tensors() const;
 

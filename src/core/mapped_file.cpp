@@ -6,7 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <string_view>
 #include <system_error>
@@ -37,7 +39,9 @@ class Descriptor {
   const bool cannot_open = reason == ENOENT || reason == ENOTDIR || reason == EACCES ||
                            reason == EPERM || reason == ELOOP || reason == ENAMETOOLONG;
   throw Error(
-      cannot_open ? ErrorCode::file_not_found : ErrorCode::io,
+      cannot_open        ? ErrorCode::file_not_found
+      : reason == ENOMEM ? ErrorCode::out_of_memory
+                         : ErrorCode::io,
       path.string() + ": cannot be " + what + ": " + std::generic_category().message(reason),
       path.string());
 }
@@ -77,6 +81,16 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 
 MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void release_pages(std::span<const std::byte> mapping, std::span<const std::byte> bytes) {
+  // Linux maps the surroundings of a page that is read, up to this many bytes: what lies before was
+  // read already, so it goes, too; what lies behind goes with the next bytes.
+  constexpr std::uintptr_t unit = 64 << 10;
+  const auto first = reinterpret_cast<std::uintptr_t>(mapping.data());
+  const auto begin = std::max(first, reinterpret_cast<std::uintptr_t>(bytes.data()) / unit * unit);
+  const auto end = reinterpret_cast<std::uintptr_t>(bytes.data() + bytes.size()) / unit * unit;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 void refuse_lfs_pointer(const MappedFile& file) {

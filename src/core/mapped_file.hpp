@@ -25,6 +25,10 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
+// Gives the memory of some bytes of a mapped file back to the system: what is read again later is
+// taken from the file's cache again. `mapping` is all of MappedFile::bytes().
+void release_pages(std::span<const std::byte> mapping, std::span<const std::byte> bytes);
+
 // Throws bad_format when the file is the text stub that Git LFS leaves in place of a large file.
 void refuse_lfs_pointer(const MappedFile& file);
 

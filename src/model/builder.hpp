@@ -17,11 +17,17 @@ namespace llm::detail {
 template <typename S>
 class Builder {
  public:
+  // `store`: the slots' tensors.
   // `packed`: where the parts are taken from instead of the slots' tensors, or null.
   // `writer`: is given every part in the order of building, or null.
-  Builder(ThreadPool& pool, WeightType type, bool fast, const PackedWeights* packed,
-          PackedWriter* writer)
-      : pool_(pool), type_(type), fast_(fast), packed_(packed), writer_(writer) {}
+  Builder(ThreadPool& pool, WeightType type, bool fast, std::shared_ptr<const WeightStore> store,
+          const PackedWeights* packed, PackedWriter* writer)
+      : pool_(pool),
+        type_(type),
+        fast_(fast),
+        store_(std::move(store)),
+        packed_(packed),
+        writer_(writer) {}
 
   LmHead<S> lm_head(const LinearSource& source, double scale) {
     if (source.empty()) return {};
@@ -227,10 +233,15 @@ class Builder {
     if (sharable) {
       if (const auto found = shared_.find(tensor); found != shared_.end()) return found->second;
     }
-    const bool panels = product && std::is_same_v<S, float>;
-    auto made = std::make_shared<Weight>(
-        packed_ ? packed_->matrix(next_part_++, source.rows(), source.cols())
-                : Weight(source, panels ? WeightLayout::panels : WeightLayout::rows, pool_, dtype));
+    const WeightLayout layout =
+        product && std::is_same_v<S, float> ? WeightLayout::panels : WeightLayout::rows;
+    const auto made = std::make_shared<Weight>([&]() -> Weight {
+      if (packed_) return packed_->matrix(next_part_++, source.rows(), source.cols());
+      if (sharable && can_stay(*tensor, layout, dtype)) {
+        return {{store_, tensor->bytes}, tensor->dtype, layout, tensor->rows(), tensor->cols()};
+      }
+      return {source, layout, pool_, dtype};
+    }());
     made->set_fast(fast_);
     if (writer_) writer_->add(made);
     parameters_ += made->rows() * made->cols();
@@ -243,6 +254,14 @@ class Builder {
     return made;
   }
 
+  // Rows can be read where the file is mapped: an embedding then takes the memory of the rows that
+  // are looked up.
+  static bool can_stay(const FileTensor& tensor, WeightLayout layout, std::optional<DType> dtype) {
+    return layout == WeightLayout::rows && dtype.value_or(tensor.dtype) == tensor.dtype &&
+           !tensor.mapping.empty() && tensor.shape.size() == 2 &&
+           (is_floating(tensor.dtype) || is_quantized(tensor.dtype));
+  }
+
   static bool identity(const std::vector<std::int64_t>& order) {
     for (std::size_t i = 0; i < order.size(); ++i) {
       if (order[i] != static_cast<std::int64_t>(i)) return false;
@@ -253,6 +272,7 @@ class Builder {
   ThreadPool& pool_;
   WeightType type_;
   bool fast_;
+  std::shared_ptr<const WeightStore> store_;
   const PackedWeights* packed_;
   PackedWriter* writer_;
   std::size_t next_part_ = 0;  // of packed_

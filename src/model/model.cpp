@@ -1,6 +1,7 @@
 #include "llm/model/model.hpp"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "llm/core/error.hpp"
@@ -120,7 +121,7 @@ std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
 template <typename S>
 std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
                                          const LoadOptions& options,
-                                         const std::filesystem::path* packed) {
+                                         const std::filesystem::path* packed) try {
   detail::Checkpoint checkpoint = detail::open_checkpoint(path, true, options.head);
   std::unique_ptr<Model> model(new Model);
   model->config_ = std::move(checkpoint.config);
@@ -136,8 +137,8 @@ std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
   binder.finish();
 
   detail::PackedWriter writer;
-  detail::Builder<S> builder(*model->pool_, options.weights, options.fast, checkpoint.packed.get(),
-                             packed ? &writer : nullptr);
+  detail::Builder<S> builder(*model->pool_, options.weights, options.fast, checkpoint.store,
+                             checkpoint.packed.get(), packed ? &writer : nullptr);
   builder.share_with_head(source.lm_head);
   builder.share_with_head(source.head.out);
   if (c.kind != ModelKind::decoder) model->encoder_ = builder.encoder(c.encoder, source.encoder);
@@ -150,6 +151,12 @@ std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
                   builder.dtypes(), binder.unused()};
   if (packed) writer.write(*packed, *checkpoint.store, std::string(to_string(c.head)));
   return model;
+} catch (const std::bad_alloc&) {
+  throw Error(ErrorCode::out_of_memory,
+              path.string() +
+                  ": there is not enough memory to load the model; free some, or keep its weights "
+                  "in fewer bits",
+              path.string());
 }
 
 void pack_weights(const std::filesystem::path& path, const std::filesystem::path& file,

@@ -1,9 +1,11 @@
 // Values -> the bytes of an element type, rounded: for weights that are kept in another type than
-// their file's.
+// their file's. The same bits on every machine.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "llm/core/dtype.hpp"
 
@@ -15,11 +17,29 @@ constexpr bool can_encode(DType dtype) {
          dtype == DType::q4_1;
 }
 
-// `count` values, a multiple of block_values(dtype). A block of a quantized type with a value that
-// is not finite becomes NaN.
-//   q8_0  scale max |x| / 127, rounded to fp16 before the codes are chosen
-//   q4_1  of some scales and minimums around (min, max), fitted by least squares, the pair with the
-//         smallest squared error
+// Blocks of 32 values of a quantized type as numbers, one after another.
+class EncodedBlocks {
+ public:
+  // `values`: whole blocks. A block with a value that is not finite becomes NaN.
+  //   q8_0  scale max |x| / 127, rounded to fp16 before the codes are chosen
+  //   q4_1  scale and minimum of a small squared error, rounded to fp16 before the codes are chosen
+  void encode(DType dtype, std::span<const float> values);
+
+  std::uint16_t scale(std::size_t block) const { return scale_bits_[block]; }      // fp16 bits
+  std::uint16_t minimum(std::size_t block) const { return minimum_bits_[block]; }  // q4_1 only
+  const std::int8_t* codes(std::size_t block) const { return codes_.data() + 32 * block; }
+
+ private:
+  void encode_q8_0(const float* values);
+  void encode_q4_1(const float* values);
+
+  std::int64_t count_ = 0;
+  std::vector<std::uint16_t> scale_bits_, minimum_bits_;
+  std::vector<float> scales_, minimums_;  // first as fitted, then what turns values into codes
+  std::vector<std::int8_t> codes_;
+};
+
+// `count` values, a multiple of block_values(dtype), in the form of a file.
 void encode_values(DType dtype, const float* values, std::int64_t count, std::byte* out);
 
 }  // namespace llm::detail

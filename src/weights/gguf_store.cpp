@@ -47,8 +47,8 @@ WeightFile open_gguf(std::shared_ptr<const GgufFile> gguf) {
   WeightFile file;
   file.path = gguf->path();
   for (const GgufTensor& tensor : gguf->tensors()) {
-    file.tensors.push_back(
-        {tensor.name, dtype_of(tensor, file.path.string()), tensor.shape, tensor.bytes});
+    file.tensors.push_back({tensor.name, dtype_of(tensor, file.path.string()), tensor.shape,
+                            tensor.bytes, gguf->bytes()});
   }
   file.mapping = std::move(gguf);
   return file;

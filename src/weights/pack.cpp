@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/float16.hpp"
+#include "core/mapped_file.hpp"
 #include "llm/core/error.hpp"
 #include "weights/encode.hpp"
 #include "weights/quant_block.hpp"
@@ -94,15 +95,45 @@ SourceRows::SourceRows(const MatrixSource& source) : source_(source) {
 }
 
 SourceRows::Row SourceRows::row(std::int64_t output) const {
-  const std::int64_t stacked =
-      source_.row_order.empty() ? output : source_.row_order[static_cast<std::size_t>(output)];
-  const auto end = std::upper_bound(part_end_.begin(), part_end_.end(), stacked);
-  const std::int64_t inside = stacked - (end == part_end_.begin() ? 0 : *(end - 1));
-  const MatrixSource::Part& part = source_.parts[static_cast<std::size_t>(end - part_end_.begin())];
+  std::int64_t inside = 0;
+  const MatrixSource::Part& part = part_of(output, inside);
   const std::byte* bytes = part.tensor->bytes.data();
   const std::int64_t block = block_bytes(dtype_);
   if (part.transposed) return {bytes + inside * block, part.tensor->cols() * block};
   return {bytes + inside * (cols_ / block_values(dtype_)) * block, block};
+}
+
+const MatrixSource::Part& SourceRows::part_of(std::int64_t output, std::int64_t& inside) const {
+  const std::int64_t stacked =
+      source_.row_order.empty() ? output : source_.row_order[static_cast<std::size_t>(output)];
+  const auto end = std::upper_bound(part_end_.begin(), part_end_.end(), stacked);
+  inside = stacked - (end == part_end_.begin() ? 0 : *(end - 1));
+  return source_.parts[static_cast<std::size_t>(end - part_end_.begin())];
+}
+
+void SourceRows::release(std::int64_t begin, std::int64_t end) const {
+  std::span<const std::byte> run, mapping;  // rows that follow one another in a file
+  for (std::int64_t output = begin; output < end; ++output) {
+    std::int64_t inside = 0;
+    const MatrixSource::Part& part = part_of(output, inside);
+    if (part.transposed || part.tensor->mapping.empty()) continue;
+    const auto bytes = static_cast<std::size_t>(cols_ / block_values(dtype_) * block_bytes(dtype_));
+    const auto row = part.tensor->bytes.subspan(static_cast<std::size_t>(inside) * bytes, bytes);
+    if (!run.empty() && row.data() == run.data() + run.size()) {
+      run = {run.data(), run.size() + bytes};
+      continue;
+    }
+    release_pages(mapping, run);
+    run = row;
+    mapping = part.tensor->mapping;
+  }
+  release_pages(mapping, run);
+}
+
+void SourceRows::release() const {
+  for (const MatrixSource::Part& part : source_.parts) {
+    if (!part.tensor->mapping.empty()) release_pages(part.tensor->mapping, part.tensor->bytes);
+  }
 }
 
 // ------------------------------------------------------------------ packing
@@ -141,11 +172,12 @@ void pack_plain(const PanelSource& source, std::byte* out) {
 
 void pack_quantized(const PanelSource& source, DType dtype, std::byte* out) {
   const std::int64_t panel_block = panel_bytes(dtype, block_values(dtype));
+  const PanelBlocks blocks(dtype);
   QuantBlock block;
   for (std::int64_t b = 0; b < source.cols / block_values(dtype); ++b) {
     for (std::int64_t j = 0; j < source.count; ++j) {
       decode_block(dtype, source.rows[j].first + b * block_bytes(dtype), block);
-      pack_block(dtype, block, j, out + b * panel_block);
+      blocks.pack(block, j, out + b * panel_block);
     }
   }
 }
@@ -167,13 +199,53 @@ void copy_row(const SourceRows& source, std::int64_t output, std::byte* out) {
   }
 }
 
+// An output's values; `copy` is memory for those that do not lie together.
+void read_row_values(const SourceRows& source, std::int64_t output, std::vector<std::byte>& copy,
+                     float* values) {
+  const SourceRows::Row row = source.row(output);
+  std::span<const std::byte> bytes{
+      row.first, static_cast<std::size_t>(row_bytes(source.dtype(), source.cols()))};
+  if (row.step != block_bytes(source.dtype())) {
+    copy.resize(bytes.size());
+    copy_row(source, output, copy.data());
+    bytes = copy;
+  }
+  read_values({{}, source.dtype(), {1, source.cols()}, bytes}, 0, source.cols(), values);
+}
+
 void convert_row(const SourceRows& source, DType dtype, std::int64_t output, std::byte* out) {
-  const std::int64_t cols = source.cols();
-  std::vector<std::byte> bytes(static_cast<std::size_t>(row_bytes(source.dtype(), cols)));
-  std::vector<float> values(static_cast<std::size_t>(cols));
-  copy_row(source, output, bytes.data());
-  read_values({{}, source.dtype(), {1, cols}, bytes}, 0, cols, values.data());
-  encode_values(dtype, values.data(), cols, out);
+  std::vector<std::byte> copy;
+  std::vector<float> values(static_cast<std::size_t>(source.cols()));
+  read_row_values(source, output, copy, values.data());
+  encode_values(dtype, values.data(), source.cols(), out);
+}
+
+// A panel of a quantized type from the values of the outputs [first, first + count), some rows at a
+// time: enough for the widest vectors, few enough to stay in cache.
+void encode_panel(const SourceRows& source, DType dtype, std::int64_t first, std::int64_t count,
+                  std::byte* out) {
+  constexpr std::int64_t values_at_once = 16384;
+  const std::int64_t cols = source.cols(), row_blocks = cols / block_values(dtype);
+  const std::int64_t rows = std::clamp<std::int64_t>(values_at_once / cols, 1, count);
+  const std::int64_t panel_block = panel_bytes(dtype, block_values(dtype));
+  const PanelBlocks places(dtype);
+  EncodedBlocks blocks;
+  std::vector<std::byte> copy;
+  std::vector<float> values(static_cast<std::size_t>(rows * cols));
+  for (std::int64_t begin = 0; begin < count; begin += rows) {
+    const std::int64_t n = std::min(rows, count - begin);
+    for (std::int64_t j = 0; j < n; ++j) {
+      read_row_values(source, first + begin + j, copy, values.data() + j * cols);
+    }
+    blocks.encode(dtype, std::span(values).first(static_cast<std::size_t>(n * cols)));
+    for (std::int64_t b = 0; b < row_blocks; ++b) {
+      for (std::int64_t j = 0; j < n; ++j) {
+        const auto i = static_cast<std::size_t>(j * row_blocks + b);
+        places.pack(blocks.scale(i), blocks.minimum(i), blocks.codes(i), begin + j,
+                    out + b * panel_block);
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -183,8 +255,12 @@ void pack_panel(const SourceRows& source, DType dtype, std::int64_t panel, std::
   const std::int64_t first = panel * panel_rows;
   rows.count = std::min(panel_rows, source.rows() - first);
   rows.cols = source.cols();
+  const bool converts = dtype != source.dtype();
+  if (converts && is_quantized(dtype)) {
+    return encode_panel(source, dtype, first, rows.count, out);
+  }
   std::vector<std::byte> converted;
-  if (dtype != source.dtype()) {
+  if (converts) {
     const std::int64_t bytes = row_bytes(dtype, rows.cols);
     converted.resize(static_cast<std::size_t>(rows.count * bytes));
     for (std::int64_t j = 0; j < rows.count; ++j) {
@@ -225,10 +301,11 @@ template <typename S>
 void read_quantized(const std::byte* panel, DType dtype, std::int64_t j, std::int64_t cols,
                     S* out) {
   const std::int64_t count = block_values(dtype), panel_block = panel_bytes(dtype, count);
+  const PanelBlocks blocks(dtype);
   QuantBlock block;
   float values[256];
   for (std::int64_t b = 0; b < cols / count; ++b) {
-    unpack_block(dtype, panel + b * panel_block, j, block);
+    blocks.unpack(panel + b * panel_block, j, block);
     block_values_of(dtype, block, values);
     std::copy(values, values + count, out + b * count);
   }

@@ -23,11 +23,20 @@ class SourceRows {
   };
   Row row(std::int64_t output) const;
 
+  /// Gives back the memory of mapped files that the outputs [begin, end) were read from: called
+  /// when they have been copied, so that a file is never in memory as a whole. Outputs that are
+  /// columns of their tensor go with all of them.
+  void release(std::int64_t begin, std::int64_t end) const;
+  void release() const;
+
   DType dtype() const { return dtype_; }
   std::int64_t rows() const { return rows_; }
   std::int64_t cols() const { return cols_; }
 
  private:
+  // The tensor an output lies in, and its number there.
+  const MatrixSource::Part& part_of(std::int64_t output, std::int64_t& inside) const;
+
   const MatrixSource& source_;
   std::vector<std::int64_t> part_end_;  // outputs up to and with each part
   DType dtype_ = DType::f32;

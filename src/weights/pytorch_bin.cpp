@@ -168,7 +168,9 @@ class TensorReader {
     const StorageId id = read_storage_id(*arguments[0], where_);
     const Layout layout{static_cast<std::uint64_t>(arguments[1]->integer),
                         sizes(*arguments[2], what), sizes(*arguments[3], what)};
-    return {std::string(name), id.dtype, layout.shape, view(id, layout, what)};
+    FileTensor tensor{std::string(name), id.dtype, layout.shape, view(id, layout, what)};
+    if (layout.contiguous()) tensor.mapping = backing_.file.bytes();
+    return tensor;
   }
 
   // A tuple of sizes or strides, also as torch.Size.

@@ -140,9 +140,8 @@ constexpr std::int64_t code_offset(std::int64_t c, std::int64_t j) {
   return (c * panel_rows + j) * 4;
 }
 
-void pack_codes(const QuantFormat& format, const std::int8_t* codes, std::int64_t j,
-                std::byte* out) {
-  if (!format.nibbles) {
+void pack_codes(bool nibbles, const std::int8_t* codes, std::int64_t j, std::byte* out) {
+  if (!nibbles) {
     for (std::int64_t c = 0; c < 8; ++c) std::memcpy(out + code_offset(c, j), codes + 4 * c, 4);
     return;
   }
@@ -155,9 +154,8 @@ void pack_codes(const QuantFormat& format, const std::int8_t* codes, std::int64_
   }
 }
 
-void unpack_codes(const QuantFormat& format, const std::byte* in, std::int64_t j,
-                  std::int8_t* codes) {
-  if (!format.nibbles) {
+void unpack_codes(bool nibbles, const std::byte* in, std::int64_t j, std::int8_t* codes) {
+  if (!nibbles) {
     for (std::int64_t c = 0; c < 8; ++c) std::memcpy(codes + 4 * c, in + code_offset(c, j), 4);
     return;
   }
@@ -169,23 +167,6 @@ void unpack_codes(const QuantFormat& format, const std::byte* in, std::int64_t j
     std::memcpy(codes + 8 * c + 4, &high, 4);
   }
 }
-
-// Where the parts of a panel's block lie.
-struct Places {
-  explicit Places(const QuantFormat& format)
-      : heads(format.nested ? 0 : format.code_bytes()),
-        codes(format.nested ? format.head_bytes() : 0),
-        step(format.code_bytes() + format.group_bytes()),
-        factors(codes + format.code_bytes()),
-        groups(32 / format.group),
-        runs(format.nested ? 8 : 1) {}
-  std::int64_t heads;    // of scales, then minimums
-  std::int64_t codes;    // of the first 32 columns
-  std::int64_t step;     // from there to those of the next 32
-  std::int64_t factors;  // of the first 32 columns: [groups][64], then those of the minimums
-  std::int64_t groups;
-  std::int64_t runs;  // of 32 columns
-};
 
 }  // namespace
 
@@ -240,35 +221,50 @@ void block_values_of(DType dtype, const QuantBlock& block, float* out) {
   }
 }
 
-void pack_block(DType dtype, const QuantBlock& block, std::int64_t j, std::byte* out) {
+PanelBlocks::PanelBlocks(DType dtype) {
   const QuantFormat format = quant_format(dtype);
-  const Places at(format);
-  std::memcpy(out + at.heads + 2 * j, &block.scale, 2);
-  if (format.minimum) std::memcpy(out + at.heads + 2 * (panel_rows + j), &block.minimum, 2);
-  for (std::int64_t run = 0; run < at.runs; ++run) {
-    pack_codes(format, block.codes + 32 * run, j, out + at.codes + run * at.step);
-    std::byte* factors = out + at.factors + run * at.step + j;
-    for (std::int64_t g = 0; format.nested && g < at.groups; ++g) {
-      factors[g * panel_rows] = std::byte(block.scale_factors[run * at.groups + g]);
-      if (!format.minimum) continue;
-      factors[(at.groups + g) * panel_rows] = std::byte(block.minimum_factors[run * at.groups + g]);
+  nibbles_ = format.nibbles;
+  minimum_ = format.minimum;
+  nested_ = format.nested;
+  heads_ = nested_ ? 0 : format.code_bytes();
+  codes_ = nested_ ? format.head_bytes() : 0;
+  step_ = format.code_bytes() + format.group_bytes();
+  factors_ = codes_ + format.code_bytes();
+  groups_ = 32 / format.group;
+  runs_ = nested_ ? 8 : 1;
+}
+
+void PanelBlocks::pack(std::uint16_t scale, std::uint16_t minimum, const std::int8_t* codes,
+                       std::int64_t j, std::byte* out) const {
+  std::memcpy(out + heads_ + 2 * j, &scale, 2);
+  if (minimum_) std::memcpy(out + heads_ + 2 * (panel_rows + j), &minimum, 2);
+  pack_codes(nibbles_, codes, j, out + codes_);
+}
+
+void PanelBlocks::pack(const QuantBlock& block, std::int64_t j, std::byte* out) const {
+  pack(block.scale, block.minimum, block.codes, j, out);
+  for (std::int64_t run = 0; nested_ && run < runs_; ++run) {
+    pack_codes(nibbles_, block.codes + 32 * run, j, out + codes_ + run * step_);
+    std::byte* factors = out + factors_ + run * step_ + j;
+    for (std::int64_t g = 0; g < groups_; ++g) {
+      factors[g * panel_rows] = std::byte(block.scale_factors[run * groups_ + g]);
+      if (!minimum_) continue;
+      factors[(groups_ + g) * panel_rows] = std::byte(block.minimum_factors[run * groups_ + g]);
     }
   }
 }
 
-void unpack_block(DType dtype, const std::byte* in, std::int64_t j, QuantBlock& block) {
-  const QuantFormat format = quant_format(dtype);
-  const Places at(format);
-  std::memcpy(&block.scale, in + at.heads + 2 * j, 2);
-  if (format.minimum) std::memcpy(&block.minimum, in + at.heads + 2 * (panel_rows + j), 2);
-  for (std::int64_t run = 0; run < at.runs; ++run) {
-    unpack_codes(format, in + at.codes + run * at.step, j, block.codes + 32 * run);
-    const std::byte* factors = in + at.factors + run * at.step + j;
-    for (std::int64_t g = 0; format.nested && g < at.groups; ++g) {
-      std::memcpy(&block.scale_factors[run * at.groups + g], factors + g * panel_rows, 1);
-      if (!format.minimum) continue;
-      std::memcpy(&block.minimum_factors[run * at.groups + g],
-                  factors + (at.groups + g) * panel_rows, 1);
+void PanelBlocks::unpack(const std::byte* in, std::int64_t j, QuantBlock& block) const {
+  std::memcpy(&block.scale, in + heads_ + 2 * j, 2);
+  if (minimum_) std::memcpy(&block.minimum, in + heads_ + 2 * (panel_rows + j), 2);
+  for (std::int64_t run = 0; run < runs_; ++run) {
+    unpack_codes(nibbles_, in + codes_ + run * step_, j, block.codes + 32 * run);
+    const std::byte* factors = in + factors_ + run * step_ + j;
+    for (std::int64_t g = 0; nested_ && g < groups_; ++g) {
+      std::memcpy(&block.scale_factors[run * groups_ + g], factors + g * panel_rows, 1);
+      if (!minimum_) continue;
+      std::memcpy(&block.minimum_factors[run * groups_ + g], factors + (groups_ + g) * panel_rows,
+                  1);
     }
   }
 }

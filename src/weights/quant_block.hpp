@@ -27,8 +27,26 @@ void decode_block(DType dtype, const std::byte* in, QuantBlock& block);
 // out[i] = value i, in float32 with one rounding per operation: what the file defines.
 void block_values_of(DType dtype, const QuantBlock& block, float* out);
 
-// Output j of a panel's block (QuantFormat::block_bytes() or, not nested, 32 columns).
-void pack_block(DType dtype, const QuantBlock& block, std::int64_t j, std::byte* panel_block);
-void unpack_block(DType dtype, const std::byte* panel_block, std::int64_t j, QuantBlock& block);
+// How a type's blocks lie in a panel, worked out once for many of them.
+class PanelBlocks {
+ public:
+  explicit PanelBlocks(DType dtype);
+
+  // Output j of a panel's block (QuantFormat::block_bytes(); not nested: 32 columns).
+  void pack(const QuantBlock& block, std::int64_t j, std::byte* panel_block) const;
+  // The same for 32 codes with a scale and a minimum of their own (not nested).
+  void pack(std::uint16_t scale, std::uint16_t minimum, const std::int8_t* codes, std::int64_t j,
+            std::byte* panel_block) const;
+  void unpack(const std::byte* panel_block, std::int64_t j, QuantBlock& block) const;
+
+ private:
+  bool nibbles_, minimum_, nested_;  // as in QuantFormat
+  std::int64_t heads_;               // of scales, then minimums
+  std::int64_t codes_;               // of the first 32 columns
+  std::int64_t step_;                // from there to those of the next 32
+  std::int64_t factors_;  // of the first 32 columns: [groups][64], then those of the minimums
+  std::int64_t groups_;
+  std::int64_t runs_;  // of 32 columns
+};
 
 }  // namespace llm::detail

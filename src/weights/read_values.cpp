@@ -72,9 +72,9 @@ void read_values(const FileTensor& tensor, std::int64_t first, std::int64_t coun
     case DType::f32:
       return widen<float>(in, count, out, [](float x) { return x; });
     case DType::f16:
-      return widen<std::uint16_t>(in, count, out, detail::f16_to_float);
+      return widen<std::uint16_t>(in, count, out, [](auto x) { return detail::f16_to_float(x); });
     case DType::bf16:
-      return widen<std::uint16_t>(in, count, out, detail::bf16_to_float);
+      return widen<std::uint16_t>(in, count, out, [](auto x) { return detail::bf16_to_float(x); });
     case DType::i64:
     case DType::i32:
     case DType::i16:

@@ -33,6 +33,7 @@ struct Source {
   std::string path;
   std::string_view header;
   std::span<const std::byte> data;
+  std::span<const std::byte> file;
 
   [[noreturn]] void fail(const std::string& what, ErrorCode code = ErrorCode::bad_format) const {
     throw Error(code, path + ": " + what, path);
@@ -40,7 +41,7 @@ struct Source {
 };
 
 Source split(const MappedFile& file) {
-  Source source{file.path().string(), {}, {}};
+  Source source{file.path().string(), {}, {}, file.bytes()};
   const auto bytes = file.bytes();
   if (bytes.size() < 8) {
     source.fail("is " + std::to_string(bytes.size()) +
@@ -123,6 +124,7 @@ Entry read_entry(const Source& source, const std::string& name, const Json& info
                 (size ? "need " + std::to_string(*size) : std::string("are too large to be true")));
   }
   entry.tensor.bytes = source.data.subspan(entry.begin, entry.end - entry.begin);
+  entry.tensor.mapping = source.file;
   return entry;
 }
 

@@ -1,6 +1,7 @@
 // A matrix is copied out of its file once, into the order its products read it in.
 #include "llm/weights/weight.hpp"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -28,6 +29,8 @@ std::int64_t MatrixSource::cols() const {
 
 namespace {
 
+constexpr std::int64_t values_between_releases = 1 << 20;
+
 void check_conversion(const detail::SourceRows& rows, DType dtype) {
   if (dtype == rows.dtype()) return;
   if (detail::can_encode(dtype) && rows.cols() % block_values(dtype) == 0) return;
@@ -52,13 +55,19 @@ Weight::Weight(const MatrixSource& source, WeightLayout layout, ThreadPool& pool
                                          : cols_ / block_values(dtype_) * block_bytes(dtype_);
   const auto buffer = std::make_shared<Buffer>(static_cast<std::size_t>(items * item_bytes));
   memory_ = {buffer, {buffer->data(), buffer->size()}};
+  const std::int64_t item_rows = panels ? detail::panel_rows : 1;
   pool.run([&](const Worker& worker) {
     const Range share = worker.share(items);
+    std::int64_t kept = share.begin;  // from here on the file's pages have not been given back
     for (std::int64_t i = share.begin; i < share.end; ++i) {
       std::byte* out = buffer->data() + i * item_bytes;
       panels ? detail::pack_panel(rows, dtype_, i, out) : detail::pack_row(rows, dtype_, i, out);
+      if ((i + 1 - kept) * item_rows * cols_ < values_between_releases) continue;
+      rows.release(kept * item_rows, std::min((i + 1) * item_rows, rows_));
+      kept = i + 1;
     }
   });
+  rows.release();
   if (!panels) file_rows_ = {source.parts[0].tensor->name, dtype_, {rows_, cols_}, memory_.bytes};
 }
 

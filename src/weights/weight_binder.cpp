@@ -1,8 +1,10 @@
 #include "llm/weights/weight_binder.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
+#include "core/mapped_file.hpp"
 #include "llm/core/error.hpp"
 
 namespace llm {
@@ -14,6 +16,23 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
     text += (i ? ", " : "") + std::to_string(shape[i]);
   }
   return text + "]";
+}
+
+// Whether two tensors hold the same; files that are mapped do not stay in memory for it.
+bool equal_bytes(const FileTensor& a, const FileTensor& b) {
+  if (a.bytes.size() != b.bytes.size()) return false;
+  if (a.bytes.data() == b.bytes.data()) return true;
+  constexpr std::size_t step = std::size_t{4} << 20;
+  for (std::size_t at = 0; at < a.bytes.size(); at += step) {
+    const std::size_t n = std::min(step, a.bytes.size() - at);
+    if (std::memcmp(a.bytes.data() + at, b.bytes.data() + at, n) != 0) return false;
+    for (const FileTensor* const tensor : {&a, &b}) {
+      if (!tensor->mapping.empty()) {
+        detail::release_pages(tensor->mapping, tensor->bytes.subspan(at, n));
+      }
+    }
+  }
+  return true;
 }
 
 }  // namespace
@@ -154,8 +173,7 @@ LinearSource WeightBinder::lm_head(std::string_view name, const FileTensor* toke
   const std::string own = std::string(name) + ".weight";
   if (tokens && has(own)) {
     const FileTensor* head = matrix(own, tokens->shape.front(), tokens->shape.back());
-    const bool equal =
-        head && head->dtype == tokens->dtype && std::ranges::equal(head->bytes, tokens->bytes);
+    const bool equal = head && head->dtype == tokens->dtype && equal_bytes(*head, *tokens);
     if (head && !(tied && equal)) part.weight = head;
   }
   part.bias = bias_vector(name, part.outputs, bias);

@@ -5,6 +5,8 @@
 #include "core/json.hpp"
 #include "llm/core/error.hpp"
 #include "shell/exit_code.hpp"
+#include "shell/input.hpp"
+#include "shell/load.hpp"
 #include "shell/model_path.hpp"
 
 namespace llm::shell {
@@ -76,34 +78,118 @@ void write_text(Output& out, const VerifyReport& report) {
   out.write(line);
 }
 
+OrderedJson to_json(const TextQuality& quality, const TextQualityOptions& options,
+                    const std::string& dtype) {
+  return {{"dtype", dtype},
+          {"fast", options.fast},
+          {"exact", options.float64 ? "f64" : "f32"},
+          {"tokens", quality.tokens},
+          {"predictions", quality.predictions},
+          {"mean_kl", quality.mean_kl},
+          {"max_kl", quality.max_kl},
+          {"max_kl_token", quality.max_kl_token},
+          {"top1_agreement", quality.top1_agreement},
+          {"perplexity", quality.perplexity},
+          {"exact_perplexity", quality.exact_perplexity}};
+}
+
+void write_text(Output& out, const TextQuality& quality) {
+  char line[256];
+  std::snprintf(line, sizeof line, "%lld tokens predicted of %lld\n",
+                static_cast<long long>(quality.predictions),
+                static_cast<long long>(quality.tokens));
+  out.write(line);
+  std::snprintf(line, sizeof line, "top token equal: %.2f %%\n", 100 * quality.top1_agreement);
+  out.write(line);
+  std::snprintf(line, sizeof line, "divergence: mean %.3g, largest %.3g before token %lld\n",
+                quality.mean_kl, quality.max_kl, static_cast<long long>(quality.max_kl_token));
+  out.write(line);
+  std::snprintf(line, sizeof line, "perplexity: %.4f, exact %.4f (%+.2f %%)\n", quality.perplexity,
+                quality.exact_perplexity,
+                100 * (quality.perplexity / quality.exact_perplexity - 1));
+  out.write(line);
+}
+
+// What the command line says.
+struct Settings {
+  VerifyOptions taps;
+  TextQualityOptions quality;
+  std::string dtype, text, against, exact = "f32";
+  bool json = false;
+};
+
+void add_options(CommandLine& line, Settings& s, std::string& reference, std::string& dump) {
+  line.option("--reference", reference, "The reference file (default: in the model's folder)");
+  line.option("--dump", dump, "Write what was computed to this safetensors file");
+  line.option("--dtype", s.dtype,
+              "Precision of computing: f64 (default) or f32; with --text how the weights are kept: "
+              "auto (default), f32, bf16, int8, int4");
+  line.option("--text", s.text, "Instead: compare distributions over this text (- is stdin)");
+  line.flag("--fast", s.quality.fast,
+            "Round activations beside quantized weights to 8 bits, not 16");
+  line.option("--against", s.against, "The model to compute exactly (default: the same)");
+  line.option("--exact", s.exact, "Precision of the exact computation: f32 (default) or f64")
+      ->check(CLI::IsMember({"f32", "f64"}));
+  line.option("--window", s.quality.window, "Tokens that are read together (default: 512)");
+  line.option("--stride", s.quality.stride,
+              "How far on the next window begins (default: a whole window)");
+  line.option("--max-tokens", s.quality.max_tokens, "Tokens of the text (default: all)");
+  line.option("-t,--threads", s.taps.threads, "Threads (default: one per core)")
+      ->check(CLI::Range(0, 4096));
+  line.flag("--json", s.json, "Write one JSON object");
+}
+
+int compare_text(const CommandLine& line, Settings& s) {
+  const std::string dtype = s.dtype.empty() ? "auto" : s.dtype;
+  const Precision precision = parse_precision(dtype);
+  if (precision.f64) {
+    throw Error(ErrorCode::invalid_option, "--dtype f64 is not for --text; there is --exact f64",
+                "--dtype");
+  }
+  s.quality.weights = precision.weights;
+  s.quality.threads = s.taps.threads;
+  s.quality.adapters = line.adapters();
+  s.quality.float64 = s.exact == "f64";
+  if (!s.against.empty()) s.quality.against = find_model(s.against);
+  const TextQuality quality =
+      verify_text(find_model(line.model_name()), read_input(s.text), s.quality);
+  Output out(line.output_path(), line.force());
+  if (s.json) {
+    out.write(to_json(quality, s.quality, dtype).dump() + '\n');
+  } else {
+    write_text(out, quality);
+  }
+  out.finish();
+  return exit_ok;
+}
+
 }  // namespace
 
 int run_verify(const Arguments& arguments) {
   CommandLine line(
       "verify",
       "Compares a model with the results of the reference implementation, tap by tap.\n"
-      "Exit code 1 when something is off.");
+      "Exit code 1 when something is off.\n"
+      "With --text: how far its distributions of the next token are from those of its exact\n"
+      "computation, which shows what --dtype int4 or --fast cost. For an encoder-decoder the text\n"
+      "has lines SOURCE<tab>TARGET; of a masked LM every seventh token is masked.");
   line.model_option(true);
   line.adapter_option();
-  VerifyOptions options;
-  options.dtype = "f64";
+  Settings settings;
   std::string reference, dump;
-  bool json = false;
-  line.option("--reference", reference, "The reference file (default: in the model's folder)");
-  line.option("--dtype", options.dtype, "Precision of computing: f64 (default) or f32");
-  line.option("--dump", dump, "Write what was computed to this safetensors file");
-  line.option("-t,--threads", options.threads, "Threads (default: one per core)")
-      ->check(CLI::Range(0, 4096));
-  line.flag("--json", json, "Write one JSON object");
+  add_options(line, settings, reference, dump);
   line.output_options();
   if (const auto done = line.parse(arguments)) return *done;
+  if (!settings.text.empty()) return compare_text(line, settings);
 
+  VerifyOptions& options = settings.taps;
+  options.dtype = settings.dtype.empty() ? "f64" : settings.dtype;
   options.reference = reference;
   options.dump = dump;
   options.adapters = line.adapters();
   const VerifyReport report = verify(find_model(line.model_name()), options);
   Output out(line.output_path(), line.force());
-  if (json) {
+  if (settings.json) {
     out.write(to_json(report).dump(-1, ' ', false, OrderedJson::error_handler_t::replace) + '\n');
   } else {
     write_text(out, report);

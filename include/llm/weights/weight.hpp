@@ -56,7 +56,7 @@ class Weight {
   /// Bytes that something else keeps alive.
   struct Mapped {
     std::shared_ptr<const void> owner;
-    std::span<const std::byte> bytes;  ///< 64-byte aligned
+    std::span<const std::byte> bytes;  ///< 64-byte aligned; in rows: anywhere
   };
   /// A matrix that already lies in the layout, used where it is.
   Weight(Mapped mapped, DType dtype, WeightLayout layout, std::int64_t rows, std::int64_t cols);

@@ -23,6 +23,9 @@ struct FileTensor {
   DType dtype = DType::f32;
   std::vector<std::int64_t> shape;  ///< outermost first
   std::span<const std::byte> bytes;
+  /// The read-only file mapping that `bytes` lie in: its pages may be given back and are read
+  /// again when needed. Empty: other memory.
+  std::span<const std::byte> mapping = {};
 
   std::int64_t rows() const;  ///< product of all dimensions but the last (1 for a vector)
   std::int64_t cols() const;  ///< last dimension
