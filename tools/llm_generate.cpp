@@ -1,6 +1,8 @@
 // llm-generate: finds the command, runs it, and turns whatever is thrown into a sentence and an
 // exit code. What the commands are is in commands/command.hpp, what they share is in shell/.
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <iterator>
 #include <new>
@@ -78,4 +80,15 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace llm::shell
 
-int main(int argc, char** argv) { return llm::shell::run(argc, argv); }
+int main(int argc, char** argv) {
+  // An error takes memory, too: where there is not even as much as any command needs, it could not
+  // be thrown.
+  constexpr std::size_t least = 1 << 20;
+  void* const probe = std::malloc(least);
+  if (probe == nullptr) {
+    std::fputs("llm-generate: error: there is not enough memory to start\n", stderr);
+    return llm::shell::exit_limit;
+  }
+  std::free(probe);
+  return llm::shell::run(argc, argv);
+}

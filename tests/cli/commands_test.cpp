@@ -182,6 +182,23 @@ TEST(Verify, PassesAndFails) {
   EXPECT_EQ(run({"verify", llama, "--dtype", "f31"}).exit_code, 2);
 }
 
+TEST(Verify, ComparesOverAText) {
+  const std::string text = "Once upon a time there was a little cat. It said hello.";
+  const Outcome json = run({"verify", llama, "--text", "-", "--dtype", "int4", "--json"}, text);
+  EXPECT_EQ(json.exit_code, 0) << json.err;
+  const Json report = Json::parse(json.out);
+  EXPECT_EQ(report["dtype"], "int4");
+  EXPECT_EQ(report["predictions"], report["tokens"]);
+  EXPECT_GT(report["mean_kl"], 0.0);
+  const Outcome plain =
+      run({"verify", llama, "--text", "-", "--exact", "f64", "--against", llama}, text);
+  EXPECT_NE(plain.out.find("top token equal: 100.00 %"), std::string::npos) << plain.out;
+  EXPECT_EQ(run({"verify", llama, "--text", "-", "--window", "1"}, text).exit_code, 2);
+  EXPECT_EQ(run({"verify", llama, "--text", "-", "--dtype", "f64"}, text).exit_code, 2);
+  EXPECT_EQ(run({"verify", fixture("t5-v1_1"), "--text", "-"}, "no tab\n").exit_code, 4);
+  EXPECT_EQ(run({"verify", fixture("bert-model"), "--text", "-"}, text).exit_code, 3);
+}
+
 TEST(Verify, DumpsWhatWasComputed) {
   const TempDir folder;
   const std::string file = (folder.path() / "dump.safetensors").string();

@@ -1,12 +1,19 @@
 // Weights at rest: every type and layout gives back the rows of its source.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <bit>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 #include <numeric>
 
 #include "llm/core/error.hpp"
 #include "support/catch_error.hpp"
 #include "support/kernel_cases.hpp"
+#include "support/temp_dir.hpp"
+#include "weights/encode.hpp"
+#include "weights/encode_kernels.hpp"
 
 namespace llm {
 namespace {
@@ -162,6 +169,126 @@ TEST(Weight, IsKeptInAnotherType) {
     // A step of range / 15 with evenly spread errors has a mean square of step^2 / 12; for 32
     // normal values (range 4.1 on average) 0.0063, from which the fit takes some.
     EXPECT_LE(kept(DType::q4_1).mean_square, 0.0063);
+  }
+}
+
+// Of a block: the scale and minimum of its smallest and largest value, and codes by them.
+double square_error_of_range(const float* x) {
+  const auto [low, high] = std::minmax_element(x, x + 32);
+  const double step = (double(*high) - *low) / 15;
+  double sum = 0;
+  for (int k = 0; k < 32; ++k) {
+    const double off = *low + step * std::round((x[k] - *low) / step) - x[k];
+    sum += off * off;
+  }
+  return sum;
+}
+
+TEST(Encode, FitsBetterThanTheRangeOfValues) {
+  const std::vector<float> values = test::random_floats(32 * 1000, 21);
+  std::vector<std::byte> bytes(1000 * 20);
+  detail::encode_values(DType::q4_1, values.data(), 32 * 1000, bytes.data());
+  std::vector<float> decoded(values.size());
+  read_values({{}, DType::q4_1, {1000, 32}, bytes}, 0, 32 * 1000, decoded.data());
+  double fitted = 0, range = 0;
+  for (std::size_t i = 0; i < values.size(); i += 32) {
+    for (std::size_t k = i; k < i + 32; ++k) {
+      fitted += std::pow(double(decoded[k]) - values[k], 2);
+    }
+    range += square_error_of_range(&values[i]);
+  }
+  EXPECT_LT(fitted, 0.85 * range);
+}
+
+// Values that lie on 16 evenly spaced places already are not moved.
+TEST(Encode, KeepsWhatIsEncodedAlready) {
+  const RandomTensor tensor(DType::q4_1, 4, 256, 22);
+  std::vector<float> values(4 * 256), again(4 * 256);
+  read_values(tensor.get(), 0, 4 * 256, values.data());
+  std::vector<std::byte> bytes(tensor.get().bytes.size());
+  detail::encode_values(DType::q4_1, values.data(), 4 * 256, bytes.data());
+  read_values({{}, DType::q4_1, {4, 256}, bytes}, 0, 4 * 256, again.data());
+  for (std::size_t i = 0; i < values.size(); i += 32) {
+    const auto [low, high] = std::minmax_element(&values[i], &values[i] + 32);
+    for (std::size_t k = i; k < i + 32; ++k) {
+      EXPECT_NEAR(again[k], values[k], 2e-3 * (*high - *low)) << k;  // scales have 11 bits
+    }
+  }
+}
+
+// Numbers of blocks that fill no vector, and blocks that are flat, huge, tiny or not finite.
+TEST(Encode, EveryInstructionSetGivesTheSameBits) {
+  std::vector<const detail::EncodeKernels*> tables{&detail::encode_generic};
+#if defined(__x86_64__)
+  if (detail::find_float_kernels("avx2")) tables.push_back(&detail::encode_avx2);
+  if (detail::find_float_kernels("avx512")) tables.push_back(&detail::encode_avx512);
+#endif
+  for (const std::int64_t count : {1, 3, 16, 37}) {
+    std::vector<float> values = test::random_floats(32 * count, unsigned(count));
+    const std::size_t last = std::size_t(count - 1) * 32;
+    values[last] = std::numeric_limits<float>::infinity();
+    if (count > 3) {
+      std::fill_n(values.begin(), 32, 0.75f);
+      for (int k = 32; k < 64; ++k) values[std::size_t(k)] *= 1e30f;
+      for (int k = 64; k < 96; ++k) values[std::size_t(k)] *= 1e-20f;
+    }
+    const auto results = [&](const detail::EncodeKernels& kernels) {
+      const auto n = std::size_t(count);
+      std::vector<float> largest(n), scales(n), minimums(n);
+      std::vector<std::int8_t> codes(n * 32);
+      kernels.largest_magnitudes(values.data(), count, largest.data());
+      kernels.fit_lines(values.data(), count, scales.data(), minimums.data());
+      kernels.round_to_codes(values.data(), count, {largest.data(), scales.data(), -90, 111},
+                             codes.data());
+      std::vector<std::uint32_t> bits;
+      for (const auto* floats : {&largest, &scales, &minimums}) {
+        for (const float f : *floats) {
+          bits.push_back(std::isnan(f) ? 0x7fc00000u : std::bit_cast<std::uint32_t>(f));
+        }
+      }
+      bits.insert(bits.end(), codes.begin(), codes.end());
+      return bits;
+    };
+    for (const auto* kernels : tables) EXPECT_EQ(results(*kernels), results(*tables[0])) << count;
+  }
+}
+
+// What a file's mapping takes of this process's memory, in bytes.
+std::size_t resident_bytes(const std::filesystem::path& file) {
+  std::ifstream maps("/proc/self/smaps");
+  bool ours = false;
+  std::size_t kilobytes = 0;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find('-') < line.find(' ')) ours = line.ends_with(file.filename().string());
+    if (ours && line.starts_with("Rss:")) kilobytes += std::stoul(line.substr(4));
+  }
+  return kilobytes << 10;
+}
+
+TEST(Weight, GivesTheFilesMemoryBack) {
+  const test::TempDir dir;
+  const std::filesystem::path file = dir.path() / "model.safetensors";
+  const RandomTensor a(DType::f32, 4096, 512, 11), b(DType::f32, 512, 4096, 12);
+  FileTensor first = a.get(), second = b.get();
+  first.name = "a";
+  second.name = "b";
+  write_safetensors(file, std::vector<FileTensor>{first, second}, {});
+  const auto store = WeightStore::open(file);
+  ThreadPool pool(2);
+  for (const WeightLayout layout : layouts) {
+    for (const bool shuffled : {false, true}) {
+      MatrixSource mapped, copied;
+      mapped.parts = {{store->find("a"), false}, {store->find("b"), true}};
+      copied.parts = {{&a.get(), false}, {&b.get(), true}};
+      for (std::int64_t i = 0; shuffled && i < 8192; ++i) {
+        mapped.row_order.push_back(i * 5 % 8192);
+      }
+      copied.row_order = mapped.row_order;
+      const Weight w(mapped, layout, pool, DType::q8_0);
+      EXPECT_LT(resident_bytes(file), std::size_t{1} << 20);
+      const Weight expected(copied, layout, pool, DType::q8_0);
+      EXPECT_TRUE(std::ranges::equal(w.bytes_in_memory(), expected.bytes_in_memory()));
+    }
   }
 }
 

@@ -43,7 +43,11 @@ OrderedJson weights_json(const WeightStore& store) {
     dtypes[std::string(to_string(tensor->dtype))] += tensor->rows() * tensor->cols();
   }
   OrderedJson files = OrderedJson::array();
-  for (const auto& file : store.files()) files.push_back(file.filename().string());
+  const bool packed = bytes == 0;  // only the names of tensors are left then
+  for (const auto& file : store.files()) {
+    files.push_back(file.filename().string());
+    if (packed) bytes += static_cast<std::int64_t>(std::filesystem::file_size(file));
+  }
   return {{"files", files},
           {"tensors", store.names().size()},
           {"values", parameters},
