@@ -35,19 +35,28 @@ struct Frame {
   std::vector<TokenId> before, after;
 };
 
-Frame frame_of(const Tokenizer& tokenizer) {
+Frame frame_of(const Tokenizer& tokenizer, ModelKind kind) {
   const std::vector<TokenId> around = tokenizer.encode("").ids;
-  const SpecialTokens& special = tokenizer.special();
-  const auto begins = [&](TokenId id) { return id == special.cls || id == special.bos; };
-  const auto split = std::ranges::find_if_not(around, begins);
-  return {{around.begin(), split}, {split, around.end()}};
+  if (kind == ModelKind::encoder && around.size() == 2) return {{around[0]}, {around[1]}};
+  const auto ends = [&](TokenId id) { return id == tokenizer.special().eos; };
+  return {{around.begin(), std::ranges::find_if(around, ends)}, {}};
+}
+
+// The token that hides another one; files may name it, or hold it under one of the usual names.
+std::optional<TokenId> mask_of(const Tokenizer& tokenizer) {
+  if (const auto named = tokenizer.special().mask) return named;
+  const auto bert = tokenizer.id("[MASK]");
+  return bert ? bert : tokenizer.id("<mask>");
 }
 
 class Windows {
  public:
   Windows(const Tokenizer& tokenizer, const TransformerConfig& config,
           const TextQualityOptions& options)
-      : tokenizer_(tokenizer), config_(config), options_(options), frame_(frame_of(tokenizer)) {}
+      : tokenizer_(tokenizer),
+        config_(config),
+        options_(options),
+        frame_(frame_of(tokenizer, config.kind)) {}
 
   std::vector<Window> cut(std::string_view text) {
     if (config_.kind == ModelKind::encoder_decoder) return pairs(text);
@@ -102,10 +111,10 @@ class Windows {
 
   std::vector<Window> masked(std::span<const TokenId> ids) const {
     constexpr std::int64_t every = 7;  // about the share that such models are trained with
-    const std::optional<TokenId> mask = tokenizer_.special().mask;
+    const std::optional<TokenId> mask = mask_of(tokenizer_);
     if (!mask) {
       throw Error(ErrorCode::unsupported,
-                  "the tokenizer names no mask token, so no text can be "
+                  "the tokenizer has no mask token, so no text can be "
                   "masked; give the model's own tokenizer");
     }
     std::vector<Window> windows;

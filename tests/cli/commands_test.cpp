@@ -184,11 +184,12 @@ TEST(Verify, PassesAndFails) {
 
 TEST(Verify, ComparesOverAText) {
   const std::string text = "Once upon a time there was a little cat. It said hello.";
-  const Outcome json = run({"verify", llama, "--text", "-", "--dtype", "int4", "--json"}, text);
+  const Outcome json =
+      run({"verify", fixture("gguf-llama-q8_0"), "--text", "-", "--dtype", "int4", "--json"}, text);
   EXPECT_EQ(json.exit_code, 0) << json.err;
   const Json report = Json::parse(json.out);
   EXPECT_EQ(report["dtype"], "int4");
-  EXPECT_EQ(report["predictions"], report["tokens"]);
+  EXPECT_GT(report["predictions"], 10);
   EXPECT_GT(report["mean_kl"], 0.0);
   const Outcome plain =
       run({"verify", llama, "--text", "-", "--exact", "f64", "--against", llama}, text);
