@@ -57,6 +57,7 @@ void for_each_setting(const Options& options, const std::filesystem::path& path,
 
 void check(const Options& options) {
   for (const std::string& dtype : options.dtypes) shell::parse_precision(dtype);
+  shell::parse_kv_type(options.kv_dtype);
   if (!options.model.empty() && !options.shape.empty()) {
     throw Error(ErrorCode::invalid_option, "--model and --shape exclude each other", "--shape");
   }
@@ -113,6 +114,8 @@ void add_run_options(CLI::App& app, Options& options) {
   app.add_flag(
       "--fast", options.fast,
       "Round activations more: to 8 bits, not 16, beside quantized weights; to bf16 beside bf16");
+  app.add_option("--kv-dtype,--kv_dtype", options.kv_dtype,
+                 "How keys and values are kept: f32 or bf16");
   app.add_option("-t,--threads", options.threads,
                  "Threads; a list, as in 1,2, runs each (default: one per core)")
       ->delimiter(',')

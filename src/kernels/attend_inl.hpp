@@ -1,6 +1,7 @@
 // Attention over pages of keys and values, written once over Vec; AttendArgs defines the order of
 // every sum. Rows are taken in passes, so that a page is read from cache by all rows of a pass, and
-// within a pass in blocks that fit the register tile; how rows are grouped changes no bit.
+// within a pass in blocks that fit the register tile; how rows are grouped changes no bit. Pages of
+// bf16 are widened in registers.
 #pragma once
 
 #include <cstddef>
@@ -14,6 +15,10 @@ namespace {
 
 constexpr Index page_keys = 64;
 constexpr Index pass_rows = 96;
+// Passes of so few rows wait for memory: while one tile is read, the next one is fetched. (Each
+// tile ends in a softmax that all that follows depends on, so the hardware alone fetches too
+// little.)
+constexpr Index waiting_rows = 24;
 constexpr float infinity = __builtin_inff();
 
 // 1.5 * 2^23: adding it rounds to an integer, which then stands in the low bits.
@@ -49,6 +54,13 @@ struct AttendPass {
   const float* const* bias;
 };
 
+// One page as 32-bit units: a float, or with `pairs` two bf16 that are neighbours in the sums.
+struct Tiles {
+  const float* keys;
+  const float* values;
+  const float* next;  // the keys that are read after this page, or null: fetch nothing
+};
+
 // The keys of one page a row sees, as positions in the page; empty when end <= begin.
 struct KeyRange {
   Index begin, end;
@@ -58,11 +70,34 @@ LLM_INLINE KeyRange keys_of(const AttendPass& a, Index row, Index page) {
   return {begin > 0 ? begin : 0, end < page_keys ? end : page_keys};
 }
 
-// p[r][key] = bias + q[r] . k[key] for all keys of a page.
-template <int R>
-void score_rows(const AttendPass& a, Index row, Index page, const float* keys) {
-  constexpr int V = row_vectors<R>;
-  for (Index n = 0; n < page_keys; n += 16 * V) {
+// sum[r][v] += x[r][k] * tile[k][16v ...] for k ascending. `ahead`: memory to fetch meanwhile, as
+// much and in the same steps, or null.
+template <bool pairs, int R, int V>
+LLM_INLINE void add_tile(Vec (&sum)[R][V], const float* x, Index x_row, const float* tile,
+                         Index tile_row, Index count, const float* ahead) {
+  for (Index k = 0; k < count; k += pairs ? 2 : 1) {
+    if (ahead) {
+      LLM_UNROLL for (int v = 0; v < V; ++v) __builtin_prefetch(ahead + 16 * v);
+      ahead += tile_row;
+    }
+    Vec w[V];
+    LLM_UNROLL for (int v = 0; v < V; ++v) {
+      w[v] = pairs ? bf16_even(load_int(tile + 16 * v)) : load(tile + 16 * v);
+    }
+    add_products<R, V>(sum, x + k, x_row, w);
+    if (pairs && k + 1 < count) {
+      LLM_UNROLL for (int v = 0; v < V; ++v) w[v] = bf16_odd(load_int(tile + 16 * v));
+      add_products<R, V>(sum, x + k + 1, x_row, w);
+    }
+    tile += tile_row;
+  }
+}
+
+// p[r][key] = bias + q[r] . k[key] for the keys from n on, as many whole tiles as end before `end`.
+template <bool pairs, int R, int V>
+LLM_INLINE Index score_keys(const AttendPass& a, Index row, Index page, const Tiles& tiles,
+                            Index end, Index n) {
+  for (; n + 16 * V <= end; n += 16 * V) {
     Vec sum[R][V];
     clear<R, V>(sum);
     if (a.bias) {
@@ -74,9 +109,23 @@ void score_rows(const AttendPass& a, Index row, Index page, const float* keys) {
         }
       }
     }
-    multiply_add<R, V>(sum, a.q + row * a.padded, a.padded, keys + n, page_keys, a.head_dim);
+    add_tile<pairs, R, V>(sum, a.q + row * a.padded, a.padded, tiles.keys + n, page_keys,
+                          a.head_dim, tiles.next ? tiles.values + n : nullptr);
     store_sums<R, V>(sum, a.p + n, page_keys, 16 * V);
   }
+  return n;
+}
+
+// The scores of the first `last` keys of a page, and of some behind them that nobody reads.
+template <bool pairs, int R>
+LLM_INLINE void score_rows(const AttendPass& a, Index row, Index page, const Tiles& tiles,
+                           Index last) {
+  constexpr int V = row_vectors<R>;
+  // With few rows narrow tiles are no faster than the whole page.
+  const Index end = R >= 4 ? (last + 15) / 16 * 16 : page_keys;
+  Index n = score_keys<pairs, R, V>(a, row, page, tiles, end, 0);
+  if constexpr (V > 2) n = score_keys<pairs, R, 2>(a, row, page, tiles, end, n);
+  if constexpr (V > 1) score_keys<pairs, R, 1>(a, row, page, tiles, end, n);
 }
 
 // Scores of one row to probabilities relative to the row's running maximum.
@@ -107,30 +156,30 @@ void update_row(const AttendPass& a, Index row, float* p, KeyRange range) {
 }
 
 // out[r] += sum over the first `count` keys of p[r][key] * values[key], from dimension d on.
-template <int R, int V>
-LLM_INLINE Index add_values(const AttendPass& a, Index row, const float* values, Index count,
+template <bool pairs, int R, int V>
+LLM_INLINE Index add_values(const AttendPass& a, Index row, const Tiles& tiles, Index count,
                             Index d) {
   for (; d + 16 * V <= a.padded; d += 16 * V) {
     Vec sum[R][V];
     float* out = a.out + row * a.padded + d;
     load_sums<R, V>(sum, out, a.padded, 16 * V);
-    multiply_add<R, V>(sum, a.p, page_keys, values + d, a.padded, count);
+    add_tile<pairs, R, V>(sum, a.p, page_keys, tiles.values + d, a.padded, count,
+                          tiles.next ? tiles.next + d : nullptr);
     store_sums<R, V>(sum, out, a.padded, 16 * V);
   }
   return d;
 }
 
 // One block of R rows with one page.
-template <int R>
-void attend_block(const AttendPass& a, Index row, Index page, const float* keys,
-                  const float* values) {
+template <bool pairs, int R>
+void attend_block(const AttendPass& a, Index row, Index page, const Tiles& tiles) {
   Index last = 0;  // keys after it are seen by no row
   for (int r = 0; r < R; ++r) {
     const KeyRange range = keys_of(a, row + r, page);
     if (range.begin < range.end && range.end > last) last = range.end;
   }
   if (last == 0) return;
-  score_rows<R>(a, row, page, keys);
+  score_rows<pairs, R>(a, row, page, tiles, last);
   for (int r = 0; r < R; ++r) {
     float* p = a.p + r * page_keys;
     const KeyRange range = keys_of(a, row + r, page);
@@ -141,9 +190,9 @@ void attend_block(const AttendPass& a, Index row, Index page, const float* keys,
     }
   }
   constexpr int V = row_vectors<R>;
-  Index d = add_values<R, V>(a, row, values, last, 0);
-  if constexpr (V > 2) d = add_values<R, 2>(a, row, values, last, d);
-  if constexpr (V > 1) add_values<R, 1>(a, row, values, last, d);
+  Index d = add_values<pairs, R, V>(a, row, tiles, last, 0);
+  if constexpr (V > 2) d = add_values<pairs, R, 2>(a, row, tiles, last, d);
+  if constexpr (V > 1) add_values<pairs, R, 1>(a, row, tiles, last, d);
 }
 
 void begin_pass(const AttendPass& a, const AttendArgs& args, Index first) {
@@ -167,6 +216,7 @@ void end_pass(const AttendPass& a, const AttendArgs& args, Index first) {
   }
 }
 
+template <bool pairs>
 void run_pass(const AttendPass& a, const AttendArgs& args) {
   Index lo = a.lo[0], hi = a.hi[0];
   for (Index r = 1; r < a.rows; ++r) {
@@ -174,12 +224,18 @@ void run_pass(const AttendPass& a, const AttendArgs& args) {
     if (a.hi[r] > hi) hi = a.hi[r];
   }
   for (Index page = lo / page_keys; page * page_keys < hi; ++page) {
+    const bool is_last = (page + 1) * page_keys >= hi;
+    Tiles tiles;
+    tiles.keys = static_cast<const float*>(args.k_pages[page]);
+    tiles.values = static_cast<const float*>(args.v_pages[page]);
+    tiles.next = static_cast<const float*>(is_last ? args.next : args.k_pages[page + 1]);
+    if (a.rows > waiting_rows) tiles.next = nullptr;
     for (Index row = 0; row < a.rows;) {
       const Index rows = next_tile(a.rows - row);
-      with_rows(rows, [&](auto r) {
-        attend_block<decltype(r)::value>(a, row, page, args.k_pages[page], args.v_pages[page]);
-      });
+      with_rows(rows,
+                [&](auto r) { attend_block<pairs, decltype(r)::value>(a, row, page, tiles); });
       row += rows;
+      tiles.next = nullptr;
     }
   }
 }
@@ -199,7 +255,11 @@ void attend(const AttendArgs& args) {
     a.hi = args.hi + first;
     a.bias = args.bias ? args.bias + first : nullptr;
     begin_pass(a, args, first);
-    run_pass(a, args);
+    if (args.is_bf16) {
+      run_pass<true>(a, args);
+    } else {
+      run_pass<false>(a, args);
+    }
     end_pass(a, args, first);
   }
 }

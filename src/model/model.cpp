@@ -142,7 +142,10 @@ std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
   builder.share_with_head(source.lm_head);
   builder.share_with_head(source.head.out);
   if (c.kind != ModelKind::decoder) model->encoder_ = builder.encoder(c.encoder, source.encoder);
-  if (c.kind != ModelKind::encoder) model->decoder_ = builder.decoder(c.decoder, source.decoder);
+  if (c.kind != ModelKind::encoder) {
+    model->decoder_ = builder.decoder(c.decoder, source.decoder);
+    model->decoder_.set_kv_type(options.kv);
+  }
   model->lm_head_ = builder.lm_head(source.lm_head, c.logits_scale);
   const StackConfig& last = c.kind == ModelKind::encoder ? c.encoder : c.decoder;
   model->head_ = builder.head(source.head, last);

@@ -2,6 +2,7 @@
 // how its prompt was chunked, what else was in the batch and where, how many threads computed it,
 // or whether its past was computed by itself or shared by a fork.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -162,6 +163,59 @@ TEST_P(Invariants, TruncationForgets) {
   state->truncate(63);
   const Ids rest(prompt.begin() + 63, prompt.end());
   EXPECT_TRUE(same_bits(run(*state, rest, 37), expected));
+}
+
+// Keys and values rounded to bf16: the same invariants, and nearly the same logits.
+TEST_P(Invariants, Bf16KeysAndValues) {
+  std::vector<std::unique_ptr<llm::Model<float>>> rounded;
+  for (int threads = 1; threads <= 2; ++threads) {
+    llm::LoadOptions options{threads};
+    options.kv = llm::KVType::bf16;
+    rounded.push_back(llm::Model<float>::load(llm::test::models_dir() / GetParam(), options));
+  }
+  const Ids prompt = random_ids(prompt_length, 1), source = random_ids(70, 2);
+  const auto full = start(source);
+  const Logits expected = run(*full, prompt, prompt_length);
+  models_.swap(rounded);
+  const auto whole = start(source);
+  const Logits logits = run(*whole, prompt, prompt_length);
+  for (const std::size_t chunk : {1u, 33u, 150u}) {
+    for (const int threads : {1, 2}) {
+      const auto state = start(source, threads);
+      const auto fork = state->fork();
+      EXPECT_TRUE(same_bits(run(*fork, prompt, chunk, threads), logits)) << chunk;
+    }
+  }
+  models_.swap(rounded);
+  EXPECT_FALSE(same_bits(logits, expected));
+  // A rounding of 2^-9 in each key and value, over a few layers.
+  double largest = 0, difference = 0;
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    largest = std::max(largest, std::abs(static_cast<double>(expected[i])));
+    difference = std::max(difference, std::abs(static_cast<double>(logits[i]) - expected[i]));
+  }
+  EXPECT_LT(difference, 0.03 * largest);
+}
+
+// Beams of one source and other rows in one step: each as if it were alone.
+TEST_P(Invariants, SeveralSequencesOfOneSource) {
+  const Ids source = random_ids(70, 2), other = random_ids(30, 3), ids = random_ids(8, 4);
+  const auto trunk = start(source), stranger = start(other);
+  std::vector<std::unique_ptr<llm::SequenceState<float>>> states;
+  for (int i = 0; i < 8; ++i) states.push_back(i == 5 ? stranger->fork() : trunk->fork());
+  std::vector<llm::StepInput<float>> batch;
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    batch.push_back({states[i].get(), std::span(ids).subspan(i, 1)});
+  }
+  const auto logits = model(2).step(batch, workspace_);
+  std::vector<Logits> rows;
+  for (std::int64_t r = 0; r < logits.rows(); ++r) {
+    rows.emplace_back(logits.row(r), logits.row(r) + logits.cols());
+  }
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    const auto alone = start(i == 5 ? other : source);
+    EXPECT_TRUE(same_bits(step(*alone, std::span(ids).subspan(i, 1)), rows[i])) << i;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, Invariants,

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <memory>
+#include <bit>
 
 #include "support/kernel_cases.hpp"
 
@@ -13,27 +13,73 @@ namespace {
 using detail::FloatKernels;
 using test::random_floats;
 
-// Keys and values of one head in pages, as the cache holds them.
-struct Pages {
-  Pages(std::int64_t keys, std::int64_t head_dim, unsigned seed)
-      : k(random_floats(keys * head_dim, seed)), v(random_floats(keys * head_dim, seed + 1)) {
-    const std::int64_t padded = detail::padded_head_dim(head_dim);
-    for (std::int64_t first = 0; first < keys; first += 64) {
-      std::vector<float>& kp = k_storage.emplace_back(size_t(64 * head_dim), 3.0e38f);
-      std::vector<float>& vp = v_storage.emplace_back(size_t(64 * padded), -3.0e38f);
-      for (std::int64_t t = first; t < std::min(keys, first + 64); ++t) {
-        for (std::int64_t d = 0; d < head_dim; ++d) {
-          kp[size_t(d * 64 + t - first)] = k[size_t(t * head_dim + d)];
-          vp[size_t((t - first) * padded + d)] = v[size_t(t * head_dim + d)];
-        }
+enum class Kind { floats, bf16 };
+constexpr Kind kinds[] = {Kind::floats, Kind::bf16};
+
+// Keys and values of one head in pages, as the cache holds them. What is not written is NaN.
+class Pages {
+ public:
+  Pages(std::int64_t keys, std::int64_t head_dim, unsigned seed, Kind what = Kind::floats)
+      : Pages(keys, head_dim, random_floats(keys * head_dim, seed),
+              random_floats(keys * head_dim, seed + 1), what) {
+    write_all();
+  }
+  // Of the values [keys, head_dim], none of which is written yet.
+  Pages(std::int64_t keys, std::int64_t head_dim, std::vector<float> k_values,
+        std::vector<float> v_values, Kind what)
+      : kind(what),
+        k(std::move(k_values)),
+        v(std::move(v_values)),
+        keys_(keys),
+        head_dim_(head_dim) {
+    if (kind == Kind::bf16) {
+      for (float& value : k) value = detail::bf16_to_float(detail::double_to_bf16(value));
+      for (float& value : v) value = detail::bf16_to_float(detail::double_to_bf16(value));
+    }
+    constexpr std::uint32_t nan = 0x7fff7fff;
+    const std::size_t pages = size_t(keys + 63) / 64;
+    k_storage_.assign(pages, std::vector<std::uint32_t>(size_t(64 * head_dim), nan));
+    v_storage_.assign(
+        pages, std::vector<std::uint32_t>(size_t(64 * detail::padded_head_dim(head_dim)), nan));
+    for (const auto& page : k_storage_) k_pages.push_back(page.data());
+    for (const auto& page : v_storage_) v_pages.push_back(page.data());
+  }
+  Pages(const Pages&) = delete;
+
+  void write_all() {
+    for (std::int64_t t = 0; t < keys_; ++t) write(t);
+  }
+
+  void write(std::int64_t t) {
+    const std::int64_t padded = detail::padded_head_dim(head_dim_), slot = t % 64;
+    std::vector<std::uint32_t>& kp = k_storage_[size_t(t / 64)];
+    std::vector<std::uint32_t>& vp = v_storage_[size_t(t / 64)];
+    for (std::int64_t d = 0; d < head_dim_; ++d) {
+      const auto key = std::bit_cast<std::uint32_t>(k[size_t(t * head_dim_ + d)]);
+      const auto value = std::bit_cast<std::uint32_t>(v[size_t(t * head_dim_ + d)]);
+      if (kind == Kind::floats) {
+        kp[size_t(d * 64 + slot)] = key;
+        vp[size_t(slot * padded + d)] = value;
+      } else {
+        write_half(kp[size_t(d / 2 * 64 + slot)], d % 2, key);
+        write_half(vp[size_t(slot / 2 * padded + d)], slot % 2, value);
       }
     }
-    for (const auto& page : k_storage) k_pages.push_back(page.data());
-    for (const auto& page : v_storage) v_pages.push_back(page.data());
   }
+
+  const Kind kind;
   std::vector<float> k, v;  // [keys, head_dim]
-  std::vector<std::vector<float>> k_storage, v_storage;
-  std::vector<const float*> k_pages, v_pages;
+  std::vector<const void*> k_pages, v_pages;
+
+ private:
+  // One bf16 of a pair.
+  static void write_half(std::uint32_t& pair, std::int64_t half, std::uint32_t value) {
+    pair =
+        half == 0 ? (pair & 0xffff0000u) | value >> 16 : (pair & 0xffffu) | (value & 0xffff0000u);
+  }
+
+  std::int64_t keys_, head_dim_;
+  std::vector<std::vector<std::uint32_t>> k_storage_, v_storage_;
 };
 
 struct Rows {
@@ -63,6 +109,7 @@ std::vector<float> run(const FloatKernels& kernels, const Pages& pages, const Ro
   args.q_scale = rows.scale * log2_e;
   args.k_pages = pages.k_pages.data();
   args.v_pages = pages.v_pages.data();
+  args.is_bf16 = pages.kind == Kind::bf16;
   args.lo = rows.lo.data() + first;
   args.hi = rows.hi.data() + first;
   args.bias = bias.empty() ? nullptr : bias.data() + first;
@@ -133,7 +180,8 @@ TEST(Attend, AgreesWithDoubleLoops) {
   for (const FloatKernels* kernels : test::available_kernels()) {
     for (const std::int64_t head_dim : {1, 7, 16, 33, 64, 80, 96, 128, 160}) {
       for (const std::int64_t keys : {1, 63, 64, 65, 200}) {
-        const Pages pages(keys, head_dim, unsigned(keys));
+        const Kind kind = kinds[(keys + head_dim) % 2];
+        const Pages pages(keys, head_dim, unsigned(keys), kind);
         for (const std::int64_t count : {1, 2, 3, 5, 6, 7, 20}) {
           if (count > keys) continue;
           const std::string what = std::to_string(head_dim) + " " + std::to_string(keys);
@@ -152,7 +200,7 @@ TEST(Attend, AgreesWithDoubleLoops) {
 // Scores up to +-80: the running maximum rises again and again and must never overflow.
 TEST(Attend, LargeScores) {
   for (const FloatKernels* kernels : test::available_kernels()) {
-    const Pages pages(300, 64, 5);
+    const Pages pages(300, 64, 5, kinds[kernels->name.size() % 2]);
     Rows rows = causal_rows(9, 300, 64);
     rows.scale = 3.0f;
     const std::vector<float> out = run(*kernels, pages, rows);
@@ -168,8 +216,8 @@ TEST(Attend, LargeScores) {
 TEST(Attend, ARowDependsOnNothingElse) {
   for (const FloatKernels* kernels : test::available_kernels()) {
     for (const std::int64_t head_dim : {24, 64, 100}) {
-      const Pages pages(400, head_dim, 8);
       for (const bool bias : {false, true}) {
+        const Pages pages(400, head_dim, 8, kinds[(head_dim + bias) / 2 % 2]);
         const Rows rows = causal_rows(300, 400, head_dim, 150, bias);
         const std::vector<float> all = run(*kernels, pages, rows);
         for (const std::int64_t group : {1, 2, 3, 4, 5, 6, 7, 13, 64, 97}) {
@@ -189,19 +237,32 @@ TEST(Attend, ARowDependsOnNothingElse) {
 // same prompt appended key by key.
 TEST(Attend, LaterKeysDoNotMatter) {
   for (const FloatKernels* kernels : test::available_kernels()) {
-    const Pages whole(200, 64, 8);
-    const Rows rows = causal_rows(200, 200, 64);
-    const std::vector<float> all = run(*kernels, whole, rows);
-    Pages growing(200, 64, 8);
-    for (auto& page : growing.k_storage) std::fill(page.begin(), page.end(), 0.0f);
-    for (auto& page : growing.v_storage) std::fill(page.begin(), page.end(), 0.0f);
-    for (std::int64_t t = 0; t < 200; ++t) {
-      for (std::int64_t d = 0; d < 64; ++d) {
-        growing.k_storage[size_t(t / 64)][size_t(d * 64 + t % 64)] = whole.k[size_t(t * 64 + d)];
-        growing.v_storage[size_t(t / 64)][size_t(t % 64 * 64 + d)] = whole.v[size_t(t * 64 + d)];
+    for (const Kind kind : kinds) {
+      const Pages whole(200, 64, 8, kind);
+      const Rows rows = causal_rows(200, 200, 64);
+      const std::vector<float> all = run(*kernels, whole, rows);
+      Pages growing(200, 64, whole.k, whole.v, kind);
+      for (std::int64_t t = 0; t < 200; ++t) {
+        growing.write(t);
+        const std::vector<float> one = run(*kernels, growing, rows, t, t + 1);
+        ASSERT_TRUE(std::equal(one.begin(), one.end(), all.begin() + t * 65)) << kernels->name;
       }
-      const std::vector<float> one = run(*kernels, growing, rows, t, t + 1);
-      ASSERT_TRUE(std::equal(one.begin(), one.end(), all.begin() + t * 65)) << kernels->name;
+    }
+  }
+}
+
+// Numbers that are bf16 already give the same bits from pages of either kind.
+TEST(Attend, PagesOfBothKindsAgreeToTheBit) {
+  for (const FloatKernels* kernels : test::available_kernels()) {
+    for (const std::int64_t head_dim : {7, 64, 80}) {
+      const Pages narrow(200, head_dim, 8, Kind::bf16);
+      Pages wide(200, head_dim, narrow.k, narrow.v, Kind::floats);
+      wide.write_all();
+      for (const std::int64_t count : {1, 2, 3, 6, 50}) {
+        const Rows rows = causal_rows(count, 200, head_dim, 130);
+        EXPECT_TRUE(test::same_bits(run(*kernels, narrow, rows), run(*kernels, wide, rows)))
+            << kernels->name << " " << head_dim << " " << count;
+      }
     }
   }
 }
@@ -210,9 +271,9 @@ TEST(Attend, AllLevelsWithFmaAgreeToTheBit) {
   const auto levels = test::fma_kernels();
   if (levels.size() < 2) GTEST_SKIP() << "needs AVX-512";
   for (const std::int64_t head_dim : {5, 40, 64, 128}) {
-    const Pages pages(300, head_dim, 8);
     for (const std::int64_t count : {1, 2, 3, 4, 5, 6, 100}) {
       for (const bool bias : {false, true}) {
+        const Pages pages(300, head_dim, 8, kinds[(count + bias) % 2]);
         const Rows rows = causal_rows(count, 300, head_dim, 130, bias);
         EXPECT_TRUE(test::same_bits(run(*levels[0], pages, rows), run(*levels[1], pages, rows)))
             << head_dim << " " << count;

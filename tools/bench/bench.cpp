@@ -10,8 +10,10 @@
 namespace llm::bench {
 
 LoadOptions Setting::load_options() const {
-  LoadOptions result{
-      .threads = threads, .weights = shell::parse_precision(dtype).weights, .fast = options.fast};
+  LoadOptions result{.threads = threads,
+                     .weights = shell::parse_precision(dtype).weights,
+                     .fast = options.fast,
+                     .kv = shell::parse_kv_type(options.kv_dtype)};
   for (const std::string& text : options.adapters) {
     result.adapters.push_back(shell::find_adapter(text));
   }
@@ -33,6 +35,7 @@ void print_figure(const Setting& setting, Figure figure) {
                                  {"n", n},
                                  {"isa", detail::float_kernels().name}};
   if (setting.options.fast) line["fast"] = true;
+  if (setting.options.kv_dtype != "f32") line["kv_dtype"] = setting.options.kv_dtype;
   line.update(figure.details);
   std::printf("%s\n", line.dump().c_str());
   std::fflush(stdout);

@@ -23,6 +23,7 @@ struct Options {
   std::vector<std::string> dtypes{"auto"};
   std::vector<int> threads{0};
   bool fast = false;
+  std::string kv_dtype = "f32";
   std::vector<std::string> adapters;
   int repeat = 5;
   std::int64_t prompt_tokens = 128, new_tokens = 64;

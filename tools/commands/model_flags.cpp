@@ -18,6 +18,11 @@ ModelFlags::ModelFlags(CommandLine& line) : line_(line) {
             "Round activations more: to 8 bits, not 16, beside quantized weights; to bf16 beside "
             "bf16")
       ->group("Run");
+  line_
+      .option("--kv-dtype", kv_dtype_,
+              "How keys and values are kept: f32, or bf16: half the memory, faster behind long "
+              "prompts")
+      ->group("Run");
   line_.option("-t,--threads", threads_, "Threads (default: one per core)")
       ->group("Run")
       ->check(CLI::Range(0, 4096));
@@ -29,7 +34,8 @@ LoadOptions ModelFlags::load_options() const {
   return {.threads = threads_,
           .adapters = line_.adapters(),
           .weights = precision().weights,
-          .fast = fast_};
+          .fast = fast_,
+          .kv = parse_kv_type(kv_dtype_)};
 }
 
 }  // namespace llm::shell

@@ -12,7 +12,7 @@ namespace llm::shell {
 
 class ModelFlags {
  public:
-  // Adds -m, --adapter, --dtype, --fast and --threads to `line`.
+  // Adds -m, --adapter, --dtype, --fast, --kv-dtype and --threads to `line`.
   explicit ModelFlags(CommandLine& line);
 
   // Both after parsing. Throw Error (invalid_option, file_not_found).
@@ -26,6 +26,7 @@ class ModelFlags {
  private:
   CommandLine& line_;
   std::string dtype_ = "auto";
+  std::string kv_dtype_ = "f32";
   bool fast_ = false;
   int threads_ = 0;
 };

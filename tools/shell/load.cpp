@@ -21,4 +21,11 @@ Precision parse_precision(const std::string& dtype) {
               "--dtype " + quote(dtype) + " does not exist; expected one of " + names, "--dtype");
 }
 
+KVType parse_kv_type(const std::string& dtype) {
+  if (dtype == "f32") return KVType::full;
+  if (dtype == "bf16") return KVType::bf16;
+  throw Error(ErrorCode::invalid_option,
+              "--kv-dtype " + quote(dtype) + " does not exist; expected f32 or bf16", "--kv-dtype");
+}
+
 }  // namespace llm::shell

@@ -29,6 +29,9 @@ struct Precision {
 // Throws Error (invalid_option).
 Precision parse_precision(const std::string& dtype);
 
+// What `--kv-dtype` asks for. Throws Error (invalid_option).
+KVType parse_kv_type(const std::string& dtype);
+
 // Calls `action` with a value of the scalar to compute with.
 template <typename Action>
 int with_scalar(const Precision& precision, const Action& action) {

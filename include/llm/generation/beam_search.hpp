@@ -74,13 +74,12 @@ class BeamSearch {
   // The best (or drawn) continuations of all running beams: enough to go on with num_beams even
   // when each of them also ends in every eos token.
   std::vector<Beam> continuations(std::span<const std::span<const S>> scores,
-                                  const Visitor& visit) const {
+                                  const Visitor& visit) {
     const std::size_t vocabulary = scores[0].size();
-    std::vector<double> sums(running_.size() * vocabulary);
+    std::vector<double>& sums = sums_;
+    sums.resize(running_.size() * vocabulary);
     for (std::size_t b = 0; b < running_.size(); ++b) {
-      for (std::size_t i = 0; i < vocabulary; ++i) {
-        sums[b * vocabulary + i] = static_cast<double>(scores[b][i]) + running_[b].score;
-      }
+      detail::add_to_all(scores[b], running_[b].score, sums.data() + b * vocabulary);
     }
     std::vector<Beam> next;
     for (const std::size_t index : choose(sums)) {
@@ -158,6 +157,7 @@ class BeamSearch {
   RandomStream random_;
   std::vector<Beam> running_;
   std::vector<Beam> best_;
+  std::vector<double> sums_;  // of all continuations; kept for the next step
   bool improvable_ = true;
   bool done_ = false;
 };

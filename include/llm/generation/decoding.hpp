@@ -346,9 +346,7 @@ class BeamDecoding final : public Decoding<S> {
   std::span<const S> processed(std::span<const S> logits, double norm, std::size_t b) {
     std::vector<S>& row = scores_[b];
     row.resize(logits.size());
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      row[i] = static_cast<S>(static_cast<double>(logits[i]) - norm);
-    }
+    add_to_all(logits, -norm, row.data());
     const auto& ids = search_.running()[b].ids;
     const StepPlace place{task_.row, static_cast<std::int32_t>(b),
                           static_cast<std::int64_t>(ids.size() - task_.prompt.size())};

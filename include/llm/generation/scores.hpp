@@ -59,6 +59,22 @@ std::size_t argmax(std::span<const S> scores) {
   return best;
 }
 
+/// to[i] = scores[i] + value, computed in double and rounded once.
+template <typename S, typename To>
+void add_to_all(std::span<const S> scores, double value, To* to) {
+  constexpr std::size_t block = 8;  // a fixed number, so that compilers use vectors
+  const S* from = scores.data();
+  std::size_t i = 0;
+  for (; i + block <= scores.size(); i += block) {
+    To sums[block];
+    for (std::size_t j = 0; j < block; ++j) {
+      sums[j] = static_cast<To>(static_cast<double>(from[i + j]) + value);
+    }
+    std::copy_n(sums, block, to + i);
+  }
+  for (; i < scores.size(); ++i) to[i] = static_cast<To>(static_cast<double>(from[i]) + value);
+}
+
 /// log(sum(exp(scores))); not finite when no score is, or one is NaN or inf.
 template <typename S>
 double log_sum_exp(std::span<const S> scores) {
@@ -93,16 +109,18 @@ std::vector<std::size_t> top_indices(std::span<const S> scores, std::size_t coun
     return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
   };
   std::vector<std::size_t> heap;  // its front is the worst of the best
+  S worst = minus_infinity<S>;
   for (std::size_t i = 0; count > 0 && i < scores.size(); ++i) {
+    if (heap.size() == count && !(scores[i] > worst)) continue;
     if (!is_candidate(scores[i])) continue;
     if (heap.size() == count) {
-      if (!(scores[i] > scores[heap.front()])) continue;
       std::pop_heap(heap.begin(), heap.end(), before);
       heap.back() = i;
     } else {
       heap.push_back(i);
     }
     std::push_heap(heap.begin(), heap.end(), before);
+    worst = scores[heap.front()];
   }
   std::sort_heap(heap.begin(), heap.end(), before);
   return heap;

@@ -45,6 +45,8 @@ struct LoadOptions {
   /// Activations beside quantized weights get 8 bits instead of 16, those beside bf16 weights are
   /// rounded to bf16: faster prompts, other answers than those of float32 activations now and then.
   bool fast = false;
+  /// How a decoder keeps keys and values: bf16 takes half the memory and half the time to read.
+  KVType kv = KVType::full;
 };
 
 /// What was loaded, for people and for `info`.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 
 #include "llm/nn/layers.hpp"
 #include "llm/nn/pass.hpp"
@@ -44,15 +45,15 @@ class Attention {
   /// caches of their segments. Returns the output rows [rows, hidden] in a shared buffer.
   const S* self(const Lane<S>& lane, const S* x) const {
     project_in(lane, x);
-    for_each_task(lane, [&](const Segment<S>& segment, Range rows, Range heads) {
+    const auto segments = lane.pass.segments;
+    for_each_task(lane, segments, [&](const Segment<S>& segment, Range rows, Range heads) {
       write_keys(lane, segment, rows, heads);
     });
     lane.meet_keys();
-    for_each_task(lane, [&](const Segment<S>& segment, Range rows, Range heads) {
+    for_each_task(lane, segments, [&](const Segment<S>& segment, Range rows, Range heads) {
       const std::int64_t length = segment.first_position + segment.count();
-      for (std::int64_t h = heads.begin; h < heads.end; ++h) {
-        attend(lane, segment, *segment.cache, length, rows, h);
-      }
+      const std::int64_t shift = segment.first_position - segment.first_row;
+      attend(lane, {*segment.cache, length, shift, true}, rows, heads);
     });
     return project_out(lane);
   }
@@ -60,10 +61,9 @@ class Attention {
   /// Attention of the lane's rows to the source of their segments (`Segment::cross`).
   const S* cross(const Lane<S>& lane, const S* x) const {
     project_in(lane, x);
-    for_each_task(lane, [&](const Segment<S>& segment, Range rows, Range heads) {
-      for (std::int64_t h = heads.begin; h < heads.end; ++h) {
-        attend(lane, segment, *segment.cross, segment.cross->length(), rows, h);
-      }
+    const std::span<const SourceRows<S>> sources = lane.pass.sources;
+    for_each_task(lane, sources, [&](const SourceRows<S>& source, Range rows, Range heads) {
+      attend(lane, {*source.cross, source.cross->length(), 0, false}, rows, heads);
     });
     return project_out(lane);
   }
@@ -105,21 +105,22 @@ class Attention {
 
   // This worker's work, as rows and key/value heads of segments: its rows and all heads, or its
   // share of the (segment, head) pairs. A worker attends to keys that others wrote only by rows.
-  template <typename F>
-  void for_each_task(const Lane<S>& lane, F&& f) const {
+  template <typename Segment, typename F>
+  void for_each_task(const Lane<S>& lane, std::span<const Segment> segments, F&& f) const {
     const std::int64_t heads = c_.num_key_value_heads;
     if (lane.by_rows) {
-      for (const Segment<S>& s : lane.pass.segments) {
+      for (const Segment& s : segments) {
         const Range rows{std::max(lane.rows.begin, s.first_row),
                          std::min(lane.rows.end, s.first_row + s.count())};
         if (rows.size() > 0) f(s, rows, Range{0, heads});
       }
     } else {
-      const auto segments = static_cast<std::int64_t>(lane.pass.segments.size());
-      const Range pairs = lane.worker.share(segments * heads);
-      for (std::int64_t i = pairs.begin; i < pairs.end; ++i) {
-        const Segment<S>& s = lane.pass.segments[static_cast<std::size_t>(i / heads)];
-        f(s, Range{s.first_row, s.first_row + s.count()}, Range{i % heads, i % heads + 1});
+      const Range pairs = lane.worker.share(static_cast<std::int64_t>(segments.size()) * heads);
+      for (std::int64_t i = pairs.begin; i < pairs.end;) {
+        const Segment& s = segments[static_cast<std::size_t>(i / heads)];
+        const std::int64_t first = i % heads, count = std::min(heads - first, pairs.end - i);
+        f(s, Range{s.first_row, s.first_row + s.count()}, Range{first, first + count});
+        i += count;
       }
     }
   }
@@ -148,56 +149,79 @@ class Attention {
     }
   }
 
-  // Rows of one segment against one key/value head; all query heads of its group together, so keys
+  // What the rows of one segment attend to.
+  struct Sight {
+    const KVCache<S>& cache;
+    std::int64_t length;  // keys there are
+    std::int64_t shift;   // from the number of a row to its position
+    bool self;            // else a source: all of it is seen
+  };
+
+  // Rows of one segment against some key/value heads; all query heads of a group together, so keys
   // and values are read once.
-  void attend(const Lane<S>& lane, const Segment<S>& segment, const KVCache<S>& cache,
-              std::int64_t length, Range rows, std::int64_t head) const {
+  void attend(const Lane<S>& lane, const Sight& sight, Range rows, Range heads) const {
     const std::int64_t group = c_.num_attention_heads / c_.num_key_value_heads;
     const std::int64_t tokens = std::max<std::int64_t>(1, c_.max_rows / group);
-    const std::int64_t pages = (length + kv_page_positions - 1) / kv_page_positions;
-    for (std::int64_t t = 0; t < pages; ++t) {
-      lane.pages[t] = cache.keys(t, c_.cache_layer, head);
-      lane.pages[pages + t] = cache.values(t, c_.cache_layer, head);
+    ops::Attend<S> call = prepare_call(lane);
+    call.is_bf16 = sight.cache.is_bf16();
+    if (sight.self && !lane.pass.bias.empty()) call.bias = lane.bias;
+    for (std::int64_t h = heads.begin; h < heads.end; ++h) {
+      call.v_pages = lane.pages + point_at_pages(lane, sight, h);
+      for (std::int64_t row = rows.begin; row < rows.end; row += tokens) {
+        const Range part{row, std::min(rows.end, row + tokens)};
+        call.rows = part.size() * group;
+        gather_queries(lane, sight, part, h);
+        const bool more = h + 1 < heads.end && part.end == rows.end;
+        const std::int64_t first_page = lane.lo[0] / kv_page_positions;
+        call.next = more ? sight.cache.keys(first_page, c_.cache_layer, h + 1) : nullptr;
+        ops::attend(call);
+        scatter_outputs(lane, part, h);
+      }
     }
+  }
+
+  ops::Attend<S> prepare_call(const Lane<S>& lane) const {
     ops::Attend<S> call;
     call.q = lane.queries;
     call.ldq = call.ldo = call.head_dim = c_.head_dim;
     call.scale = static_cast<S>(c_.scale);
     call.k_pages = lane.pages;
-    call.v_pages = lane.pages + pages;
     call.lo = lane.lo;
     call.hi = lane.hi;
     call.out = lane.outputs;
     call.scratch = lane.scratch;
-    const bool self = &cache == segment.cache;
-    if (self && !lane.pass.bias.empty()) call.bias = lane.bias;
-    for (std::int64_t row = rows.begin; row < rows.end; row += tokens) {
-      const Range part{row, std::min(rows.end, row + tokens)};
-      call.rows = part.size() * group;
-      gather_queries(lane, segment, part, head, self, length);
-      ops::attend(call);
-      scatter_outputs(lane, part, head);
+    return call;
+  }
+
+  // Fills lane.pages with the pages of one head; returns their number.
+  std::int64_t point_at_pages(const Lane<S>& lane, const Sight& sight, std::int64_t head) const {
+    const std::int64_t pages = (sight.length + kv_page_positions - 1) / kv_page_positions;
+    for (std::int64_t t = 0; t < pages; ++t) {
+      lane.pages[t] = sight.cache.keys(t, c_.cache_layer, head);
+      lane.pages[pages + t] = sight.cache.values(t, c_.cache_layer, head);
     }
+    return pages;
   }
 
   // Packs the queries of some rows and the group of `head`, with the keys each may see.
-  void gather_queries(const Lane<S>& lane, const Segment<S>& segment, Range rows, std::int64_t head,
-                      bool self, std::int64_t length) const {
+  void gather_queries(const Lane<S>& lane, const Sight& sight, Range rows,
+                      std::int64_t head) const {
     const std::int64_t group = c_.num_attention_heads / c_.num_key_value_heads;
     std::int64_t i = 0;
     for (std::int64_t row = rows.begin; row < rows.end; ++row) {
-      const std::int64_t position = segment.first_position + row - segment.first_row;
+      const std::int64_t position = row + sight.shift;
       for (std::int64_t g = 0; g < group; ++g, ++i) {
         const std::int64_t query_head = head * group + g;
         const S* from = lane.pass.heads + row * lane.pass.heads_size + query_head * c_.head_dim;
         prepare_head(lane, row, layers_.query_norm, from, lane.queries + i * c_.head_dim);
-        const bool windowed = self && c_.window > 0;
+        const bool windowed = sight.self && c_.window > 0;
         lane.lo[i] =
             windowed
                 ? static_cast<std::int32_t>(std::max<std::int64_t>(0, position - c_.window + 1))
                 : 0;
-        lane.hi[i] = static_cast<std::int32_t>(self && c_.causal ? position + 1 : length);
-        if (self && !lane.pass.bias.empty()) {
+        lane.hi[i] =
+            static_cast<std::int32_t>(sight.self && c_.causal ? position + 1 : sight.length);
+        if (sight.self && !lane.pass.bias.empty()) {
           const BiasLines<S>& bias = lane.pass.bias[static_cast<std::size_t>(c_.bias_layer)];
           lane.bias[i] = bias.line(query_head) - position;
         }

@@ -19,7 +19,7 @@ void add_sublayer(const Lane<S>& lane, const StackConfig& c, const Norm<S>& norm
   const S* input = pre ? lane.normed : lane.x;
   const S* output = f(input);
   const S* residual = c.residual_from_norm ? input : lane.x;
-  for (std::int64_t i = 0; i < n; ++i) lane.x[i] = residual[i] + output[i];
+  ops::add(residual, output, n, lane.x);
   if (!pre) norm.forward(lane.x, lane.rows.size(), lane.x);
 }
 

@@ -2,7 +2,9 @@
 /// Causal stack with its LM head: sequences grow, each with its own pages of keys and values.
 #pragma once
 
+#include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "llm/nn/stack.hpp"
@@ -20,9 +22,20 @@ struct LmHead {
 template <typename S>
 class Decoder : public Stack<S, DecoderBlock> {
  public:
-  using Stack<S, DecoderBlock>::Stack;
+  Decoder() = default;
+  Decoder(StackConfig config, typename Stack<S, DecoderBlock>::Layers layers)
+      : Stack<S, DecoderBlock>(std::move(config), std::move(layers)) {
+    set_kv_type(KVType::full);
+  }
 
-  KVCache<S> make_cache() const { return KVCache<S>(kv_shape()); }
+  /// Of the caches made from now on. Before the decoder is used.
+  void set_kv_type(KVType type) {
+    const StackConfig& c = this->config();
+    kv_shape_ = {c.num_hidden_layers, c.num_key_value_heads, c.head_dim, type};
+    pages_ = KVCache<S>::page_pool(kv_shape_);
+  }
+
+  KVCache<S> make_cache() const { return KVCache<S>(kv_shape_, pages_); }
 
   /// Runs the segments' new tokens (their caches have room for them) and returns the final hidden
   /// states of the rows `wanted`, ascending: [wanted, hidden] and, with a head, [wanted, vocab].
@@ -55,7 +68,7 @@ class Decoder : public Stack<S, DecoderBlock> {
                                          std::span<const std::int64_t> lengths, ThreadPool& pool,
                                          Workspace& workspace) const {
     const StackConfig& c = this->config();
-    std::vector<KVCache<S>> caches(lengths.size(), KVCache<S>(kv_shape()));
+    std::vector<KVCache<S>> caches(lengths.size(), make_cache());
     for (std::size_t i = 0; i < lengths.size(); ++i) {
       caches[i].reserve(lengths[i]);
     }
@@ -83,11 +96,6 @@ class Decoder : public Stack<S, DecoderBlock> {
   }
 
  private:
-  KVShape kv_shape() const {
-    const StackConfig& c = this->config();
-    return {c.num_hidden_layers, c.num_key_value_heads, c.head_dim};
-  }
-
   // Final norm of the wanted rows that this worker carries.
   void finish_rows(const Lane<S>& lane, std::span<const std::int64_t> wanted, S* hidden, S* scaled,
                    S scale) const {
@@ -102,6 +110,9 @@ class Decoder : public Stack<S, DecoderBlock> {
       for (std::int64_t k = 0; k < n; ++k) copy[k] = to[k] * scale;
     }
   }
+
+  KVShape kv_shape_;
+  std::shared_ptr<KVPagePool> pages_;  // of sequences and of sources
 };
 
 }  // namespace llm

@@ -2,7 +2,9 @@
 /// Bidirectional stack: all sequences of a call run as one flat list of tokens, without padding.
 #pragma once
 
+#include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "llm/nn/stack.hpp"
@@ -18,16 +20,17 @@ struct EncoderInput {
 template <typename S>
 class Encoder : public Stack<S, EncoderBlock> {
  public:
-  using Stack<S, EncoderBlock>::Stack;
+  Encoder() = default;
+  Encoder(StackConfig config, typename Stack<S, EncoderBlock>::Layers layers)
+      : Stack<S, EncoderBlock>(std::move(config), std::move(layers)),
+        pages_(KVCache<S>::page_pool(kv_shape())) {}
 
   /// Hidden states of all tokens, sequence after sequence: [total tokens, hidden], after the final
   /// norm. Valid until the workspace is used again.
   TensorView<const S> encode(std::span<const EncoderInput> inputs, ThreadPool& pool,
                              Workspace& workspace, Taps<S>* taps = nullptr) const {
     const StackConfig& c = this->config();
-    // Two layers of keys and values suffice: a worker that is one layer ahead writes the other one.
-    std::vector<KVCache<S>> caches(inputs.size(),
-                                   KVCache<S>({2, c.num_key_value_heads, c.head_dim}));
+    std::vector<KVCache<S>> caches(inputs.size(), KVCache<S>(kv_shape(), pages_));
     std::vector<Segment<S>> segments(inputs.size());
     std::int64_t rows = 0;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -49,6 +52,15 @@ class Encoder : public Stack<S, EncoderBlock> {
                   });
     return {hidden, Shape{rows, c.hidden_size}};
   }
+
+ private:
+  // Two layers of keys and values suffice: a worker that is one layer ahead writes the other one.
+  KVShape kv_shape() const {
+    const StackConfig& c = this->config();
+    return {2, c.num_key_value_heads, c.head_dim};
+  }
+
+  std::shared_ptr<KVPagePool> pages_;
 };
 
 }  // namespace llm

@@ -1,12 +1,18 @@
 /// \file
 /// Keys and values of one sequence, for all layers, in pages of 64 positions. Pages are reference
-/// counted and copied on write, so forks (beams, samples, a shared few-shot prefix) share them.
+/// counted and copied on write, so forks (beams, samples, a shared few-shot prefix) share them, and
+/// used again by later sequences.
 #pragma once
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
+#include <mutex>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -18,11 +24,83 @@ namespace llm {
 /// Positions per page: the attention kernels' tile, at absolute positions.
 inline constexpr std::int64_t kv_page_positions = 64;
 
+/// How keys and values are kept: as they are computed, or rounded to bf16 (nearest, ties to even),
+/// in half the memory. Computing with them is the same.
+enum class KVType : std::uint8_t { full, bf16 };
+
 struct KVShape {
   std::int64_t layers = 0;
   std::int64_t kv_heads = 0;
   std::int64_t head_dim = 0;
+  KVType type = KVType::full;
   bool operator==(const KVShape&) const = default;
+};
+
+namespace detail {
+
+/// The bf16 nearest to `value`; NaN stays one.
+inline std::uint16_t round_to_bf16(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  if (value != value) return static_cast<std::uint16_t>(bits >> 16 | 0x40u);
+  return static_cast<std::uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+
+/// Where the keys and values of one layer and head lie in a page, in units: one number, or a pair
+/// of bf16.
+template <typename S>
+struct KVEntry {
+  explicit KVEntry(const KVShape& shape)
+      : is_bf16(shape.type == KVType::bf16 && std::is_same_v<S, float>),
+        key_rows(is_bf16 ? (shape.head_dim + 1) / 2 : shape.head_dim),
+        value_rows(is_bf16 ? kv_page_positions / 2 : kv_page_positions),
+        value_stride(padded_head_dim(shape.head_dim)) {}
+
+  std::int64_t key_bytes() const { return key_rows * kv_page_positions * unit; }
+  std::int64_t bytes() const { return key_bytes() + value_rows * value_stride * unit; }
+
+  static constexpr std::int64_t unit = sizeof(S);  // two bf16 are as large as a float
+  bool is_bf16;
+  std::int64_t key_rows;    // of 64 units
+  std::int64_t value_rows;  // of value_stride units
+  std::int64_t value_stride;
+};
+
+}  // namespace detail
+
+/// The pages of many caches of one shape. Pages that nobody uses any more wait here for the next
+/// one who needs some; their content is left as it is. Thread-safe.
+class KVPagePool {
+ public:
+  /// `bytes`: of a page.
+  explicit KVPagePool(std::size_t bytes) : bytes_(bytes) {
+    constexpr std::size_t kept_bytes = std::size_t{128} << 20, most_kept = 1024;
+    kept_ = std::clamp<std::size_t>(kept_bytes / std::max<std::size_t>(bytes, 1), 1, most_kept);
+    waiting_.reserve(kept_);
+  }
+
+  /// Throws Error (out_of_memory).
+  Buffer take() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!waiting_.empty()) {
+        Buffer page = std::move(waiting_.back());
+        waiting_.pop_back();
+        return page;
+      }
+    }
+    return Buffer(bytes_);
+  }
+  /// Keeps the page, or frees it when many are waiting already.
+  void give(Buffer page) {
+    const std::lock_guard lock(mutex_);
+    if (waiting_.size() < kept_) waiting_.push_back(std::move(page));
+  }
+
+ private:
+  std::size_t bytes_;
+  std::size_t kept_;
+  std::mutex mutex_;
+  std::vector<Buffer> waiting_;
 };
 
 /// Not thread-safe itself; two caches that share pages may be used by two threads.
@@ -30,7 +108,16 @@ struct KVShape {
 template <typename S>
 class KVCache {
  public:
-  explicit KVCache(KVShape shape) : shape_(shape) {}
+  explicit KVCache(KVShape shape) : KVCache(shape, page_pool(shape)) {}
+  /// `pool`: made by page_pool() of the same shape.
+  KVCache(KVShape shape, std::shared_ptr<KVPagePool> pool)
+      : shape_(shape), entry_(shape), pool_(std::move(pool)) {}
+
+  static std::shared_ptr<KVPagePool> page_pool(const KVShape& shape) {
+    const std::int64_t entries = shape.layers * shape.kv_heads;
+    const std::int64_t bytes = entries * detail::KVEntry<S>(shape).bytes();
+    return std::make_shared<KVPagePool>(static_cast<std::size_t>(bytes));
+  }
 
   const KVShape& shape() const { return shape_; }
   std::int64_t length() const { return length_; }
@@ -53,7 +140,7 @@ class KVCache {
     if (own_last) fresh.push_back(copy(pages_.back(), used));
     const auto kept = static_cast<std::int64_t>(pages_.size()) - (own_last ? 1 : 0);
     while (kept + static_cast<std::int64_t>(fresh.size()) < pages_for(length_ + count)) {
-      fresh.push_back(Page(page_bytes()));
+      fresh.push_back(Page(pool_));
     }
     pages_.reserve(static_cast<std::size_t>(kept) + fresh.size());
     if (own_last) pages_.pop_back();
@@ -62,22 +149,31 @@ class KVCache {
   /// Counts reserved positions that have been written.
   void advance(std::int64_t count) { length_ += count; }
 
+  /// Whether pages hold pairs of bf16; see detail::AttendArgs for the layout of pages.
+  bool is_bf16() const { return entry_.is_bf16; }
   /// Keys of a page, transposed: [head_dim][64].
-  S* keys(std::int64_t page, std::int64_t layer, std::int64_t head) const {
-    return at(page) + entry_offset(layer, head);
+  void* keys(std::int64_t page, std::int64_t layer, std::int64_t head) const {
+    return entry(page, layer, head);
   }
   /// Values of a page: [64][padded_head_dim].
-  S* values(std::int64_t page, std::int64_t layer, std::int64_t head) const {
-    return keys(page, layer, head) + shape_.head_dim * kv_page_positions;
+  void* values(std::int64_t page, std::int64_t layer, std::int64_t head) const {
+    return entry(page, layer, head) + entry_.key_bytes();
   }
 
   /// Stores one position's key and value (head_dim values each) in reserved space.
   void write(std::int64_t position, std::int64_t layer, std::int64_t head, const S* key,
              const S* value) const {
     const std::int64_t page = position / kv_page_positions, slot = position % kv_page_positions;
-    S* k = keys(page, layer, head) + slot;
+    void* const to_keys = keys(page, layer, head);
+    void* const to_values = values(page, layer, head);
+    if constexpr (std::is_same_v<S, float>) {
+      if (entry_.is_bf16) return write_pairs(slot, key, value, to_keys, to_values);
+    }
+    S* k = static_cast<S*>(to_keys) + slot;
+    S* v = static_cast<S*>(to_values) + slot * entry_.value_stride;
+    if (shape_.type == KVType::bf16) return write_rounded(key, value, k, v);
     for (std::int64_t d = 0; d < shape_.head_dim; ++d) k[d * kv_page_positions] = key[d];
-    std::copy_n(value, shape_.head_dim, values(page, layer, head) + slot * value_stride());
+    std::copy_n(value, shape_.head_dim, v);
   }
 
  private:
@@ -85,8 +181,7 @@ class KVCache {
   // owner?" must be an acquire load before the page is written.
   class Page {
    public:
-    explicit Page(std::int64_t bytes)
-        : block_(new Block{Buffer(static_cast<std::size_t>(bytes))}) {}
+    explicit Page(std::shared_ptr<KVPagePool> pool) : block_(new Block{pool->take(), pool}) {}
     Page(const Page& other) : block_(other.block_) {
       block_->owners.fetch_add(1, std::memory_order_relaxed);
     }
@@ -96,14 +191,17 @@ class KVCache {
       return *this;
     }
     ~Page() {
-      if (block_ && block_->owners.fetch_sub(1, std::memory_order_acq_rel) == 1) delete block_;
+      if (!block_ || block_->owners.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+      block_->pool->give(std::move(block_->buffer));
+      delete block_;
     }
     bool unique() const { return block_->owners.load(std::memory_order_acquire) == 1; }
-    S* data() const { return reinterpret_cast<S*>(block_->buffer.data()); }
+    std::byte* data() const { return block_->buffer.data(); }
 
    private:
     struct Block {
       Buffer buffer;
+      std::shared_ptr<KVPagePool> pool;
       std::atomic<std::int64_t> owners{1};
     };
     Block* block_;
@@ -112,34 +210,53 @@ class KVCache {
   static std::int64_t pages_for(std::int64_t positions) {
     return (positions + kv_page_positions - 1) / kv_page_positions;
   }
-  std::int64_t value_stride() const { return detail::padded_head_dim(shape_.head_dim); }
-  std::int64_t entry_size() const {  // keys and values of one layer and head
-    return (shape_.head_dim + value_stride()) * kv_page_positions;
+  std::byte* entry(std::int64_t page, std::int64_t layer, std::int64_t head) const {
+    return pages_[static_cast<std::size_t>(page)].data() +
+           (layer * shape_.kv_heads + head) * entry_.bytes();
   }
-  std::int64_t entry_offset(std::int64_t layer, std::int64_t head) const {
-    return (layer * shape_.kv_heads + head) * entry_size();
+
+  // Where pages do not hold bf16: the numbers they stand for.
+  void write_rounded(const S* key, const S* value, S* k, S* v) const {
+    const auto round = [](S number) {
+      const std::uint32_t bits = detail::round_to_bf16(static_cast<float>(number));
+      return static_cast<S>(std::bit_cast<float>(bits << 16));
+    };
+    for (std::int64_t d = 0; d < shape_.head_dim; ++d) {
+      k[d * kv_page_positions] = round(key[d]);
+      v[d] = round(value[d]);
+    }
   }
-  std::int64_t page_bytes() const {
-    return entry_offset(shape_.layers, 0) * static_cast<std::int64_t>(sizeof(S));
+
+  void write_pairs(std::int64_t slot, const S* key, const S* value, void* keys,
+                   void* values) const {
+    auto* k = static_cast<std::uint16_t*>(keys) + slot * 2;
+    auto* v = static_cast<std::uint16_t*>(values) + slot / 2 * entry_.value_stride * 2 + slot % 2;
+    for (std::int64_t d = 0; d < shape_.head_dim; ++d) {
+      k[d / 2 * kv_page_positions * 2 + d % 2] = detail::round_to_bf16(key[d]);
+      v[d * 2] = detail::round_to_bf16(value[d]);
+    }
   }
-  S* at(std::int64_t page) const { return pages_[static_cast<std::size_t>(page)].data(); }
 
   // The first `used` positions of a page.
   Page copy(const Page& source, std::int64_t used) const {
-    Page result(page_bytes());
-    const std::int64_t key_size = shape_.head_dim * kv_page_positions;
+    Page result(pool_);
+    const std::int64_t row = kv_page_positions * entry_.unit, used_bytes = used * entry_.unit;
+    const std::int64_t value_rows = entry_.is_bf16 ? (used + 1) / 2 : used;
     for (std::int64_t e = 0; e < shape_.layers * shape_.kv_heads; ++e) {
-      const S* from = source.data() + e * entry_size();
-      S* to = result.data() + e * entry_size();
-      for (std::int64_t d = 0; d < shape_.head_dim; ++d) {
-        std::copy_n(from + d * kv_page_positions, used, to + d * kv_page_positions);
+      const std::byte* from = source.data() + e * entry_.bytes();
+      std::byte* to = result.data() + e * entry_.bytes();
+      for (std::int64_t d = 0; d < entry_.key_rows; ++d) {
+        std::copy_n(from + d * row, used_bytes, to + d * row);
       }
-      std::copy_n(from + key_size, used * value_stride(), to + key_size);
+      std::copy_n(from + entry_.key_bytes(), value_rows * entry_.value_stride * entry_.unit,
+                  to + entry_.key_bytes());
     }
     return result;
   }
 
   KVShape shape_;
+  detail::KVEntry<S> entry_;
+  std::shared_ptr<KVPagePool> pool_;
   std::int64_t length_ = 0;
   std::vector<Page> pages_;
 };

@@ -37,6 +37,15 @@ struct Segment {
   std::int64_t count() const { return static_cast<std::int64_t>(ids.size()); }
 };
 
+/// Neighbouring rows of a pass that attend to one source: those of its beams and samples.
+template <typename S>
+struct SourceRows {
+  std::int64_t first_row = 0, rows = 0;
+  const KVCache<S>* cross = nullptr;
+
+  std::int64_t count() const { return rows; }
+};
+
 /// Copies of the residual stream for `verify`: [rows, hidden] after the embeddings and after each
 /// layer, the last one after the final norm.
 template <typename S>
@@ -44,10 +53,24 @@ struct Taps {
   std::vector<Tensor<S>> hidden_states;
 };
 
+template <typename S>
+std::vector<SourceRows<S>> rows_by_source(std::span<const Segment<S>> segments) {
+  std::vector<SourceRows<S>> sources;
+  for (const Segment<S>& s : segments) {
+    if (s.cross == nullptr) continue;
+    if (sources.empty() || sources.back().cross != s.cross) {
+      sources.push_back({s.first_row, 0, s.cross});
+    }
+    sources.back().rows += s.count();
+  }
+  return sources;
+}
+
 /// What all workers of a pass share. Buffers are written in disjoint parts between meetings.
 template <typename S>
 struct Pass {
   std::span<const Segment<S>> segments;
+  std::span<const SourceRows<S>> sources;  ///< of all segments; empty without cross-attention
   std::int64_t rows = 0;
   S* heads = nullptr;  ///< [rows, heads_size]: queries, keys, values
   std::int64_t heads_size = 0;
@@ -77,7 +100,7 @@ struct Lane {
   std::int32_t* lo = nullptr;
   std::int32_t* hi = nullptr;
   const S** bias = nullptr;
-  const S** pages = nullptr;  ///< keys of all pages of a sequence, then values
+  const void** pages = nullptr;  ///< keys of all pages of a sequence, then values
 
   /// This worker's share of `n` output panels: all when it carries only its own rows.
   Range share(std::int64_t n) const { return by_rows ? Range{0, n} : worker.share(n); }

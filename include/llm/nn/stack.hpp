@@ -60,7 +60,7 @@ class Stack {
   struct Layers {
     Embeddings<S> embeddings;
     std::vector<Block<S>> blocks;
-    Norm<S> final_norm;  ///< may be empty
+    Norm<S> final_norm;    ///< may be empty
     PositionBias<S> bias;  ///< of AlibiPositions and RelativeBias
   };
 
@@ -78,6 +78,8 @@ class Stack {
     Pass<S> pass = prepare(segments, workspace);
     pass.taps = taps;
     if (taps) start_taps(pass);
+    const std::vector<SourceRows<S>> sources = rows_by_source(segments);
+    pass.sources = sources;
     const auto bias = layers_.bias.lines(bias_reach(segments));
     if (bias) pass.bias = *bias;
     for (int i = 0; i < pool.size(); ++i) lane_buffers(pass, workspace, i);
@@ -149,7 +151,7 @@ class Stack {
     workspace.get<std::int32_t>(slot(detail::lane_lo), calls);
     workspace.get<std::int32_t>(slot(detail::lane_hi), calls);
     workspace.get<const S*>(slot(detail::lane_bias), calls);
-    workspace.get<const S*>(slot(detail::lane_pages), 2 * pages);
+    workspace.get<const void*>(slot(detail::lane_pages), 2 * pages);
   }
 
   Lane<S> make_lane(const Worker& worker, const Pass<S>& pass, Workspace& workspace) const {
@@ -170,7 +172,7 @@ class Stack {
     lane.lo = workspace.peek<std::int32_t>(first + detail::lane_lo);
     lane.hi = workspace.peek<std::int32_t>(first + detail::lane_hi);
     lane.bias = workspace.peek<const S*>(first + detail::lane_bias);
-    lane.pages = workspace.peek<const S*>(first + detail::lane_pages);
+    lane.pages = workspace.peek<const void*>(first + detail::lane_pages);
     return lane;
   }
 

@@ -84,9 +84,11 @@ struct MatmulArgs {
 /// Attention of some query rows over one key/value head of one sequence.
 ///
 /// Keys and values lie in pages of 64 positions; page t holds positions 64t .. 64t+63:
-///   k_pages[t]: [head_dim][64] (transposed),  v_pages[t]: [64][padded_head_dim(head_dim)].
-/// Row r sees the keys lo[r] <= key < hi[r]. The defining order of one row (absolute positions
-/// only):
+///   k_pages[t]: [head_dim][64] (transposed),  v_pages[t]: [64][padded_head_dim(head_dim)] floats,
+/// or, with is_bf16, pairs of bf16 that are multiplied as the floats they stand for:
+///   k_pages[t]: [ceil(head_dim/2)][64][2],  v_pages[t]: [32][padded_head_dim(head_dim)][2].
+/// What no row sees may be anything. Row r sees the keys lo[r] <= key < hi[r]. The defining order
+/// of one row (absolute positions only):
 ///   q' = q * q_scale (q_scale = scale * log2 e);  s_k = fma chain over d ascending from bias_k or
 ///   0 for pages ascending: m' = max(m, max s); c = 2^(m-m'); l = l*c, O = O*c (skipped if m' ==
 ///   m);
@@ -99,8 +101,10 @@ struct AttendArgs {
   std::int64_t rows = 0;  ///< any number
   std::int64_t head_dim = 0;
   float q_scale = 1.0f;
-  const float* const* k_pages = nullptr;  ///< indexed by absolute page
-  const float* const* v_pages = nullptr;
+  const void* const* k_pages = nullptr;  ///< indexed by absolute page
+  const void* const* v_pages = nullptr;
+  bool is_bf16 = false;
+  const void* next = nullptr;          ///< the k_page that will be read after this call, or null
   const std::int32_t* lo = nullptr;    ///< [rows]
   const std::int32_t* hi = nullptr;    ///< [rows], lo < hi
   const float* const* bias = nullptr;  ///< null, or [rows] pointers: bias[r][key], already times

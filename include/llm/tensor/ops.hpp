@@ -42,6 +42,19 @@ S activation_value(Activation f, S x) {
   return x;
 }
 
+/// y[i] = a[i] + b[i], i < n; y may be a or b.
+template <typename S>
+void add(const S* a, const S* b, std::int64_t n, S* y) {
+  constexpr int block = 16;  // a fixed number, so that compilers use vectors
+  std::int64_t i = 0;
+  for (; i + block <= n; i += block) {
+    S sum[block];
+    for (int j = 0; j < block; ++j) sum[j] = a[i + j] + b[i + j];
+    std::copy_n(sum, block, y + i);
+  }
+  for (; i < n; ++i) y[i] = a[i] + b[i];
+}
+
 /// y[i] = f(x[i]), i < n; x == y allowed.
 template <typename S>
 void activate(Activation f, const S* x, std::int64_t n, S* y) {
@@ -136,10 +149,12 @@ struct Attend {
   std::int64_t ldq = 0;
   std::int64_t rows = 0;
   std::int64_t head_dim = 0;
-  S scale = 1;                        ///< factor on q * k
-  const S* const* k_pages = nullptr;  ///< per page of 64 positions: [head_dim][64]
-  const S* const* v_pages = nullptr;  ///< per page: [64][padded_head_dim]
-  const std::int32_t* lo = nullptr;   ///< [rows]: keys lo <= key < hi are seen
+  S scale = 1;                           ///< factor on q * k
+  const void* const* k_pages = nullptr;  ///< per page of 64 positions: [head_dim][64]
+  const void* const* v_pages = nullptr;  ///< per page: [64][padded_head_dim]
+  bool is_bf16 = false;                  ///< pages of pairs; `float` only
+  const void* next = nullptr;            ///< the first page of keys of the next call, or null
+  const std::int32_t* lo = nullptr;      ///< [rows]: keys lo <= key < hi are seen
   const std::int32_t* hi = nullptr;
   const S* const* bias = nullptr;  ///< null, or [rows]: bias[r][key] * log2 e is added
   S* out = nullptr;                ///< [rows, head_dim], row stride ldo
@@ -166,7 +181,7 @@ void attend_row(const Attend<S>& a, std::int64_t r, std::vector<S>& p) {
   p.assign(static_cast<std::size_t>(hi - lo), S(0));
   S max = -std::numeric_limits<S>::infinity();
   for (std::int64_t key = lo; key < hi; ++key) {
-    const S* k = a.k_pages[key / 64] + key % 64;
+    const S* k = static_cast<const S*>(a.k_pages[key / 64]) + key % 64;
     S score = 0;
     for (std::int64_t d = 0; d < a.head_dim; ++d) score += a.q[r * a.ldq + d] * k[d * 64];
     score = score * scale + (a.bias ? a.bias[r][key] : S(0));
@@ -179,7 +194,8 @@ void attend_row(const Attend<S>& a, std::int64_t r, std::vector<S>& p) {
   std::fill_n(out, a.head_dim, S(0));
   for (std::int64_t key = lo; key < hi; ++key) {
     const S weight = p[static_cast<std::size_t>(key - lo)] / sum;
-    const S* v = a.v_pages[key / 64] + key % 64 * llm::detail::padded_head_dim(a.head_dim);
+    const S* v = static_cast<const S*>(a.v_pages[key / 64]) +
+                 key % 64 * llm::detail::padded_head_dim(a.head_dim);
     for (std::int64_t d = 0; d < a.head_dim; ++d) out[d] += weight * v[d];
   }
 }
@@ -197,6 +213,8 @@ void attend(const Attend<S>& a) {
     args.q_scale = a.scale * std::numbers::log2e_v<float>;
     args.k_pages = a.k_pages;
     args.v_pages = a.v_pages;
+    args.is_bf16 = a.is_bf16;
+    args.next = a.next;
     args.lo = a.lo;
     args.hi = a.hi;
     args.bias = a.bias;

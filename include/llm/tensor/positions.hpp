@@ -28,12 +28,24 @@ template <typename S>
 void rotate(const S* x, std::int64_t head_dim, const S* cos_sin, std::int64_t half, S* y) {
   const S* c = cos_sin;
   const S* s = cos_sin + half;
-  for (std::int64_t i = 0; i < half; ++i) {
+  std::int64_t i = 0;
+  constexpr int n = 8;  // as many as a compiler may take at once: loaded before any is stored
+  for (; i + n <= half; i += n) {
+    S a[n], b[n];
+    for (int j = 0; j < n; ++j) a[j] = x[i + j];
+    for (int j = 0; j < n; ++j) b[j] = x[i + j + half];
+    S first[n], second[n];
+    for (int j = 0; j < n; ++j) first[j] = a[j] * c[i + j] - b[j] * s[i + j];
+    for (int j = 0; j < n; ++j) second[j] = b[j] * c[i + j] + a[j] * s[i + j];
+    for (int j = 0; j < n; ++j) y[i + j] = first[j];
+    for (int j = 0; j < n; ++j) y[i + j + half] = second[j];
+  }
+  for (; i < half; ++i) {
     const S a = x[i], b = x[i + half];
     y[i] = a * c[i] - b * s[i];
     y[i + half] = b * c[i] + a * s[i];
   }
-  for (std::int64_t i = 2 * half; i < head_dim; ++i) y[i] = x[i];
+  for (i = 2 * half; i < head_dim; ++i) y[i] = x[i];
 }
 
 /// The sinusoidal vector of a position: sines in the first half, cosines in the second (the layout
