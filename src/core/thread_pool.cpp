@@ -1,9 +1,9 @@
 #include "llm/core/thread_pool.hpp"
 
 #include <sched.h>
+#include <time.h>
 
 #include <algorithm>
-#include <chrono>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -21,11 +21,15 @@
 namespace llm {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-std::int64_t nanoseconds_since(Clock::time_point start) {
-  return std::chrono::nanoseconds(Clock::now() - start).count();
+// Nanoseconds.
+std::int64_t clock_value(clockid_t clock) {
+  timespec time{};
+  clock_gettime(clock, &time);
+  return time.tv_sec * std::int64_t{1'000'000'000} + time.tv_nsec;
 }
+std::int64_t now() { return clock_value(CLOCK_MONOTONIC); }
+// Of the processor, spent on this thread.
+std::int64_t thread_time() { return clock_value(CLOCK_THREAD_CPUTIME_ID); }
 
 inline void relax() {
 #if defined(__x86_64__)
@@ -35,56 +39,59 @@ inline void relax() {
 #endif
 }
 
+// Nanoseconds this thread has slept at meetings that were not over yet.
+thread_local std::int64_t slept = 0;
+
 // Waits until `value` is no longer `old`: first by spinning (a hand-over costs well below a
 // microsecond then), after about 50 us by sleeping, so that an idle pool takes no CPU time and a
-// machine with more work than cores does not collapse. Returns the nanoseconds it took; 0 when
-// there was no need to look at the clock.
-std::int64_t wait_for_change(const std::atomic<int>& value, int old) {
+// machine with more work than cores does not collapse. `released`: when the change was made, as far
+// as that is known.
+void wait_for_change(const std::atomic<int>& value, int old,
+                     const std::atomic<std::int64_t>* released = nullptr) {
   constexpr int spins_between_looks = 64;
-  for (int i = 0; i < spins_between_looks; ++i) {
-    if (value.load(std::memory_order_acquire) != old) return 0;
+  constexpr std::int64_t spin_time = 50'000;
+  std::int64_t start = 0;
+  for (int i = 1; value.load(std::memory_order_acquire) == old; ++i) {
     relax();
-  }
-  constexpr auto spin_time = std::chrono::microseconds(50);
-  const auto start = Clock::now();
-  for (int i = 0; value.load(std::memory_order_acquire) == old; ++i) {
-    if (i % spins_between_looks == 0 && Clock::now() - start > spin_time) {
-      value.wait(old, std::memory_order_acquire);
-    } else {
-      relax();
+    if (i % spins_between_looks != 0) continue;
+    const std::int64_t time = now();
+    if (start == 0) start = time;
+    if (time - start < spin_time) continue;
+    value.wait(old, std::memory_order_acquire);
+    if (released) {
+      const std::int64_t end = released->load(std::memory_order_relaxed);
+      slept += std::max<std::int64_t>(0, end - time);
     }
   }
-  return nanoseconds_since(start);
 }
 
-// How many workers a region gets. With n workers of which one has lost its core, the others wait
-// for it; when waiting takes more than a third of a region, fewer workers would have been faster.
+// How many workers a region gets. A worker that has lost its core to another process makes all
+// others wait; when a third of a region is lost in this way, fewer workers would have been faster.
 // Then one worker less is taken for a time that is long against the loss, and longer each time that
 // the next attempt fails, too.
 class CrewSize {
  public:
   explicit CrewSize(int all) : all_(all), now_(all) {}
 
-  int begin_region() {
-    start_ = Clock::now();
-    if (now_ < all_ && start_ >= rest_until_) {
+  // `time`: when the region begins.
+  int begin_region(std::int64_t time) {
+    if (now_ < all_ && time >= rest_until_) {
       ++now_;
       lost_ = patience;  // the first bad region ends the attempt
     }
     return now_;
   }
 
-  // `waited`: nanoseconds, of all workers together.
-  void end_region(std::int64_t waited) {
+  // `duration` of the region; `late`: how long all workers together were kept from working.
+  void end_region(std::int64_t duration, std::int64_t late) {
     if (now_ == 1) return;
-    const std::int64_t wait = waited / (now_ - 1);
-    const std::int64_t loss = wait - nanoseconds_since(start_) / 3;
+    const std::int64_t loss = late - duration / 3;
     lost_ = std::max<std::int64_t>(0, lost_ + loss);
     if (loss <= 0) {
       longer_ = std::max(1, longer_ / 2);
     } else if (lost_ > patience) {
-      const std::int64_t rest = std::max(shortest_rest, 16 * wait) * longer_;
-      rest_until_ = Clock::now() + std::chrono::nanoseconds(std::min(rest, longest_rest));
+      const std::int64_t rest = std::max(shortest_rest, 16 * std::min(late, duration)) * longer_;
+      rest_until_ = now() + std::min(rest, longest_rest);
       longer_ = std::min(64, longer_ * 2);
       lost_ = 0;
       --now_;
@@ -100,7 +107,7 @@ class CrewSize {
   int now_;
   int longer_ = 1;
   std::int64_t lost_ = 0;
-  Clock::time_point start_, rest_until_;
+  std::int64_t rest_until_ = 0;
 };
 
 int usable_cores() {
@@ -115,10 +122,11 @@ void Barrier::wait() {
   const int generation = generation_.load(std::memory_order_acquire);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) == count_ - 1) {
     arrived_.store(0, std::memory_order_relaxed);
+    released_.store(now(), std::memory_order_relaxed);
     generation_.store(generation + 1, std::memory_order_release);
     generation_.notify_all();
-  } else if (const std::int64_t waited = wait_for_change(generation_, generation)) {
-    waited_.fetch_add(waited, std::memory_order_relaxed);
+  } else {
+    wait_for_change(generation_, generation, &released_);
   }
 }
 
@@ -142,16 +150,22 @@ struct ThreadPool::State {
   bool stop = false;
   std::exception_ptr error;
   std::mutex error_mutex;
+  std::int64_t started = 0;                 // the present region, as a time
   alignas(64) std::atomic<int> running{0};  // helpers still inside the region
+  std::atomic<std::int64_t> late{0};        // time of this region in which workers did not run
   std::unique_ptr<Helper[]> helpers;
 
   void work(int index) {
+    const std::int64_t ran = thread_time();
+    slept = 0;
     try {
       function(context, Worker(index, workers, &barrier));
     } catch (...) {
       const std::lock_guard lock(error_mutex);
       if (!error) error = std::current_exception();
     }
+    const std::int64_t kept_away = now() - started - (thread_time() - ran) - slept;
+    late.fetch_add(std::max<std::int64_t>(0, kept_away), std::memory_order_relaxed);
   }
 
   void help(int index) {
@@ -174,17 +188,18 @@ struct ThreadPool::State {
 
   // Runs `function` on the whole crew.
   void run() {
-    workers = crew.begin_region();
+    started = now();
+    workers = crew.begin_region(started);
     barrier.set_count(workers);
     running.store(workers - 1, std::memory_order_relaxed);
+    late.store(0, std::memory_order_relaxed);
     start(workers);
     work(0);
-    std::int64_t waited = 0;
     for (int left = running.load(std::memory_order_acquire); left != 0;
          left = running.load(std::memory_order_acquire)) {
-      waited += wait_for_change(running, left);
+      wait_for_change(running, left);
     }
-    crew.end_region(barrier.take_waited() + waited);
+    crew.end_region(now() - started, late.load(std::memory_order_relaxed));
   }
 
   // `n`: how many workers have been started.

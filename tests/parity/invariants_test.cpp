@@ -188,13 +188,14 @@ TEST_P(Invariants, Bf16KeysAndValues) {
   }
   models_.swap(rounded);
   EXPECT_FALSE(same_bits(logits, expected));
-  // A rounding of 2^-9 in each key and value, over a few layers.
+  // A rounding of 2^-9 in each key and value; the scores of T5 are not scaled down, so that there it
+  // counts several times.
   double largest = 0, difference = 0;
   for (std::size_t i = 0; i < logits.size(); ++i) {
     largest = std::max(largest, std::abs(static_cast<double>(expected[i])));
     difference = std::max(difference, std::abs(static_cast<double>(logits[i]) - expected[i]));
   }
-  EXPECT_LT(difference, 0.03 * largest);
+  EXPECT_LT(difference, 0.08 * largest);
 }
 
 // Beams of one source and other rows in one step: each as if it were alone.

@@ -25,13 +25,10 @@ class Barrier {
   void wait();
   /// For the next region; while nobody waits.
   void set_count(int count) { count_ = count; }
-  /// Nanoseconds that workers have waited since the last call, all added up; moments of about a
-  /// microsecond are not counted.
-  std::int64_t take_waited() { return waited_.exchange(0, std::memory_order_relaxed); }
 
  private:
   int count_;
-  std::atomic<std::int64_t> waited_{0};
+  std::atomic<std::int64_t> released_{0};  // when the last meeting ended, for those who slept
   alignas(64) std::atomic<int> arrived_{0};
   alignas(64) std::atomic<int> generation_{0};
 };
