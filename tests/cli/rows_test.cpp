@@ -102,6 +102,15 @@ TEST(Rows, KeepFieldsUnderTheirNames) {
   EXPECT_EQ(tokenize(input, {"--keep", "z", "--format", "text"}).exit_code, 2);
 }
 
+TEST(Rows, KeepNothingThatHasNoColumn) {
+  const std::string input = "{\"text\":\"a\",\"n\":1}\n{\"text\":\"b\",\"m\":2}\n";
+  const Outcome cells = tokenize(input, {"--keep", "all", "--format", "csv"});
+  EXPECT_EQ(cells.exit_code, 5);
+  EXPECT_NE(cells.out.find("line 2: the row has a field \"\"m\"\""), std::string::npos)
+      << cells.out;
+  EXPECT_EQ(tokenize(input, {"--keep", "all", "--jsonl"}).exit_code, 0);
+}
+
 TEST(Rows, BadOnesAreRowsWithErrors) {
   const std::string csv = "id,text\na,one\nb\nc,\"x\"y\nd,\xff\ne,\"two\nlines\"\nf,1,2\ng,three\n";
   const Outcome result = tokenize(csv, {"--input-format", "csv", "--jsonl"});

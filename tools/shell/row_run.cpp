@@ -122,7 +122,13 @@ void RowRun::skip_done_rows() {
 std::optional<Row> RowRun::read() {
   while (std::optional<Row> row = reader_->next()) {
     if (read_++ == 0) writer_->set_input_fields(row->fields);
-    if (row->number % job_.shards == job_.shard) return row;
+    if (row->number % job_.shards != job_.shard) continue;
+    if (const auto name = writer_->unforeseen_field(row->fields); name && !row->error)
+      row->error = RowError{ErrorCode::invalid_input,
+                            row->place + ": the row has a field " + quote(*name) +
+                                " that the first row has not, and so there is no column to keep it "
+                                "in; name the fields to keep, or write JSON lines"};
+    return row;
   }
   if (read_ == 0 && !interrupt_flag())
     throw Error(ErrorCode::invalid_input, job_.input + ": there are no rows in it", job_.input);
@@ -194,7 +200,8 @@ void RowRun::save(bool at_once) {
 
 void RowRun::show_progress(bool last) {
   if (!progress_ || (!last && Clock::now() - shown_ < progress_interval)) return;
-  shown_ = Clock::now();
+  if (last && shown_ == begun_) return;  // there is no line to clear
+  shown_ = last ? begun_ : Clock::now();
   std::string line = "\r\033[K";
   if (!last) {
     const double seconds = std::chrono::duration<double>(shown_ - begun_).count();

@@ -54,6 +54,15 @@ void RowWriter::set_input_fields(const OrderedJson& fields) {
     if (name != layout_.id_field) layout_.keep.push_back(name);
 }
 
+std::optional<std::string> RowWriter::unforeseen_field(const OrderedJson& fields) const {
+  if (!layout_.keep_all || !has_cells()) return std::nullopt;
+  for (const auto& [name, value] : fields.items())
+    if (name != layout_.id_field &&
+        std::find(layout_.keep.begin(), layout_.keep.end(), name) == layout_.keep.end())
+      return name;
+  return std::nullopt;
+}
+
 bool RowWriter::has_cells() const {
   return layout_.format == Format::csv || layout_.format == Format::tsv;
 }

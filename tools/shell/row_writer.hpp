@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,8 @@ class RowWriter {
 
   // Must be called before the first line(): the input fields of CSV and TSV with `keep_all`.
   void set_input_fields(const OrderedJson& fields);
+  // The input field that `keep_all` has no column for, if there is one.
+  std::optional<std::string> unforeseen_field(const OrderedJson& fields) const;
   // The bytes to write for a row; of a failed one in the text format an empty line.
   std::string bytes(const Row& row, const RowResult& result);
   // What stands behind the last row.
