@@ -82,7 +82,7 @@ class CrewSize {
     return now_;
   }
 
-  // `duration` of the region; `late`: how long all workers together were kept from working.
+  // `duration` of the region; `late`: how long the worker that was kept away longest did not run.
   void end_region(std::int64_t duration, std::int64_t late) {
     if (now_ == 1) return;
     const std::int64_t loss = late - duration / 3;
@@ -152,7 +152,7 @@ struct ThreadPool::State {
   std::mutex error_mutex;
   std::int64_t started = 0;                 // the present region, as a time
   alignas(64) std::atomic<int> running{0};  // helpers still inside the region
-  std::atomic<std::int64_t> late{0};        // time of this region in which workers did not run
+  std::atomic<std::int64_t> late{0};        // of this region; see CrewSize::end_region()
   std::unique_ptr<Helper[]> helpers;
 
   void work(int index) {
@@ -165,7 +165,9 @@ struct ThreadPool::State {
       if (!error) error = std::current_exception();
     }
     const std::int64_t kept_away = now() - started - (thread_time() - ran) - slept;
-    late.fetch_add(std::max<std::int64_t>(0, kept_away), std::memory_order_relaxed);
+    for (std::int64_t most = late.load(std::memory_order_relaxed); most < kept_away;) {
+      if (late.compare_exchange_weak(most, kept_away, std::memory_order_relaxed)) break;
+    }
   }
 
   void help(int index) {
