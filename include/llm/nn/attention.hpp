@@ -171,9 +171,6 @@ class Attention {
         const Range part{row, std::min(rows.end, row + tokens)};
         call.rows = part.size() * group;
         gather_queries(lane, sight, part, h);
-        const bool more = h + 1 < heads.end && part.end == rows.end;
-        const std::int64_t first_page = lane.lo[0] / kv_page_positions;
-        call.next = more ? sight.cache.keys(first_page, c_.cache_layer, h + 1) : nullptr;
         ops::attend(call);
         scatter_outputs(lane, part, h);
       }

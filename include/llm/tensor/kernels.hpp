@@ -104,7 +104,6 @@ struct AttendArgs {
   const void* const* k_pages = nullptr;  ///< indexed by absolute page
   const void* const* v_pages = nullptr;
   bool is_bf16 = false;
-  const void* next = nullptr;          ///< the k_page that will be read after this call, or null
   const std::int32_t* lo = nullptr;    ///< [rows]
   const std::int32_t* hi = nullptr;    ///< [rows], lo < hi
   const float* const* bias = nullptr;  ///< null, or [rows] pointers: bias[r][key], already times

@@ -153,7 +153,6 @@ struct Attend {
   const void* const* k_pages = nullptr;  ///< per page of 64 positions: [head_dim][64]
   const void* const* v_pages = nullptr;  ///< per page: [64][padded_head_dim]
   bool is_bf16 = false;                  ///< pages of pairs; `float` only
-  const void* next = nullptr;            ///< the first page of keys of the next call, or null
   const std::int32_t* lo = nullptr;      ///< [rows]: keys lo <= key < hi are seen
   const std::int32_t* hi = nullptr;
   const S* const* bias = nullptr;  ///< null, or [rows]: bias[r][key] * log2 e is added
@@ -214,7 +213,6 @@ void attend(const Attend<S>& a) {
     args.k_pages = a.k_pages;
     args.v_pages = a.v_pages;
     args.is_bf16 = a.is_bf16;
-    args.next = a.next;
     args.lo = a.lo;
     args.hi = a.hi;
     args.bias = a.bias;
