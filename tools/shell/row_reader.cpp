@@ -15,7 +15,7 @@ namespace {
 // A quote that is never closed must not make us hold the rest of the file.
 constexpr std::size_t max_record_bytes = std::size_t{64} << 20;
 
-constexpr std::size_t max_seen_ids = std::size_t{1} << 20;
+constexpr std::size_t max_seen_ids = std::size_t{1} << 18;
 
 [[noreturn]] void fail(const std::string& place, const std::string& what) {
   throw Error(ErrorCode::invalid_input, place + ": " + what, place);

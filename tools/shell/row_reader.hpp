@@ -21,7 +21,7 @@ InputFormat input_format_from_name(const std::string& name);
 // By the file's extension; JSON lines when that says nothing.
 InputFormat input_format_of(const std::string& path);
 
-// Where ids stand, to find those that are there twice. Bounded: remembers the first million.
+// Where ids stand, to find those that are there twice. Bounded: remembers the first 262144.
 class SeenIds {
  public:
   // The line where the id was before; nullopt when it is new.

@@ -27,11 +27,11 @@ class RowWriter {
  public:
   struct Layout {
     Format format = Format::jsonl;
-    bool list = false;                 // json: a list, not one object
-    bool keep_all = false;             // keep all input fields
-    std::vector<std::string> keep;     // or these
-    std::vector<std::string> columns;  // names of the result fields
-    std::string id_field = "id";       // where the id is from: not kept a second time
+    bool list = false;                   // json: a list, not one object
+    bool keep_all = false;               // keep all input fields
+    std::vector<std::string> keep = {};  // or these
+    std::vector<std::string> columns;    // names of the result fields
+    std::string id_field = "id";         // where the id is from: not kept a second time
     TextForm text;
   };
 
