@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "llm/core/error.hpp"
+#include "llm/model/uses.hpp"
 #include "model/builder.hpp"
 #include "model/checkpoint.hpp"
 
@@ -90,6 +91,7 @@ void refuse_missing_head(const detail::Checkpoint& checkpoint, const WeightBinde
               path.string() + ": has no " + std::string(to_string(checkpoint.config.head)) +
                   " head (" + binder.problems().front() + "), it has " +
                   (bare ? "none" : "a " + std::string(to_string(own.head)) + " head") +
+                  " and can be used for " + describe_uses(own) +
                   "; give a checkpoint that was trained for this, or an adapter that brings it",
               path.string());
 }
@@ -225,8 +227,9 @@ std::vector<std::unique_ptr<SequenceState<S>>> Model<S>::start(
     return states;
   }
   if (config_.kind == ModelKind::encoder) {
-    throw Error(ErrorCode::unsupported,
-                "this is an encoder-only model (" + config_.model_type + "), it cannot generate");
+    throw Error(ErrorCode::unsupported, "this is an encoder-only model (" + config_.model_type +
+                                            "), it cannot generate; it can be used for " +
+                                            describe_uses(config_));
   }
   std::vector<EncoderInput> inputs;
   std::vector<std::int64_t> lengths;
@@ -252,8 +255,10 @@ template <typename S>
 TensorView<const S> Model<S>::step(std::span<const StepInput<S>> batch, Workspace& workspace,
                                    Taps<S>* taps) const {
   if (config_.kind == ModelKind::encoder || lm_head_.empty()) {
-    throw Error(ErrorCode::unsupported, "this model (" + config_.model_type +
-                                            ") has no language-model head, it cannot generate");
+    throw Error(ErrorCode::unsupported,
+                "this model (" + config_.model_type +
+                    ") has no language-model head, it cannot generate; it can be used for " +
+                    describe_uses(config_));
   }
   std::vector<Segment<S>> segments;
   std::vector<std::int64_t> wanted;  // rows whose logits are asked for
@@ -361,13 +366,27 @@ TensorView<const S> Model<S>::decoder_states(std::span<const EncoderInput> input
 }
 
 template <typename S>
+void Model<S>::check_head() const {
+  if (!head_.empty()) return;
+  throw Error(ErrorCode::unsupported, "this checkpoint (" + config_.model_type +
+                                          ") has no head for this: it ends in " +
+                                          std::string(to_string(config_.head)));
+}
+
+template <typename S>
+Tensor<S> Model<S>::logits_at(TensorView<const S> hidden, std::span<const std::int64_t> rows,
+                              Workspace& workspace) const {
+  Tensor<S> chosen(Shape{static_cast<std::int64_t>(rows.size()), hidden.cols()});
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    std::copy_n(hidden.row(rows[i]), hidden.cols(), chosen.row(static_cast<std::int64_t>(i)));
+  }
+  return head_.forward(std::as_const(chosen).view(), *pool_, workspace);
+}
+
+template <typename S>
 HeadOutput<S> Model<S>::run_head(std::span<const EncoderInput> inputs, Workspace& workspace,
                                  Taps<S>* taps) const {
-  if (head_.empty()) {
-    throw Error(ErrorCode::unsupported, "this checkpoint (" + config_.model_type +
-                                            ") has no head for this: it ends in " +
-                                            std::string(to_string(config_.head)));
-  }
+  check_head();
   const TensorView<const S> hidden = hidden_states(inputs, workspace, taps);  // [tokens, hidden]
   HeadOutput<S> output;
   const std::vector<Range> tokens = token_ranges(inputs);
@@ -376,15 +395,27 @@ HeadOutput<S> Model<S>::run_head(std::span<const EncoderInput> inputs, Workspace
     output.rows = tokens;
     return output;
   }
-  Tensor<S> chosen(Shape{static_cast<std::int64_t>(inputs.size()), hidden.cols()});
+  std::vector<std::int64_t> rows;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const auto row = static_cast<std::int64_t>(i);
-    const std::int64_t token = head_token(config_, head_.rows(), inputs[i].ids);
-    std::copy_n(hidden.row(tokens[i].begin + token), hidden.cols(), chosen.row(row));
-    output.rows.push_back({row, row + 1});
+    rows.push_back(tokens[i].begin + head_token(config_, head_.rows(), inputs[i].ids));
+    output.rows.push_back({static_cast<std::int64_t>(i), static_cast<std::int64_t>(i) + 1});
   }
-  output.logits = head_.forward(std::as_const(chosen).view(), *pool_, workspace);
+  output.logits = logits_at(hidden, rows, workspace);
   return output;
+}
+
+template <typename S>
+Tensor<S> Model<S>::run_head_at(std::span<const EncoderInput> inputs,
+                                std::span<const std::int64_t> rows, Workspace& workspace) const {
+  check_head();
+  const TensorView<const S> hidden = hidden_states(inputs, workspace);  // [tokens, hidden]
+  for (const std::int64_t row : rows) {
+    if (row >= 0 && row < hidden.rows()) continue;
+    throw Error(ErrorCode::invalid_input, "row " + std::to_string(row) + " of " +
+                                              std::to_string(hidden.rows()) +
+                                              " tokens is asked for");
+  }
+  return logits_at(hidden, rows, workspace);
 }
 
 template <typename S>

@@ -197,7 +197,7 @@ TextTokens TextEncoder::fit(TextTokens tokens, Truncation truncation) const {
                     std::to_string(tokens.size()) + " tokens with special tokens, but " +
                     limit_->source +
                     (truncation == Truncation::none
-                         ? "; shorten it, or have it cut (truncation)"
+                         ? "; shorten it, or have it cut (--overflow truncate-right)"
                          : "; cutting leaves nothing of it, so shorten the second text"));
   }
   TextTokens result = cut(tokens, {0, keep1}, {0, keep2});

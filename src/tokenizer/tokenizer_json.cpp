@@ -38,12 +38,44 @@ PipelineParts read_parts(const Json& json, const std::string& where) {
   return parts;
 }
 
+// The names that the folder's class gives special tokens when the files do not, as far as the
+// vocabulary has them.
+void set_class_names(const PipelineParts& parts, TokenizerConfig& config) {
+  using Config = TokenizerConfig;
+  const auto set = [&](Config::Named which, const char* content, bool lstrip = false) {
+    if (!config.named[which].content.empty() || !parts.find(content)) return;
+    config.named[which] = {.content = content, .special = true};
+    config.named[which].lstrip = lstrip;
+  };
+  if (config.is_class({"BertTokenizer"})) {
+    set(Config::unk, "[UNK]");
+    set(Config::sep, "[SEP]");
+    set(Config::pad, "[PAD]");
+    set(Config::cls, "[CLS]");
+    set(Config::mask, "[MASK]");
+  }
+  if (config.is_class({"RobertaTokenizer", "XLMRobertaTokenizer", "CamembertTokenizer"})) {
+    set(Config::bos, "<s>");
+    set(Config::sep, "</s>");
+    set(Config::cls, "<s>");
+    set(Config::mask, "<mask>", !config.is_class({"XLMRobertaTokenizer"}));
+  }
+  if (config.is_class(
+          {"RobertaTokenizer", "XLMRobertaTokenizer", "CamembertTokenizer", "T5Tokenizer"})) {
+    set(Config::eos, "</s>");
+    set(Config::unk, "<unk>");
+    set(Config::pad, "<pad>");
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<Tokenizer> open_tokenizer_json(const std::filesystem::path& file,
                                                const TokenizerConfig& config) {
   PipelineParts parts = read_parts(read_json_file(file), file.string());
-  apply_tokenizer_config(config, parts);
+  TokenizerConfig named = config;
+  set_class_names(parts, named);
+  apply_tokenizer_config(named, parts);
   return make_pipeline(std::move(parts));
 }
 

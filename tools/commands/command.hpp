@@ -15,6 +15,11 @@ int run_chat(const Arguments& arguments);
 int run_generate(const Arguments& arguments);
 int run_few_shot(const Arguments& arguments);
 int run_score(const Arguments& arguments);
+int run_fill_mask(const Arguments& arguments);
+int run_classify(const Arguments& arguments);
+int run_zero_shot(const Arguments& arguments);
+int run_embed(const Arguments& arguments);
+int run_similar(const Arguments& arguments);
 int run_tokenize(const Arguments& arguments);
 int run_detokenize(const Arguments& arguments);
 int run_info(const Arguments& arguments);
@@ -37,6 +42,11 @@ inline constexpr Command commands[] = {
     {"score", "log-probabilities of given completions; perplexity", run_score},
     {"summarize", "shorten texts, with an encoder-decoder", run_summarize},
     {"translate", "into another language, with an encoder-decoder", run_translate},
+    {"fill-mask", "words for the masks of a text", run_fill_mask},
+    {"classify", "the labels of a text or a pair of texts", run_classify},
+    {"zero-shot", "which of the given labels fit a text", run_zero_shot},
+    {"embed", "one vector for a text", run_embed},
+    {"similar", "how near texts are to each other, or which are the nearest", run_similar},
     {"tokenize", "text to token ids", run_tokenize},
     {"detokenize", "token ids to text", run_detokenize},
     {"info", "what a model is and what it needs", run_info},

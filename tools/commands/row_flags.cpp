@@ -114,7 +114,9 @@ void RowFlags::add_field_flags() {
 }
 
 void RowFlags::add_format_flags() {
-  line_.option("--format", format_, "Write jsonl, csv, tsv, json or text")->group(group);
+  std::string own;
+  for (const std::string& name : shape_.formats) own += ", " + name;
+  line_.option("--format", format_, "Write jsonl, csv, tsv, json or text" + own)->group(group);
   line_.flag("--json", json_, "Write JSON (one object, a list for several)")->group(group);
   line_.flag("--jsonl", jsonl_, "Write one JSON object a line")->group(group);
   line_
@@ -243,11 +245,17 @@ std::optional<std::string> RowFlags::given_text(std::string& place) const {
   return without_last_newline(piped);
 }
 
+std::string RowFlags::own_format() const {
+  const auto& formats = shape_.formats;
+  return std::find(formats.begin(), formats.end(), format_) != formats.end() ? format_ : "";
+}
+
 Format RowFlags::format() const {
   if (json_ + jsonl_ + !format_.empty() > 1)
     throw usage("--json, --jsonl and --format exclude each other; give one", "--json");
   if (json_) return Format::json;
   if (jsonl_) return Format::jsonl;
+  if (!own_format().empty()) return Format::jsonl;
   if (!format_.empty()) return format_from_name(format_);
   const std::string& path = line_.output_path();
   for (const auto& [extension, format] : format_extensions)

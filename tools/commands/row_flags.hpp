@@ -32,7 +32,8 @@ struct RowShape {
   std::string option = "";        // the argument as an option, too: "-p,--prompt"
   bool ids = false;               // rows may have "ids" in place of text; Row::texts is then empty
   bool prompt = false;            // with the argument a pipe is read, too, and comes before it
-  bool plain = false;             // text is the default format even when no person reads it
+  std::vector<std::string> formats = {};  // further names for --format, which the command writes
+  bool plain = false;                     // text is the default format even when no person reads it
 };
 
 class RowFlags {
@@ -48,6 +49,8 @@ class RowFlags {
   // The same about output alone, for a command that makes its only row itself (RowJob::single).
   RowJob job_without_rows() const;
 
+  // The one of RowShape::formats that --format names; empty when it names none.
+  std::string own_format() const;
   // Whether rows come from --input or --lines.
   bool has_file() const { return !input_.empty() || !lines_.empty(); }
   // Whether that, an argument or a file to read the only row from is given.

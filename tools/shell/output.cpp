@@ -115,6 +115,19 @@ void Output::flush() {
   buffer_.clear();
 }
 
+void Output::overwrite(std::uint64_t offset, std::string_view bytes) {
+  flush();
+  for (std::size_t done = 0; done < bytes.size();) {
+    const ssize_t count = ::pwrite(file_, bytes.data() + done, bytes.size() - done,
+                                   static_cast<off_t>(offset + done));
+    if (count >= 0) {
+      done += static_cast<std::size_t>(count);
+    } else if (errno != EINTR) {
+      fail(errno);
+    }
+  }
+}
+
 void Output::finish() {
   flush();
   if (path_.empty()) return;

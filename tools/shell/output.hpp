@@ -35,6 +35,9 @@ class Output {
   // Buffered. Throws ClosedPipe, or Error (io) with the reason the system gives.
   void write(std::string_view bytes);
   void flush();
+  // Replaces bytes that were written before. Throws Error (io) where that cannot be done, as in a
+  // pipe.
+  void overwrite(std::uint64_t offset, std::string_view bytes);
   // Flushes and gives the file its name.
   void finish();
 

@@ -126,6 +126,11 @@ class Model : public LanguageModel<S> {
   HeadOutput<S> run_head(std::span<const EncoderInput> inputs, Workspace& workspace,
                          Taps<S>* taps = nullptr) const;
 
+  /// run_head() of a head that reads every token, but for these rows of the flat list of all texts'
+  /// tokens alone: [rows, labels or vocabulary].
+  Tensor<S> run_head_at(std::span<const EncoderInput> inputs, std::span<const std::int64_t> rows,
+                        Workspace& workspace) const;
+
   /// The pooler's vector of each text: [texts, hidden].
   Tensor<S> pooled(std::span<const EncoderInput> inputs, Workspace& workspace) const;
 
@@ -136,6 +141,9 @@ class Model : public LanguageModel<S> {
                                      const std::filesystem::path* packed);
   friend void pack_weights(const std::filesystem::path& path, const std::filesystem::path& file,
                            const LoadOptions& options);
+  Tensor<S> logits_at(TensorView<const S> hidden, std::span<const std::int64_t> rows,
+                      Workspace& workspace) const;
+  void check_head() const;
   TensorView<const S> decoder_states(std::span<const EncoderInput> inputs, Workspace& workspace,
                                      Taps<S>* taps) const;
   void check_input(const EncoderInput& input) const;

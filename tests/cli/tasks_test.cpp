@@ -1,0 +1,247 @@
+// classify, zero-shot, fill-mask, embed and similar at the shell: rows in, rows out, tables for
+// people, and what is said about bad input. What they compute is tested in tests/tasks.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "cli/run_command.hpp"
+#include "core/json.hpp"
+#include "support/temp_dir.hpp"
+
+namespace llm::test {
+namespace {
+
+using detail::Json;
+using Arguments = std::vector<std::string>;
+
+const std::string nli = fixture("bert-nli");
+const std::string masked = fixture("bert-masked-lm");
+
+std::vector<Json> rows_of(const Outcome& outcome) {
+  std::vector<Json> rows;
+  std::istringstream lines(outcome.out);
+  for (std::string line; std::getline(lines, line);) rows.push_back(Json::parse(line));
+  return rows;
+}
+
+// The only line that is written, as JSON.
+Json only_row(const Arguments& arguments, const std::string& input = {}) {
+  const Outcome outcome = run(arguments, input);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto rows = rows_of(outcome);
+  EXPECT_EQ(rows.size(), 1U) << outcome.out;
+  return rows.empty() ? Json() : rows[0];
+}
+
+void expect_failure(int code, const std::string& part, const Arguments& arguments) {
+  const Outcome outcome = run(arguments);
+  EXPECT_EQ(outcome.exit_code, code) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_NE(outcome.err.find(part), std::string::npos)
+      << "expected \"" << part << "\" in: " << outcome.err;
+}
+
+TEST(ClassifyCommand, RowsOfPairsAndTexts) {
+  const TempDir dir;
+  dir.write("rows.jsonl",
+            "{\"id\": \"a\", \"text\": \"the old house\"}\n"
+            "{\"id\": \"b\", \"text\": \"the old house\", \"text_pair\": \"a cat\"}\n"
+            "{\"id\": \"c\", \"text\": \"\"}\n"
+            "{\"id\": \"d\", \"text\": \"a\", \"text_pair\": [1]}\n");
+  const std::string input = dir.path() / "rows.jsonl";
+  const Outcome outcome = run({"classify", "-m", nli, "--input", input});
+  EXPECT_EQ(outcome.exit_code, 5);
+  const auto rows = rows_of(outcome);
+  ASSERT_EQ(rows.size(), 4U);
+  EXPECT_EQ(rows[0]["id"], "a");
+  EXPECT_EQ(rows[0]["labels"], only_row({"classify", "-m", nli, "the old house"})["labels"]);
+  const Json pair = only_row({"classify", "-m", nli, "the old house", "--text-pair", "a cat"});
+  EXPECT_EQ(rows[1]["labels"], pair["labels"]);
+  EXPECT_NE(rows[0]["labels"], rows[1]["labels"]);
+  EXPECT_EQ(rows[2]["error"], "the text is empty; give at least one word");
+  EXPECT_NE(rows[3]["error"].get<std::string>().find("\"text_pair\" is no text: [1]"),
+            std::string::npos);
+  for (const Json& entry : rows[0]["labels"]) {
+    EXPECT_TRUE(entry["label"].is_string() && entry["score"].is_number());
+  }
+}
+
+TEST(ClassifyCommand, TableAndTopK) {
+  const Outcome table = run({"classify", "-m", nli, "--format", "text", "the old house"});
+  EXPECT_EQ(table.out, "  0.6715  ENTAILMENT\n  0.2058  CONTRADICTION\n  0.1227  NEUTRAL\n");
+  EXPECT_EQ(only_row({"classify", "-m", nli, "--top-k", "1", "the old house"})["labels"].size(),
+            1U);
+  const Outcome several =
+      run({"classify", "-m", nli, "--format", "text", "--top-k", "1", "--lines", "-"},
+          "the old house\na cat\n");
+  EXPECT_TRUE(several.out.starts_with("\"1\": \"the old house\"\n  0.6715  ENTAILMENT\n\"2\": "))
+      << several.out;
+}
+
+TEST(ClassifyCommand, LongTextsAreErrorsUnlessCut) {
+  std::string text = "the cat";
+  for (int i = 0; i < 40; ++i) text += " cat";
+  expect_failure(6, "but the model has 33 positions; shorten it, or have it cut (--overflow",
+                 {"classify", "-m", nli, text});
+  const Json row = only_row({"classify", "-m", nli, "--overflow", "truncate-right", text});
+  EXPECT_EQ(row["truncated"], true);
+}
+
+TEST(ClassifyCommand, SaysWhatIsMissing) {
+  expect_failure(3, "it has a masked-lm head and can be used for fill-mask, embed and similar",
+                 {"classify", "-m", masked, "a"});
+  expect_failure(3, "\"classifier.weight\" is missing",
+                 {"classify", "-m", fixture("bert-model"), "a"});
+  expect_failure(2, "expected softmax, sigmoid or none",
+                 {"classify", "-m", nli, "--function-to-apply", "tanh", "a"});
+}
+
+TEST(ZeroShotCommand, LabelsOfTheFlagAndOfRows) {
+  const Json one = only_row({"zero-shot", "-m", nli, "--labels", " cat , house,", "a little cat"});
+  EXPECT_EQ(one["sequence"], "a little cat");
+  EXPECT_EQ(one["labels"].size(), 2U);
+  EXPECT_NEAR(one["scores"][0].get<double>() + one["scores"][1].get<double>(), 1.0, 1e-6);
+  const Outcome outcome =
+      run({"zero-shot", "-m", nli, "--labels", "cat,house", "--input", "-"},
+          "{\"id\": 1, \"text\": \"a little cat\"}\n"
+          "{\"id\": 2, \"text\": \"a little cat\", \"labels\": [\"house\", \"cat\"]}\n"
+          "{\"id\": 3, \"text\": \"a little cat\", \"labels\": \"bird\"}\n"
+          "{\"id\": 4, \"text\": \"a little cat\", \"labels\": [\"cat\", \"cat\"]}\n"
+          "{\"id\": 5, \"text\": \"a little cat\", \"labels\": []}\n"
+          "{\"id\": 6, \"text\": \"a little cat\", \"labels\": 7}\n");
+  EXPECT_EQ(outcome.exit_code, 5);
+  const auto rows = rows_of(outcome);
+  ASSERT_EQ(rows.size(), 6U);
+  EXPECT_EQ(rows[0]["scores"], one["scores"]);
+  EXPECT_EQ(rows[1]["labels"], one["labels"]);
+  EXPECT_EQ(rows[2]["labels"], Json({"bird"}));
+  EXPECT_NE(rows[3]["error"].get<std::string>().find("given twice"), std::string::npos);
+  EXPECT_NE(rows[4]["error"].get<std::string>().find("no candidate labels"), std::string::npos);
+  EXPECT_NE(rows[5]["error"].get<std::string>().find("expected a list of texts"),
+            std::string::npos);
+}
+
+TEST(ZeroShotCommand, BadOptionsAreErrors) {
+  expect_failure(4, "give --labels a,b or \"labels\" in the row", {"zero-shot", "-m", nli, "a"});
+  expect_failure(4, "\"a\" is given twice",
+                 {"zero-shot", "-m", nli, "--labels", "a,a", "--lines", "/dev/null"});
+  expect_failure(2, "has no place for the label",
+                 {"zero-shot", "-m", nli, "--labels", "a", "--hypothesis-template", "x", "a"});
+}
+
+TEST(FillMaskCommand, MasksTargetsAndTable) {
+  const Json row = only_row({"fill-mask", "-m", masked, "--top-k", "2", "the [MASK] house [MASK]"});
+  ASSERT_EQ(row["masks"].size(), 2U);
+  ASSERT_EQ(row["masks"][0].size(), 2U);
+  EXPECT_EQ(row["masks"][0][0]["token_str"], "n");
+  EXPECT_EQ(row["masks"][0][0]["sequence"], "[CLS] the n house [MASK] [SEP]");
+  EXPECT_TRUE(row["masks"][0][0]["token"].is_number_integer());
+  const Outcome targets = run(
+      {"fill-mask", "-m", masked, "--format", "text", "--targets", "cat,catapult", "the [MASK]"});
+  EXPECT_NE(targets.err.find("warning: the target \"catapult\" is no token"), std::string::npos);
+  EXPECT_NE(targets.out.find("cat  |  the cat\n"), std::string::npos) << targets.out;
+  expect_failure(4, "has no mask to fill; this model's is [MASK], not <mask>",
+                 {"fill-mask", "-m", masked, "the <mask>"});
+}
+
+TEST(FillMaskCommand, GapsOfT5) {
+  const Json row =
+      only_row({"fill-mask", "-m", fixture("t5-v1_0"), "the <extra_id_0> house <extra_id_1>."});
+  EXPECT_EQ(row["masks"].size(), 2U);
+  expect_failure(4, "has no gap to fill", {"fill-mask", "-m", fixture("t5-v1_0"), "the house"});
+  expect_failure(2, "--targets needs a masked language model",
+                 {"fill-mask", "-m", fixture("t5-v1_0"), "--targets", "a", "<extra_id_0>"});
+}
+
+// The vectors of rows, and the same as a file of NumPy.
+TEST(EmbedCommand, RowsAndNpy) {
+  const TempDir dir;
+  const std::string input = dir.write("rows.txt", "the old house\na cat\nhello world\n");
+  const std::string npy = dir.path() / "out.npy";
+  const Outcome outcome = run({"embed", "-m", masked, "--input", input});
+  const auto rows = rows_of(outcome);
+  ASSERT_EQ(rows.size(), 3U);
+  EXPECT_EQ(rows[1]["tokens"], 4);
+  EXPECT_EQ(rows[1]["truncated"], false);
+  const Outcome written =
+      run({"embed", "-m", masked, "--input", input, "--format", "npy", "-o", npy});
+  EXPECT_EQ(written.exit_code, 0) << written.err;
+  std::ifstream file(npy, std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(file)), {});
+  const std::size_t dimensions = rows[0]["embedding"].size();
+  ASSERT_EQ(bytes.size(), 128 + 3 * dimensions * sizeof(float));
+  EXPECT_EQ(bytes.substr(0, 10), std::string("\x93NUMPY\x01\x00\x76\x00", 10));
+  EXPECT_TRUE(
+      bytes.substr(10).starts_with("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 42), }"));
+  EXPECT_EQ(bytes[127], '\n');
+  for (std::size_t i = 0; i < 3 * dimensions; ++i) {
+    float value = 0;
+    std::memcpy(&value, bytes.data() + 128 + i * sizeof(float), sizeof(float));
+    EXPECT_EQ(value, rows[i / dimensions]["embedding"][i % dimensions].get<float>());
+  }
+  expect_failure(2, "needs -o FILE", {"embed", "-m", masked, "--format", "npy", "a"});
+  expect_failure(2, "--force",
+                 {"embed", "-m", masked, "--input", input, "--format", "npy", "-o", npy});
+  const std::string bad = dir.write("bad.txt", "a cat\n\n");
+  expect_failure(4, "bad.txt, line 2: the text is empty",
+                 {"embed", "-m", masked, "--input", bad, "--format", "npy", "-o",
+                  (dir.path() / "bad.npy").string()});
+  EXPECT_FALSE(std::filesystem::exists(dir.path() / "bad.npy"));
+}
+
+TEST(EmbedCommand, PoolingNormalizingAndCutting) {
+  const auto vector = [](Arguments options) {
+    options.insert(options.begin(), {"embed", "-m", masked});
+    options.emplace_back("once upon a time there was a little cat");
+    return only_row(options);
+  };
+  const Json plain = vector({"--max-seq-length", "6"}), both = vector({"--pooling", "mean,cls"});
+  EXPECT_EQ(plain["tokens"], 6);
+  EXPECT_EQ(plain["truncated"], true);
+  EXPECT_EQ(both["embedding"].size(), 84U);
+  EXPECT_EQ(both["truncated"], false);
+  double squares = 0;
+  const Json normal = vector({"--normalize"});
+  for (const Json& value : normal["embedding"]) {
+    squares += value.get<double>() * value.get<double>();
+  }
+  EXPECT_NEAR(squares, 1.0, 1e-5);
+  expect_failure(6, "max_seq_length is 6",
+                 {"embed", "-m", masked, "--max-seq-length", "6", "--overflow", "error",
+                  "once upon a time there was a little cat"});
+  expect_failure(2, "expected one of mean, cls", {"embed", "-m", masked, "--pooling", "avg", "a"});
+}
+
+TEST(SimilarCommand, PairsAndTheNearest) {
+  const Json pair = only_row({"similar", "-m", masked, "the cat", "--text-pair", "the cat"});
+  EXPECT_EQ(pair.size(), 5U);
+  EXPECT_NEAR(pair["cosine"].get<double>(), 1.0, 1e-6);
+  EXPECT_EQ(pair["angle"], 0.0);
+  EXPECT_EQ(pair["l2"], 0.0);
+  const TempDir dir;
+  const std::string file = dir.write("texts.jsonl",
+                                     "{\"id\": \"x\", \"text\": \"hello world\"}\n"
+                                     "{\"id\": \"y\", \"text\": \"the cat\"}\n"
+                                     "{\"id\": \"z\", \"text\": \"a river\"}\n");
+  const Json row = only_row({"similar", "-m", masked, "--nearest", file, "-k", "2", "the cat"});
+  ASSERT_EQ(row["nearest"].size(), 2U);
+  EXPECT_EQ(row["nearest"][0]["id"], "y");
+  EXPECT_EQ(row["nearest"][0]["text"], "the cat");
+  EXPECT_NEAR(row["nearest"][0]["cosine"].get<double>(), 1.0, 1e-6);
+  EXPECT_LT(row["nearest"][1]["cosine"], row["nearest"][0]["cosine"]);
+  expect_failure(4, "the row has no second text \"text_pair\"", {"similar", "-m", masked, "a"});
+}
+
+TEST(Generate, OfAnEncoderSaysWhatItCanDo) {
+  expect_failure(3, "it cannot generate; it can be used for fill-mask, embed and similar",
+                 {"-m", masked, "hello"});
+  expect_failure(3, "it can be used for classify, zero-shot, embed and similar",
+                 {"-m", nli, "hello"});
+}
+
+}  // namespace
+}  // namespace llm::test

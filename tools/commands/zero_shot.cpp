@@ -1,0 +1,126 @@
+// llm-generate zero-shot: labels that no classifier was trained for, by natural language inference.
+#include "llm/tasks/zero_shot.hpp"
+
+#include "commands/task_flags.hpp"
+#include "shell/table.hpp"
+
+namespace llm::shell {
+namespace {
+
+using Labels = std::vector<std::string>;
+
+struct Flags {
+  explicit Flags(CommandLine& line) : task(line, {}, false) {
+    labels_option = line.option("--labels", labels,
+                                "Candidate labels, with commas between them (for rows without "
+                                "\"labels\" of their own)");
+    line.option("--hypothesis-template", options.hypothesis_template,
+                "What is asked of each label; {} is the label (default: \"This example is {}.\")");
+    line.flag("--multi-label", options.multi_label,
+              "Several labels may be true: each has a score of its own");
+  }
+  TaskFlags task;
+  ZeroShotOptions options;
+  std::string labels;
+  CLI::Option* labels_option = nullptr;
+};
+
+// As the reference: white space around labels, and what is empty, does not count.
+Labels split_labels(const std::string& text) {
+  Labels labels;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    const std::string part = text.substr(begin, end - begin);
+    const std::size_t first = part.find_first_not_of(" \t\r\n");
+    if (first != std::string::npos) {
+      labels.push_back(part.substr(first, part.find_last_not_of(" \t\r\n") - first + 1));
+    }
+    begin = end + 1;
+  }
+  return labels;
+}
+
+// The row's own labels, or those of the flag.
+Labels labels_of(const Row& row, const Flags& flags) {
+  const auto field = row.fields.find("labels");
+  if (field == row.fields.end() || field->is_null()) {
+    if (flags.labels_option->count() > 0) return split_labels(flags.labels);
+    throw Error(ErrorCode::invalid_input,
+                row.place +
+                    ": there are no candidate labels; give --labels a,b or \"labels\" in "
+                    "the row",
+                row.place);
+  }
+  if (field->is_string()) return split_labels(field->get<std::string>());
+  const bool texts = field->is_array() && std::all_of(field->begin(), field->end(),
+                                                      [](const auto& l) { return l.is_string(); });
+  if (texts) return field->get<Labels>();
+  throw Error(ErrorCode::invalid_input,
+              row.place + ": \"labels\" is " + dump(*field) + ", expected a list of texts",
+              row.place);
+}
+
+template <typename S>
+std::vector<RowResult> classify(const ZeroShotClassifier<S>& classifier, const Flags& flags,
+                                std::span<const Row> rows) {
+  std::vector<ZeroShotText> texts;
+  for (const Row& row : rows) {
+    texts.push_back(classifier.encode(row.texts[0], labels_of(row, flags)));
+  }
+  std::vector<RowResult> results;
+  const auto labels = classifier.classify(texts);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    OrderedJson scores = OrderedJson::array();
+    for (const double score : labels[i].scores) {
+      scores.push_back(own_digits(static_cast<S>(score)));
+    }
+    OrderedJson fields = {{"sequence", rows[i].texts[0]},
+                          {"labels", labels[i].labels},
+                          {"scores", std::move(scores)}};
+    if (flags.task.cuts()) fields["truncated"] = texts[i].truncated();
+    results.emplace_back(std::move(fields));
+  }
+  return results;
+}
+
+template <typename S>
+int run(const Flags& flags) {
+  const RowJob job = flags.task.job();
+  ZeroShotOptions options = flags.options;
+  options.truncation = flags.task.cuts() ? Truncation::only_first : Truncation::none;
+  const auto path = flags.task.model().path();
+  LoadOptions load = flags.task.model().load_options();
+  load.head = HeadKind::sequence_classification;
+  const auto model = Model<S>::load(path, load);
+  const auto tokenizer = Tokenizer::open(path);
+  const ZeroShotClassifier<S> classifier(*model, *tokenizer, options);
+  if (flags.labels_option->count() > 0) {  // wrong ones are nobody's row's fault
+    (void)classifier.encode("a", split_labels(flags.labels));
+  }
+  std::vector<std::string> columns = {"sequence", "labels", "scores"};
+  if (flags.task.cuts()) columns.emplace_back("truncated");
+  const auto text = [&](const Row& row, const OrderedJson& result) {
+    std::string lines = heading(row, job.batch());
+    for (std::size_t i = 0; i < result["labels"].size(); ++i) {
+      lines += score_line(result["scores"][i], result["labels"][i].get<std::string>()) + '\n';
+    }
+    return lines.substr(0, lines.size() - 1);
+  };
+  return run_rows(
+      job, {std::move(columns),
+            [&](std::span<const Row> rows) { return classify(classifier, flags, rows); }, text});
+}
+
+}  // namespace
+
+int run_zero_shot(const Arguments& arguments) {
+  CommandLine line("zero-shot",
+                   "Which of the given labels fit a text, by a model of natural language inference "
+                   "(trained on MNLI or XNLI).");
+  Flags flags(line);
+  if (const auto done = line.parse(arguments)) return *done;
+  return with_scalar(flags.task.model().precision(),
+                     [&](auto scalar) { return run<decltype(scalar)>(flags); });
+}
+
+}  // namespace llm::shell
