@@ -16,12 +16,15 @@ void append(const Encoding& from, Range range, std::int32_t type, Encoding& to) 
   to.ids.insert(to.ids.end(), at(from.ids, range.begin), at(from.ids, range.end));
   to.offsets.insert(to.offsets.end(), at(from.offsets, range.begin), at(from.offsets, range.end));
   to.type_ids.insert(to.type_ids.end(), static_cast<std::size_t>(range.size()), type);
+  if (!from.words.empty())
+    to.words.insert(to.words.end(), at(from.words, range.begin), at(from.words, range.end));
 }
 
 void append(const Encoding& from, Encoding& to) {
   to.ids.insert(to.ids.end(), from.ids.begin(), from.ids.end());
   to.offsets.insert(to.offsets.end(), from.offsets.begin(), from.offsets.end());
   to.type_ids.insert(to.type_ids.end(), from.type_ids.begin(), from.type_ids.end());
+  to.words.insert(to.words.end(), from.words.begin(), from.words.end());
 }
 
 std::int64_t size_of(const Encoding& encoding) {
@@ -34,6 +37,7 @@ Encoding part(const Encoding& whole, std::size_t begin, std::size_t end) {
     result.ids.push_back(whole.ids[i]);
     result.offsets.push_back({});
     result.type_ids.push_back(whole.type_ids[i]);
+    result.words.push_back(-1);
   }
   return result;
 }
@@ -172,6 +176,7 @@ TextTokens TextEncoder::join(const Encoding& first, Range first_range, const Enc
   result.second.end = size_of(to);
   append(layout.after, to);
   if (!has_types_) to.type_ids.clear();
+  if (to.words.size() != to.ids.size()) to.words.clear();  // the tokenizer knows none
   return result;
 }
 

@@ -1,0 +1,95 @@
+#include "tasks/answer_spans.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "chat/text.hpp"
+
+namespace llm::detail {
+namespace {
+
+// Probabilities of the tokens that are allowed; the others have none.
+void softmax(std::vector<double>& values, const std::vector<bool>& allowed) {
+  double largest = -INFINITY, sum = 0.0;
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (allowed[i]) largest = std::max(largest, values[i]);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = allowed[i] ? std::exp(values[i] - largest) : 0.0;
+    sum += values[i];
+  }
+  for (double& value : values) value /= sum;
+}
+
+}  // namespace
+
+void AnswerSpans::add(SpanWindow window) {
+  softmax(window.starts, window.allowed);
+  softmax(window.ends, window.allowed);
+  no_answer_ = std::min(no_answer_, window.starts[0] * window.ends[0]);
+  window.starts[0] = window.ends[0] = 0.0;
+  for (const Span& span : top_spans(window)) merge(bytes_of(*window.tokens, span), span.score);
+}
+
+// Some of them become the same when they are grown to words, so there are more than are asked for.
+// Spans without any probability are none: the reference has some of them, in no certain order, when
+// a window has too few others.
+std::vector<AnswerSpans::Span> AnswerSpans::top_spans(const SpanWindow& window) const {
+  const Range context = window.tokens->second;
+  std::vector<Span> spans;
+  for (std::int64_t s = context.begin; s < context.end; ++s) {
+    const std::int64_t last = std::min(context.end, s + options_.max_answer_len);
+    for (std::int64_t e = s; e < last; ++e) {
+      const double score =
+          window.starts[static_cast<std::size_t>(s)] * window.ends[static_cast<std::size_t>(e)];
+      if (score > 0.0) spans.push_back({s, e, score});
+    }
+  }
+  const auto wanted =
+      static_cast<std::size_t>(options_.align_to_words ? options_.top_k * 2 + 10 : options_.top_k);
+  const auto count = static_cast<std::ptrdiff_t>(std::min(wanted, spans.size()));
+  std::partial_sort(spans.begin(), spans.begin() + count, spans.end(),
+                    [](const Span& a, const Span& b) {
+                      if (a.score != b.score) return a.score > b.score;
+                      return a.start != b.start ? a.start < b.start : a.end < b.end;
+                    });
+  spans.resize(static_cast<std::size_t>(count));
+  return spans;
+}
+
+ByteSpan AnswerSpans::bytes_of(const TextTokens& tokens, const Span& span) const {
+  const auto& words = tokens.encoding.words;
+  std::int64_t first = span.start, last = span.end;
+  if (options_.align_to_words && !words.empty()) {
+    const auto same = [&](std::int64_t a, std::int64_t b) {
+      return words[static_cast<std::size_t>(a)] == words[static_cast<std::size_t>(b)];
+    };
+    while (first > tokens.second.begin && same(first - 1, span.start)) --first;
+    while (last + 1 < tokens.second.end && same(last + 1, span.end)) ++last;
+  }
+  const auto& offsets = tokens.encoding.offsets;
+  return {offsets[static_cast<std::size_t>(first)].begin,
+          offsets[static_cast<std::size_t>(last)].end};
+}
+
+void AnswerSpans::merge(ByteSpan bytes, double score) {
+  const auto text = bytes.begin < bytes.end ? context_.substr(bytes.begin, bytes.end - bytes.begin)
+                                            : std::string_view();
+  std::string lowered = jinja::lower(text);
+  const auto known = std::ranges::find(lowered_, lowered);
+  if (known != lowered_.end()) {
+    answers_[static_cast<std::size_t>(known - lowered_.begin())].score += score;
+    return;
+  }
+  lowered_.push_back(std::move(lowered));
+  answers_.push_back({std::string(text), score, text_span(context_, bytes)});
+}
+
+std::vector<Answer> AnswerSpans::best() {
+  if (options_.handle_impossible_answer) answers_.push_back({"", no_answer_, {}});
+  std::ranges::stable_sort(answers_, std::ranges::greater(), &Answer::score);
+  const auto most = static_cast<std::size_t>(options_.top_k);
+  if (answers_.size() > most) answers_.resize(most);
+  return std::move(answers_);
+}
+
+}  // namespace llm::detail
