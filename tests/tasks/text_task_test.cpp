@@ -52,9 +52,9 @@ TextTask task_of(const Json& row, const Opened& opened) {
 TEST(TextTasks, AreTheReferences) {
   const test::EditedFixture with_params(
       "t5-v1_0", [](Json& config) { config["task_specific_params"] = Json::parse(params); });
-  const Opened t5(test::fixture("t5-v1_0"), t5_with_params(with_params.path());
-  const Opened mbart(test::fixture("mbart-languages");
-  const Opened marian(test::fixture("marian-languages");
+  const Opened t5(test::fixture("t5-v1_0")), t5_with_params(with_params.path());
+  const Opened mbart(test::fixture("mbart-languages"));
+  const Opened marian(test::fixture("marian-languages"));
   const auto rows = test::task_rows("text_tasks.jsonl");
   ASSERT_GE(rows.size(), 200u);
   for (const Json& row : rows) {
@@ -73,7 +73,7 @@ TEST(TextTasks, AreTheReferences) {
 }
 
 TEST(TextTasks, PrefixesAndLanguages) {
-  const Opened t5(test::fixture("t5-v1_0");
+  const Opened t5(test::fixture("t5-v1_0"));
   EXPECT_EQ(t5.summarization().prefix, "summarize: ");
   EXPECT_EQ(t5.summarization({.prefix = "s: "}).prefix, "s: ");
   EXPECT_EQ(t5.summarization().config.num_beams, 4);
@@ -81,11 +81,11 @@ TEST(TextTasks, PrefixesAndLanguages) {
   EXPECT_EQ(t5.translation({.source_language = "English", .target_language = "sv"}).prefix,
             "translate English to Swedish: ");
   EXPECT_EQ(t5.translation({.prefix = "To Elvish: "}).prefix, "To Elvish: ");
-  const Opened mbart(test::fixture("mbart-languages");
+  const Opened mbart(test::fixture("mbart-languages"));
   const TextTask task = mbart.translation({.source_language = "en_XX", .target_language = "ja_XX"});
   EXPECT_EQ(task.language, "en_XX");
   EXPECT_EQ(task.config.forced_bos_token_id, mbart.tokenizer->id("ja_XX"));
-  const Opened marian(test::fixture("marian-languages");
+  const Opened marian(test::fixture("marian-languages"));
   EXPECT_EQ(marian.translation({.target_language = "fra"}).language, "fra");
   EXPECT_EQ(marian.translation({}).language, "");
   const test::EditedFixture bart("mbart-languages", [](Json& config) {
@@ -104,17 +104,17 @@ TEST(TextTasks, SayWhatIsWrong) {
                         const TextTaskOptions& options) {
     test::expect_error(code, part, [&] { opened.translation(options); });
   };
-  const Opened t5(test::fixture("t5-v1_0");
+  const Opened t5(test::fixture("t5-v1_0"));
   fails(ErrorCode::invalid_option, "asked in words", t5, {.target_language = "de"});
   const test::EditedFixture edited("t5-v1_0",
                       [](Json& config) {
     config["task_specific_params"] = Json::parse(params); });
   const Opened with_params(edited.path());
   fails(ErrorCode::invalid_option, "translates en to de, en to fr; say which", with_params, {});
-  const Opened mbart(test::fixture("mbart-languages");
+  const Opened mbart(test::fixture("mbart-languages"));
   fails(ErrorCode::invalid_option, "give target-lang", mbart, {});
   fails(ErrorCode::invalid_option, "knows no language \"de\"", mbart, {.target_language = "de"});
-  const Opened marian(test::fixture("marian-languages");
+  const Opened marian(test::fixture("marian-languages"));
   fails(ErrorCode::invalid_option, "no language \">>spa<<\"", marian, {.target_language = "spa"});
   const test::EditedFixture bad("t5-v1_0", [](Json& config) {
     config["task_specific_params"] = Json{{"summarization", Json{{"prefix", 5}}}};
@@ -129,7 +129,7 @@ TEST(TextTasks, SayWhatIsWrong) {
                      [&] {
     Opened(unknown.path()).summarization(); });
   for (const char* name : {"llama-gqa", "bert-masked-lm"}) {
-    const Opened other(test::fixture(name);
+    const Opened other(test::fixture(name));
     test::expect_error(ErrorCode::unsupported, "needs an encoder-decoder",
                        [&] {
       other.summarization(); });

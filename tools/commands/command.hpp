@@ -16,6 +16,8 @@ int run_generate(const Arguments& arguments);
 int run_few_shot(const Arguments& arguments);
 int run_score(const Arguments& arguments);
 int run_fill_mask(const Arguments& arguments);
+int run_ner(const Arguments& arguments);
+int run_qa(const Arguments& arguments);
 int run_classify(const Arguments& arguments);
 int run_zero_shot(const Arguments& arguments);
 int run_embed(const Arguments& arguments);
@@ -44,6 +46,8 @@ inline constexpr Command commands[] = {
     {"translate", "into another language, with an encoder-decoder", run_translate},
     {"fill-mask", "words for the masks of a text", run_fill_mask},
     {"classify", "the labels of a text or a pair of texts", run_classify},
+    {"ner", "the names in a text", run_ner},
+    {"qa", "the answer to a question, as a part of a text", run_qa},
     {"zero-shot", "which of the given labels fit a text", run_zero_shot},
     {"embed", "one vector for a text", run_embed},
     {"similar", "how near texts are to each other, or which are the nearest", run_similar},

@@ -2,6 +2,7 @@
 #include "llm/tasks/ner.hpp"
 
 #include "commands/span_flags.hpp"
+#include "commands/task_flags.hpp"
 #include "shell/table.hpp"
 
 namespace llm::shell {
