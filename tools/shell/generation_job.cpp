@@ -27,13 +27,14 @@ double seconds_since(Clock::time_point start) {
 
 // Figures of a run, for -v.
 struct Figures {
-  std::int64_t prompt_tokens = 0, new_tokens = 0, sequences = 0;
+  std::int64_t prompt_tokens = 0, new_tokens = 0, sequences = 0, longest_prompt = 0;
   std::uint64_t seed = 0;
   bool time_limit = false;
 
   void add(const GenerationResult& result) {
     if (result.error) return;
     ++sequences;
+    longest_prompt = std::max(longest_prompt, result.prompt_tokens);
     if (result.sample == 0) prompt_tokens += result.prompt_tokens;
     new_tokens += result.new_tokens;
     seed = result.seed;
@@ -153,6 +154,7 @@ class Run {
     const Figures figures = generate(run, collector);
     const int code = run.finish();
     figures.show(config, load_seconds_, seconds_since(begin));
+    warn_of_long_texts(figures.longest_prompt);
     return code == exit_ok && figures.time_limit ? exit_limit : code;
   }
 
@@ -166,6 +168,16 @@ class Run {
     const auto most = static_cast<std::size_t>(opened_.model->max_length().value_or(INT64_MAX));
     ids.resize(std::min(ids.size(), most));
     shared_ = Scorer<S>(*opened_.model).read(ids);
+  }
+
+  // Encoders without a limit of their own (T5) were made for some length all the same.
+  void warn_of_long_texts(std::int64_t longest) const {
+    if (!opened_.tokenizer || !opened_.model->is_encoder_decoder()) return;
+    const auto usual = opened_.tokenizer->max_length();
+    if (!usual || longest <= *usual) return;
+    console().warning("a text has " + std::to_string(longest) + " tokens, more than the " +
+                      std::to_string(*usual) +
+                      " that the model was made for (model_max_length of its tokenizer)");
   }
 
   Figures generate(RowRun& run, Collector& collector) {
