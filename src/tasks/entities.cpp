@@ -104,14 +104,12 @@ std::vector<Entity> group_tokens(const std::vector<TaggedToken>& tokens, Aggrega
 
 std::vector<Entity> resolve_overlaps(std::vector<Entity> entities) {
   if (entities.empty()) return entities;
-  const auto length = [](const Entity& entity) {
-    return entity.span.bytes.end - entity.span.bytes.begin;
-  };
-  std::ranges::stable_sort(entities, {}, [](const Entity& e) { return e.span.bytes.begin; });
+  const auto length = [](const Entity& entity) { return entity.span.end - entity.span.start; };
+  std::ranges::stable_sort(entities, {}, [](const Entity& e) { return e.span.start; });
   std::vector<Entity> kept;
   Entity last = entities.front();
   for (const Entity& entity : entities) {
-    if (entity.span.bytes.begin >= last.span.bytes.end) {
+    if (entity.span.start >= last.span.end) {
       kept.push_back(std::exchange(last, entity));
     } else if (length(entity) > length(last) ||
                (length(entity) == length(last) && entity.score > last.score)) {

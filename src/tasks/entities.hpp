@@ -24,7 +24,7 @@ std::vector<Entity> group_tokens(const std::vector<TaggedToken>& tokens, Aggrega
                                  const Tokenizer& tokenizer);
 
 // Of entities of several windows that overlap, the longest stays; of equally long ones the one with
-// the higher score.
+// the higher score. Lengths are counted in characters, as the reference counts them.
 std::vector<Entity> resolve_overlaps(std::vector<Entity> entities);
 
 }  // namespace llm::detail

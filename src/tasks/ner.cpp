@@ -166,9 +166,9 @@ std::vector<TaggedText> EntityTagger<S>::tag(std::span<const std::string> texts)
            });
   for (std::size_t t = 0; t < texts.size(); ++t) {
     auto& entities = results[t].entities;
+    count_characters(texts[t], entities);
     if (std::ranges::count(text_of, t) > 1)
       entities = detail::resolve_overlaps(std::move(entities));
-    count_characters(texts[t], entities);
   }
   return results;
 }

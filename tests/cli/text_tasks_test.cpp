@@ -126,7 +126,7 @@ TEST(QaCommand, RowsOffsetsAndTable) {
     EXPECT_EQ(start == 0 ? 0 : start - 1, answers[i]["start"]);  // of the one letter of two bytes
   }
   const Outcome table = run({"qa", "-m", model, "--context", context, "--format", "text",
-                             "--handle-impossible", "--top-k", "20", "What?"});
+                             "--handle-impossible", "--top-k", "999", "What?"});
   EXPECT_NE(table.out.find("(no answer)"), std::string::npos) << table.err;
   std::string words;
   for (int i = 0; i < 60; ++i) words += "cat ";

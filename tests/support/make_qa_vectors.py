@@ -65,6 +65,8 @@ def main():
                 question, context = text_of(rng, 1, 4), text_of(rng, 1, 50)
                 both = len(tokenizer(question, context)["input_ids"])
                 beside = both - len(tokenizer(context, add_special_tokens=False)["input_ids"])
+                if any(not tokenizer(text, add_special_tokens=False)["input_ids"] for text in (question, context)):
+                    continue
                 if both <= limit or limit - beside > stride:
                     break
             answers = run(question=question, context=context, **options)

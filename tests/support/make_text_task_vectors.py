@@ -63,12 +63,12 @@ def main():
         for _ in range(40):
             text = text_of(rng)
             row = {"model": "t5-v1_0", "params": True, "task": task, "text": text}
-            rows.append({**row, "answer": run(pipe, text, max_new_tokens=None)})
+            rows.append({**row, "answer": run(pipe, text, max_new_tokens=None, eos_token_id=1)})
     model.config.task_specific_params = None
     pipe = transformers.pipeline("summarization", model=model, tokenizer=tokenizer)
     for _ in range(20):
         text = text_of(rng)
-        answer = run(pipe, "summarize: " + text, max_new_tokens=12)
+        answer = run(pipe, "summarize: " + text, max_new_tokens=12, eos_token_id=1)
         rows.append({"model": "t5-v1_0", "task": "summarization", "max_new_tokens": 12, "text": text, "answer": answer})
     for name, sources, targets in (
         ("mbart-languages", ["en_XX", "ro_RO", "fr_XX"], ["de_DE", "ja_XX"]),

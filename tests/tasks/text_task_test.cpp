@@ -65,6 +65,8 @@ TEST(TextTasks, AreTheReferences) {
     TextTask task = task_of(row, opened);
     if (row.contains("max_new_tokens"))
       task.config.max_new_tokens = row["max_new_tokens"].get<std::int64_t>();
+    // The fixture ends texts at a word, too, which the reference's text then has at its end.
+    if (row["model"] == "t5-v1_0") task.config.eos_token_id = {1};
     const Generator<float> generator(*opened.model, opened.tokenizer.get());
     const auto answers =
         generator.generate_all(task.request(row["text"].get<std::string>()), task.config);
@@ -106,9 +108,8 @@ TEST(TextTasks, SayWhatIsWrong) {
   };
   const Opened t5(test::fixture("t5-v1_0"));
   fails(ErrorCode::invalid_option, "asked in words", t5, {.target_language = "de"});
-  const test::EditedFixture edited("t5-v1_0",
-                      [](Json& config) {
-    config["task_specific_params"] = Json::parse(params); });
+  const test::EditedFixture edited(
+      "t5-v1_0", [](Json& config) { config["task_specific_params"] = Json::parse(params); });
   const Opened with_params(edited.path());
   fails(ErrorCode::invalid_option, "translates en to de, en to fr; say which", with_params, {});
   const Opened mbart(test::fixture("mbart-languages"));
@@ -120,19 +121,16 @@ TEST(TextTasks, SayWhatIsWrong) {
     config["task_specific_params"] = Json{{"summarization", Json{{"prefix", 5}}}};
   });
   test::expect_error(ErrorCode::bad_format, "\"prefix\" must be a string",
-                     [&] {
-    Opened(bad.path()).summarization(); });
+                     [&] { Opened(bad.path()).summarization(); });
   const test::EditedFixture unknown("t5-v1_0", [](Json& config) {
     config["task_specific_params"] = Json{{"summarization", Json{{"num_beens", 5}}}};
   });
   test::expect_error(ErrorCode::invalid_option, "num_beams",
-                     [&] {
-    Opened(unknown.path()).summarization(); });
+                     [&] { Opened(unknown.path()).summarization(); });
   for (const char* name : {"llama-gqa", "bert-masked-lm"}) {
     const Opened other(test::fixture(name));
     test::expect_error(ErrorCode::unsupported, "needs an encoder-decoder",
-                       [&] {
-      other.summarization(); });
+                       [&] { other.summarization(); });
   }
 }
 

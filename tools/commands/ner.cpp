@@ -14,7 +14,8 @@ struct Flags {
                 "Tokens to entities: none, simple, first, average, max (default: none, every token "
                 "for itself)");
     line.option("--ignore-labels", ignore_labels, "Labels that are no entities (default: O)")
-        ->delimiter(',');
+        ->delimiter(',')
+        ->allow_extra_args(false);
     stride_option =
         line.option("--stride", stride, "Read long texts in windows that share so many tokens");
   }
