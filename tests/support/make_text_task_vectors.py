@@ -6,7 +6,8 @@ reference's pipelines on the fixtures under models/.
 
 Needs transformers 4.57 (the last version with these pipelines), torch, and what
 tools/fixtures/tokenizer_files.py needs. That version lets its own defaults (4 beams, 256 new tokens)
-win over what a model's files say; both are given here as the files say them.
+win over what a model's files say, and takes a max_length of 20 for none; all are given here as the
+files say them.
 """
 
 import json
@@ -63,7 +64,7 @@ def main():
         for _ in range(40):
             text = text_of(rng)
             row = {"model": "t5-v1_0", "params": True, "task": task, "text": text}
-            rows.append({**row, "answer": run(pipe, text, max_new_tokens=None, eos_token_id=1)})
+            rows.append({**row, "answer": run(pipe, text, max_new_tokens=None, max_length=PARAMS[task]["max_length"], eos_token_id=1)})
     model.config.task_specific_params = None
     pipe = transformers.pipeline("summarization", model=model, tokenizer=tokenizer)
     for _ in range(20):
@@ -81,7 +82,8 @@ def main():
             if source:
                 answer = run(pipe, text, src_lang=source, tgt_lang=target, max_new_tokens=12)
             else:
-                answer = run(pipe, f">>{target}<< {text}", max_new_tokens=12)
+                # Without a generation_config.json it takes its class's own forced_eos_token_id.
+                answer = run(pipe, f">>{target}<< {text}", max_new_tokens=12, forced_eos_token_id=None)
             rows.append({"model": name, "task": "translation", "source": source, "target": target,
                          "max_new_tokens": 12, "text": text, "answer": answer})
     lines = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows)
