@@ -203,6 +203,27 @@ TEST_F(FewShotRun, WithChatPromptsAreConversations) {
   EXPECT_EQ(run(command(llama, {"--chat"})).exit_code, 3);  // it has no chat template
 }
 
+TEST_F(FewShotRun, SimilarExamplesAreChosenByEmbeddings) {
+  folder_.write("e.csv", "text,label\nOnce upon,good\na time,bad\nthere was,good\n");
+  const std::vector<std::string> similar = {
+      "--select", "similar", "--embed-model", fixture("bert-masked-lm"), "--shots", "2"};
+  std::vector<std::string> show = similar;
+  show.emplace_back("--show-prompt");
+  const auto shown = rows(llama, show);
+  ASSERT_EQ(shown.size(), 3u);
+  for (const Json& row : shown) {  // every row is an example: it is not shown to itself
+    const std::string prompt = row["prompt"];
+    const auto query = prompt.rfind("R: ");
+    EXPECT_EQ(prompt.find(prompt.substr(query)), query) << prompt;
+    EXPECT_EQ(std::count(prompt.begin(), prompt.end(), ':'), 6) << prompt;
+  }
+  std::vector<std::string> labels = similar;
+  labels.insert(labels.end(), {"--labels-from", "label"});
+  EXPECT_EQ(rows(llama, labels).size(), 3u);
+  EXPECT_EQ(run(command(llama, {"--select", "similar"})).exit_code, 2);
+  EXPECT_EQ(run(command(llama, {"--embed-model", llama})).exit_code, 2);
+}
+
 TEST_F(FewShotRun, Warns) {
   const auto warned = [&](const std::vector<std::string>& more) {
     const Outcome result = run(command(llama, more));

@@ -2,22 +2,26 @@
 // or whose labels are scored.
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <optional>
 #include <utility>
 
 #include "commands/generation_flags.hpp"
 #include "llm/core/error.hpp"
 #include "llm/prompt/few_shot_builder.hpp"
+#include "llm/tasks/embed.hpp"
 #include "shell/console.hpp"
 #include "shell/few_shot_prompts.hpp"
 #include "shell/input.hpp"
 #include "shell/label_job.hpp"
+#include "shell/model_path.hpp"
 
 namespace llm::shell {
 namespace {
 
 struct FewShotFlags {
-  std::string template_path, examples_path, select = "first", labels_from, labels, query;
+  std::string template_path, examples_path, select = "first", labels_from, labels, query,
+                                            embed_model;
   std::vector<std::int64_t> shots;
   std::uint64_t select_seed = 0;
   std::vector<std::string> settings;
@@ -41,6 +45,8 @@ CLI::Option* add_flags(CommandLine& line, FewShotFlags& flags) {
   line.option("--select", flags.select,
               "Which examples: first, random, balanced (in turns one of each label), similar");
   line.option("--select-seed", flags.select_seed, "Of --select random (default: 0)");
+  line.option("--embed-model", flags.embed_model,
+              "Of --select similar: the model that embeds texts");
   line.option("--labels-from", flags.labels_from,
               "Score all values that this field has in the examples, instead of generating");
   line.option("--labels", flags.labels, "Score these labels: a,b,c");
@@ -118,6 +124,27 @@ Row query_row(const FewShotTemplate& few, const FewShotFlags& flags) {
   return row;
 }
 
+// Embeds texts with a model of its own.
+auto embed_with(const std::string& name, int threads) {
+  struct Opened {
+    std::unique_ptr<Tokenizer> tokenizer;
+    std::unique_ptr<Model<float>> model;
+    std::unique_ptr<TextEmbedder<float>> embedder;
+  };
+  SentenceConfig config = embedding_config(find_model(name));
+  const auto opened = std::make_shared<Opened>();
+  opened->tokenizer = Tokenizer::open(config.model_path);
+  opened->model =
+      Model<float>::load(config.model_path, {.threads = threads, .head = HeadKind::none});
+  opened->embedder =
+      std::make_unique<TextEmbedder<float>>(*opened->model, *opened->tokenizer, std::move(config));
+  return [opened](std::span<const std::string> texts) {
+    std::vector<TextTokens> tokens;
+    for (const std::string& text : texts) tokens.push_back(opened->embedder->encode(text));
+    return opened->embedder->embed(tokens);
+  };
+}
+
 FewShotPrompts open_prompts(const FewShotFlags& flags, const GenerationFlags& generation,
                             OrderedJson& identity) {
   const std::string text = read_input(flags.template_path);
@@ -129,6 +156,10 @@ FewShotPrompts open_prompts(const FewShotFlags& flags, const GenerationFlags& ge
   FewShotOptions choice{.selection = selection_from_name(flags.select),
                         .seed = flags.select_seed,
                         .label_field = label_field(flags, few)};
+  if (flags.embed_model.empty() != (choice.selection != Selection::similar))
+    throw usage("--select similar and --embed-model MODEL belong together", "--embed-model");
+  if (!flags.embed_model.empty())
+    choice.embed = embed_with(flags.embed_model, generation.model().load_options().threads);
   return FewShotPrompts(FewShotBuilder(std::move(few), std::move(examples), std::move(choice)),
                         std::move(options));
 }
