@@ -1,6 +1,8 @@
 // Chooses the table of kernels for this CPU, once.
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
 #endif
 
 #include <cstdlib>
@@ -27,10 +29,21 @@ bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
 }
+#elif defined(__aarch64__)
+bool has_dot_products() {
+#if defined(__ARM_FEATURE_DOTPROD)
+  return true;
+#elif defined(__linux__)
+  return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#else
+  return false;
+#endif
+}
 #endif
 
 // Best first.
-constexpr std::string_view levels[] = {"avx512bf16", "avx512vnni", "avx512", "avx2", "generic"};
+constexpr std::string_view levels[] = {"neondot", "neon", "avx512bf16", "avx512vnni",
+                                       "avx512",  "avx2", "generic"};
 
 const FloatKernels& choose() {
   const char* forced = std::getenv("LLM_ISA");
@@ -58,6 +71,9 @@ const FloatKernels* find_float_kernels(std::string_view name) {
   }
   if (name == "avx512" && has_avx512()) return &avx512_kernels;
   if (name == "avx2" && has_avx2()) return &avx2_kernels;
+#elif defined(__aarch64__)
+  if (name == "neondot" && has_dot_products()) return &neondot_kernels;
+  if (name == "neon") return &neon_kernels;
 #endif
   return name == "generic" ? &generic_kernels : nullptr;
 }

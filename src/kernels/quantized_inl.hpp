@@ -52,12 +52,12 @@ Index rows_at_once(Index cols) {
   return rows < least_rows ? least_rows : rows > most_rows ? most_rows : rows;
 }
 
-// What a code of 0 in a product stands for, negated. Products of bytes need codes of weights that
-// are not negative: signed ones are moved up by 128.
+// What a code of 0 in a product stands for, negated. Where products of bytes need codes of weights
+// that are not negative, signed ones are moved up.
 constexpr int zero_point(const QuantFormat& f, Bits bits) {
   if (f.minimum) return 0;
   if (f.nibbles && is_counting(f.values)) return -nibble_value(f.values, 0);
-  return as_bytes(bits) ? 128 : 0;
+  return as_bytes(bits) ? byte_offset : 0;
 }
 
 LLM_INLINE std::int32_t load_int32(const std::byte* bytes) {
@@ -162,8 +162,8 @@ LLM_INLINE IntVec code_pairs(IntVec bytes, const ByteTable& table) {
   }
 }
 
-// Quad q of the columns that one load of codes holds: columns 4q .. 4q + 3, as bytes that are not
-// negative.
+// Quad q of the columns that one load of codes holds: columns 4q .. 4q + 3, as bytes that
+// dot_quads() takes.
 template <QuantFormat F, int q>
 LLM_INLINE IntVec code_quads(IntVec bytes, const ByteTable& table) {
   if constexpr (!F.nibbles) {

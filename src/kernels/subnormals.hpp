@@ -19,6 +19,19 @@ class SubnormalsAreZero {
  private:
   unsigned before_;
 };
+#elif defined(__aarch64__)
+class SubnormalsAreZero {
+ public:
+  SubnormalsAreZero() {
+    asm volatile("mrs %0, fpcr" : "=r"(before_));
+    asm volatile("msr fpcr, %0" : : "r"(before_ | 1u << 24));
+  }
+  SubnormalsAreZero(const SubnormalsAreZero&) = delete;
+  ~SubnormalsAreZero() { asm volatile("msr fpcr, %0" : : "r"(before_)); }
+
+ private:
+  unsigned long before_ = 0;
+};
 #else
 struct SubnormalsAreZero {
   SubnormalsAreZero() {}

@@ -209,6 +209,7 @@ LLM_INLINE IntVec dot_pairs(IntVec sum, IntVec a, IntVec b) {
           _mm256_add_epi32(sum.hi, _mm256_madd_epi16(a.hi, b.hi))};
 }
 constexpr bool has_byte_products = false;  // of any sign and size
+constexpr int byte_offset = 0;
 LLM_INLINE IntVec dot_quads(IntVec sum, IntVec, IntVec) { return sum; }
 LLM_INLINE IntVec flip_signs(IntVec a) { return a; }
 LLM_INLINE void store_bytes(std::byte*, IntVec) {}

@@ -163,7 +163,8 @@ LLM_INLINE IntVec dot_pairs(IntVec sum, IntVec a, IntVec b) {
   return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b));
 #endif
 }
-// Products of four bytes, unsigned times signed.
+// Products of four bytes, unsigned times signed: signed ones are moved up by the offset.
+constexpr int byte_offset = 128;
 #if defined(__AVX512VNNI__)
 constexpr bool has_byte_products = true;
 LLM_INLINE IntVec dot_quads(IntVec sum, IntVec a, IntVec b) {

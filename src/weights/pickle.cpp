@@ -193,7 +193,7 @@ class PickleMachine {
       push(PickleKind::wide).text = digits;
       return;
     }
-    std::uint64_t value = !digits.empty() && digits.back() < 0 ? ~std::uint64_t{0} : 0;
+    std::uint64_t value = !digits.empty() && static_cast<signed char>(digits.back()) < 0 ? ~std::uint64_t{0} : 0;
     std::memcpy(&value, digits.data(), digits.size());
     push(PickleKind::integer).integer = static_cast<std::int64_t>(value);
   }

@@ -17,7 +17,8 @@ namespace llm::test {
 /// The levels this machine has; the first is always generic.
 inline std::vector<const detail::FloatKernels*> available_kernels() {
   std::vector<const detail::FloatKernels*> found;
-  for (const char* name : {"generic", "avx2", "avx512", "avx512vnni", "avx512bf16"}) {
+  for (const char* name :
+       {"generic", "neon", "neondot", "avx2", "avx512", "avx512vnni", "avx512bf16"}) {
     if (const auto* kernels = detail::find_float_kernels(name)) found.push_back(kernels);
   }
   return found;
