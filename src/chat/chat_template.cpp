@@ -13,10 +13,6 @@ using Variables = std::map<std::string, Value, std::less<>>;
 
 namespace {
 
-[[noreturn]] void refuse(const std::string& where, const std::string& what) {
-  throw Error(ErrorCode::invalid_input, where + ": " + what, where);
-}
-
 std::string located(const std::string& where, Position at, const std::string& sentence) {
   return where + ", line " + std::to_string(at.line) + ", column " + std::to_string(at.column) +
          ": " + sentence;
@@ -24,7 +20,7 @@ std::string located(const std::string& where, Position at, const std::string& se
 
 std::string checked_utf8(const std::string& text, const std::string& where) {
   if (const auto at = detail::find_invalid_utf8(text))
-    refuse(where, "not valid UTF-8 at byte " + std::to_string(*at));
+    refuse_input(where, "not valid UTF-8 at byte " + std::to_string(*at));
   return text;
 }
 
@@ -32,7 +28,7 @@ std::string checked_utf8(const std::string& text, const std::string& where) {
 Dict message_dict(const Message& message, std::size_t number) {
   const std::string where = "message " + std::to_string(number);
   const Value extra = message.extra.empty() ? Value::dict({}) : read_json(message.extra, where);
-  if (extra.dict() == nullptr) refuse(where, "its further members must be a JSON object");
+  if (extra.dict() == nullptr) refuse_input(where, "its further members must be a JSON object");
   Dict dict;
   if (extra.dict()->member("role") == nullptr)
     dict.set(Value(std::string("role")), Value(checked_utf8(message.role, where)));
@@ -61,10 +57,11 @@ Value with_reasoning(const Dict& message) {
 Value list_option(const std::string& json, const std::string& where) {
   if (json.empty()) return Value(nullptr);
   Value list = read_json(json, where);
-  if (list.sequence() == nullptr) refuse(where, "expected a JSON list, got " + kind_name(list));
+  if (list.sequence() == nullptr)
+    refuse_input(where, "expected a JSON list, got " + kind_name(list));
   for (const Value& item : list.sequence()->items) {
     if (item.dict() == nullptr)
-      refuse(where, "expected JSON objects in the list, got " + kind_name(item));
+      refuse_input(where, "expected JSON objects in the list, got " + kind_name(item));
   }
   return list;
 }
@@ -83,7 +80,7 @@ Variables variables_of(std::span<const Message> messages, const ChatOptions& opt
   if (!options.variables.empty()) {
     const Value more = read_json(options.variables, "variables");
     if (more.dict() == nullptr)
-      refuse("variables", "expected a JSON object, got " + kind_name(more));
+      refuse_input("variables", "expected a JSON object, got " + kind_name(more));
     for (const auto& [name, value] : more.dict()->entries()) variables[name.text()->bytes] = value;
   }
   std::vector<Value> list;

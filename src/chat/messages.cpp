@@ -9,10 +9,6 @@ using namespace detail::jinja;
 
 namespace {
 
-[[noreturn]] void refuse(const std::string& where, const std::string& what) {
-  throw Error(ErrorCode::invalid_input, where + ": " + what, where);
-}
-
 std::string as_json(const Value& value) {
   Budget budget;
   Builder out(budget);
@@ -25,23 +21,28 @@ void check_content(const Dict& message, const std::string& where) {
   const Value* content = message.member("content");
   const bool is_absent = content == nullptr || content->is_none();
   if (is_absent && message.entries().size() <= (content == nullptr ? 1U : 2U))
-    refuse(where, "\"content\" is missing");
+    refuse_input(where, "\"content\" is missing");
   if (is_absent || content->text() != nullptr) return;
   if (content->sequence() == nullptr)
-    refuse(where, "\"content\" must be a string or a list of parts, got " + kind_name(*content));
+    refuse_input(where,
+                 "\"content\" must be a string or a list of parts, got " + kind_name(*content));
   for (const Value& part : content->sequence()->items) {
     if (part.dict() == nullptr && part.text() == nullptr)
-      refuse(where, "a part of \"content\" must be an object or a string, got " + kind_name(part));
+      refuse_input(where,
+                   "a part of \"content\" must be an object or a string, got " + kind_name(part));
   }
 }
 
 Message read_message(const Value& value, const std::string& where) {
   if (value.dict() == nullptr)
-    refuse(where, "expected an object with \"role\" and \"content\", got " + kind_name(value));
+    refuse_input(where,
+                 "expected an object with \"role\" and \"content\", got " + kind_name(value));
   const Dict& dict = *value.dict();
   const Value* role = dict.member("role");
-  if (role == nullptr) refuse(where, "\"role\" is missing (\"system\", \"user\" or \"assistant\")");
-  if (role->text() == nullptr) refuse(where, "\"role\" must be a string, got " + kind_name(*role));
+  if (role == nullptr)
+    refuse_input(where, "\"role\" is missing (\"system\", \"user\" or \"assistant\")");
+  if (role->text() == nullptr)
+    refuse_input(where, "\"role\" must be a string, got " + kind_name(*role));
   check_content(dict, where);
   Message message{role->text()->bytes, std::nullopt, {}};
   const Value* content = dict.member("content");
@@ -59,10 +60,10 @@ std::vector<Message> parse_messages(std::string_view json, const std::string& wh
   const Value* member = whole.dict() == nullptr ? nullptr : whole.dict()->member("messages");
   const Value& list = member == nullptr ? whole : *member;
   if (list.sequence() == nullptr)
-    refuse(where,
-           "expected a list of messages, [{\"role\": \"user\", \"content\": \"...\"}], got " +
-               kind_name(list));
-  if (list.sequence()->items.empty()) refuse(where, "the list of messages is empty");
+    refuse_input(where,
+                 "expected a list of messages, [{\"role\": \"user\", \"content\": \"...\"}], got " +
+                     kind_name(list));
+  if (list.sequence()->items.empty()) refuse_input(where, "the list of messages is empty");
   std::vector<Message> messages;
   for (const Value& item : list.sequence()->items)
     messages.push_back(

@@ -6,10 +6,6 @@
 namespace llm::detail::jinja {
 namespace {
 
-Value pair(const Value& key, const Value& value) {
-  return Value::sequence(SequenceKind::tuple, {key, value});
-}
-
 // Which part of the entries a view of a dict shows.
 enum class Part { keys, values, items };
 
@@ -20,7 +16,9 @@ Value view(Interpreter& in, const Value& value, const Arguments& arguments) {
   in.budget().spend(value.dict()->entries().size());
   std::vector<Value> items;
   for (const auto& [key, item] : value.dict()->entries())
-    items.push_back(which == Part::keys ? key : which == Part::values ? item : pair(key, item));
+    items.push_back(which == Part::keys     ? key
+                    : which == Part::values ? item
+                                            : Value::pair(key, item));
   return Value::sequence(SequenceKind::view, std::move(items), names[static_cast<int>(which)]);
 }
 
@@ -44,7 +42,7 @@ Value index(Interpreter& in, const Value& value, const Arguments& arguments) {
   fail("\"index\" does not find the value in the list");
 }
 
-Value count(Interpreter& in, const Value& value, const Arguments& arguments) {
+Value count_items(Interpreter& in, const Value& value, const Arguments& arguments) {
   const auto given = bind("count", arguments, {"value"}, 1);
   std::int64_t found = 0;
   for (const Value& item : value.sequence()->items) found += in.equals(item, *given[0]) ? 1 : 0;
@@ -91,7 +89,7 @@ Value reset(Interpreter&, const Value& value, const Arguments&) {
 
 const std::vector<Builtin<Filter>> loop_methods = {{"cycle", cycle}, {"changed", changed}};
 const std::vector<Builtin<Filter>> cycler_methods = {{"next", next}, {"reset", reset}};
-const std::vector<Builtin<Filter>> tuple_methods = {{"index", index}, {"count", count}};
+const std::vector<Builtin<Filter>> tuple_methods = {{"index", index}, {"count", count_items}};
 
 std::optional<Value> loop_attribute(const Loop& loop, std::string_view name) {
   const auto integer = [](std::size_t number) { return Value(static_cast<std::int64_t>(number)); };
@@ -155,7 +153,7 @@ const std::vector<Builtin<Filter>> dict_methods = {
 };
 
 const std::vector<Builtin<Filter>> sequence_methods = {
-    {"index", index},           {"count", count},          {"copy", copy},
+    {"index", index},           {"count", count_items},    {"copy", copy},
     {"append", refuse_change},  {"extend", refuse_change}, {"insert", refuse_change},
     {"pop", refuse_change},     {"remove", refuse_change}, {"clear", refuse_change},
     {"reverse", refuse_change}, {"sort", refuse_change},

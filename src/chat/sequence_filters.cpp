@@ -14,7 +14,7 @@ Value to_list(Interpreter& in, const Value& value, const Arguments& arguments) {
 
 Value first(Interpreter& in, const Value& value, const Arguments& arguments) {
   bind("first", arguments, {});
-  if (Generator* generator = value.generator()) {
+  if (ItemGenerator* generator = value.generator()) {
     if (generator->next < generator->items.size()) return generator->items[generator->next++];
     return Value::undefined("the first item of an empty sequence");
   }
@@ -140,17 +140,13 @@ Value select(Interpreter& in, const Value& value, const Arguments& arguments) {
   return Value::generator(std::move(kept));
 }
 
-Value pair(const Value& first_item, const Value& second_item) {
-  return Value::sequence(SequenceKind::tuple, {first_item, second_item});
-}
-
 Value items_filter(Interpreter& in, const Value& value, const Arguments& arguments) {
   bind("items", arguments, {});
   std::vector<Value> pairs;
   if (value.is_undefined()) return Value::generator({});
   if (value.dict() == nullptr) fail("\"items\" needs a dict, got " + kind_name(value));
   in.budget().spend(value.dict()->entries().size());
-  for (const auto& [key, item] : value.dict()->entries()) pairs.push_back(pair(key, item));
+  for (const auto& [key, item] : value.dict()->entries()) pairs.push_back(Value::pair(key, item));
   return Value::generator(std::move(pairs));
 }
 
@@ -160,7 +156,7 @@ Value dictsort(Interpreter& in, const Value& value, const Arguments& arguments) 
   if (by != "key" && by != "value") fail("\"dictsort\" sorts by \"key\" or \"value\"");
   if (value.dict() == nullptr) fail("\"dictsort\" needs a dict, got " + kind_name(value));
   std::vector<Value> pairs;
-  for (const auto& [key, item] : value.dict()->entries()) pairs.push_back(pair(key, item));
+  for (const auto& [key, item] : value.dict()->entries()) pairs.push_back(Value::pair(key, item));
   const SortKey key(flag(given[0], false), Value(std::int64_t{by == "key" ? 0 : 1}), in);
   return Value::list(key.sorted(std::move(pairs), flag(given[2], false)));
 }
@@ -215,7 +211,7 @@ Value groupby(Interpreter& in, const Value& value, const Arguments& arguments) {
          ++end)
       group.push_back(sorted[end]);
     if (group.empty()) fail("\"groupby\" needs keys that are equal to themselves");
-    groups.push_back(pair(key.plain(sorted[begin]), Value::list(std::move(group))));
+    groups.push_back(Value::pair(key.plain(sorted[begin]), Value::list(std::move(group))));
   }
   return Value::list(std::move(groups));
 }

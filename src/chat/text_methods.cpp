@@ -119,7 +119,7 @@ Value find_method_of_text(Interpreter& in, const Value& value, const Arguments& 
   return Value(before + static_cast<std::int64_t>(count_characters(text.substr(0, at))));
 }
 
-Value count(Interpreter& in, const Value& value, const Arguments& arguments) {
+Value count_text(Interpreter& in, const Value& value, const Arguments& arguments) {
   const auto given = bind("count", arguments, {"sub", "start", "end"}, 1);
   const std::string& wanted = to_string_argument(*given[0], "count");
   std::int64_t before = 0;
@@ -131,7 +131,7 @@ Value count(Interpreter& in, const Value& value, const Arguments& arguments) {
   return Value(found);
 }
 
-Value join(Interpreter& in, const Value& value, const Arguments& arguments) {
+Value join_text(Interpreter& in, const Value& value, const Arguments& arguments) {
   const auto given = bind("join", arguments, {"iterable"}, 1);
   if (given[0]->is_undefined()) return Value(std::string());
   Builder out(in.budget());
@@ -217,8 +217,8 @@ const std::vector<Builtin<Filter>> text_methods = {
     {"rfind", find_method_of_text<true, false>},
     {"index", find_method_of_text<false, true>},
     {"rindex", find_method_of_text<true, true>},
-    {"count", count},
-    {"join", join},
+    {"count", count_text},
+    {"join", join_text},
     {"format", format},
     {"isdigit", all_are<is_decimal_digit>},
     {"isdecimal", all_are<is_decimal_digit>},

@@ -96,7 +96,7 @@ Value Value::sequence(SequenceKind kind, std::vector<Value> items, std::string l
 
 Value Value::generator(std::vector<Value> items) {
   const int depth = checked_depth(items);
-  return from(std::make_shared<Generator>(Generator{std::move(items), 0, depth}));
+  return from(std::make_shared<ItemGenerator>(ItemGenerator{std::move(items), 0, depth}));
 }
 
 Value Value::dict(Dict dict) { return from(std::make_shared<const Dict>(std::move(dict))); }
@@ -109,7 +109,7 @@ Value Value::function(Function function) {
 int depth_of(const Value& value) {
   if (const Sequence* sequence = value.sequence()) return sequence->depth;
   if (const Dict* dict = value.dict()) return dict->depth();
-  if (const Generator* generator = value.generator()) return generator->depth;
+  if (const ItemGenerator* generator = value.generator()) return generator->depth;
   if (const Function* function = value.function()) return function->depth;
   if (const Loop* loop = value.loop()) return loop->depth;
   return 0;
@@ -135,6 +135,10 @@ std::string kind_name(const Value& value) {
     if (sequence->kind == SequenceKind::view) return "a view of a dict";
   }
   return names[value.data.index()];
+}
+
+void refuse_input(const std::string& where, const std::string& what) {
+  throw Error(ErrorCode::invalid_input, where + ": " + what, where);
 }
 
 void fail_undefined(const Value& value) {
@@ -207,7 +211,7 @@ bool contains(const Value& container, const Value& item, Budget& budget) {
   }
   if (const Dict* dict = container.dict()) return dict->find(item) != nullptr;
   const auto is_item = [&](const Value& value) { return equal(value, item, budget); };
-  if (Generator* generator = container.generator()) {
+  if (ItemGenerator* generator = container.generator()) {
     while (generator->next < generator->items.size()) {
       if (is_item(generator->items[generator->next++])) return true;
     }
@@ -240,7 +244,7 @@ std::vector<Value> items_of(const Value& value, Budget& budget) {
     for (const auto& [key, item] : dict->entries()) items.push_back(key);
     return items;
   }
-  if (Generator* generator = value.generator()) {
+  if (ItemGenerator* generator = value.generator()) {
     budget.spend(generator->items.size() - generator->next);
     items.assign(generator->items.begin() + static_cast<std::ptrdiff_t>(generator->next),
                  generator->items.end());

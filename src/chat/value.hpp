@@ -42,7 +42,7 @@ struct Sequence {
 };
 
 // What a lazy filter returns: it can be gone through once.
-struct Generator {
+struct ItemGenerator {
   std::vector<Value> items;
   std::size_t next = 0;
   int depth = 1;
@@ -98,7 +98,7 @@ struct Function {
 struct Value {
   using Data = std::variant<Undefined, std::nullptr_t, bool, std::int64_t, double,
                             std::shared_ptr<const Text>, std::shared_ptr<const Sequence>,
-                            std::shared_ptr<const Dict>, std::shared_ptr<Generator>, Namespace*,
+                            std::shared_ptr<const Dict>, std::shared_ptr<ItemGenerator>, Namespace*,
                             std::shared_ptr<Loop>, Counter*, std::shared_ptr<const Function>>;
   Data data;
 
@@ -119,6 +119,9 @@ struct Value {
   static Value list(std::vector<Value> items) {
     return sequence(SequenceKind::list, std::move(items));
   }
+  static Value pair(Value first, Value second) {
+    return sequence(SequenceKind::tuple, {std::move(first), std::move(second)});
+  }
   static Value generator(std::vector<Value> items);
   static Value dict(Dict dict);
   static Value function(Function function);
@@ -132,7 +135,7 @@ struct Value {
   const Text* text() const { return get<const Text>(); }
   const Sequence* sequence() const { return get<const Sequence>(); }
   const Dict* dict() const { return get<const Dict>(); }
-  Generator* generator() const { return get<Generator>(); }
+  ItemGenerator* generator() const { return get<ItemGenerator>(); }
   Loop* loop() const { return get<Loop>(); }
   const Function* function() const { return get<const Function>(); }
   Namespace* as_namespace() const { return pointer<Namespace>(); }
@@ -161,6 +164,8 @@ int depth_of(const Value& value);
 // "a list", "a string": for errors.
 std::string kind_name(const Value& value);
 [[noreturn]] void fail_undefined(const Value& value);
+// Throws Error (invalid_input) about what the caller gave: "messages.json: the list is empty".
+[[noreturn]] void refuse_input(const std::string& where, const std::string& what);
 
 bool is_true(const Value& value);
 // A bool counts as 0 or 1; nullopt for floats and all else.

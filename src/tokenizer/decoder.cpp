@@ -200,7 +200,7 @@ class CtcDecoder final : public TokenDecoder {
   bool cleanup_;
 };
 
-std::unique_ptr<TokenDecoder> read_sequence(const JsonFields& fields) {
+std::unique_ptr<TokenDecoder> read_decoders(const JsonFields& fields) {
   std::vector<std::unique_ptr<TokenDecoder>> steps;
   for (const Json& step : fields.array("decoders")) {
     steps.push_back(
@@ -242,7 +242,8 @@ std::unique_ptr<TokenDecoder> make_byte_level_decoder() {
 
 std::unique_ptr<TokenDecoder> make_sentencepiece_decoder(bool strip_first_space) {
   std::vector<std::unique_ptr<TokenDecoder>> steps;
-  steps.push_back(std::make_unique<ReplaceDecoder>(Pattern::literal("\xE2\x96\x81"), " "));
+  steps.push_back(
+      std::make_unique<ReplaceDecoder>(Pattern::literal(std::string(escaped_space)), " "));
   steps.push_back(std::make_unique<ByteFallbackDecoder>());
   steps.push_back(std::make_unique<FuseDecoder>());
   if (strip_first_space) steps.push_back(std::make_unique<StripDecoder>(U' ', 1, 0));
@@ -252,7 +253,7 @@ std::unique_ptr<TokenDecoder> make_sentencepiece_decoder(bool strip_first_space)
 std::unique_ptr<TokenDecoder> read_decoder(const Json& json, const std::string& where) {
   const JsonFields fields(json, where);
   const std::string type = fields.string("type");
-  if (type == "Sequence") return read_sequence(fields);
+  if (type == "Sequence") return read_decoders(fields);
   if (type == "ByteLevel") return make_byte_level_decoder();
   if (type == "ByteFallback") return std::make_unique<ByteFallbackDecoder>();
   if (type == "Fuse") return std::make_unique<FuseDecoder>();

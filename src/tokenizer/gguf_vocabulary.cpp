@@ -13,6 +13,7 @@
 #include "tokenizer/json_fields.hpp"
 #include "tokenizer/sources.hpp"
 #include "tokenizer/splits.hpp"
+#include "tokenizer/text.hpp"
 #include "tokenizer/unigram.hpp"
 #include "tokenizer/wordpiece.hpp"
 
@@ -27,8 +28,6 @@ enum TokenType : std::int64_t {
   unused = 5,
   byte = 6
 };
-
-constexpr const char* space = "\xE2\x96\x81";  // "▁" stands for a space
 
 class GgufVocabulary {
  public:
@@ -97,7 +96,7 @@ class GgufVocabulary {
     const bool keeps = type(id) == control || type(id) == unknown ||
                        (token.starts_with('[') && token.ends_with(']') && token.size() > 1);
     if (model_ != "bert" || keeps) return token;
-    return token.starts_with(space) ? token.substr(std::strlen(space)) : "##" + token;
+    return token.starts_with(escaped_space) ? token.substr(escaped_space.size()) : "##" + token;
   }
 
   void read_byte_level(PipelineParts& parts) {
@@ -146,8 +145,9 @@ class GgufVocabulary {
     adds_bos_ = true;
     const bool prefix = file_->find_bool("tokenizer.ggml.add_space_prefix").value_or(true);
     Json steps = Json::array();
-    if (prefix) steps.push_back({{"type", "Prepend"}, {"prepend", space}});
-    steps.push_back({{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", space}});
+    if (prefix) steps.push_back({{"type", "Prepend"}, {"prepend", escaped_space}});
+    steps.push_back(
+        {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", escaped_space}});
     parts.normalizer = read_normalizer({{"type", "Sequence"}, {"normalizers", steps}}, where_);
     parts.decoder = make_sentencepiece_decoder(prefix);
     BpeOptions options;
@@ -204,7 +204,7 @@ class GgufVocabulary {
       parts.normalizer = make_precompiled_normalizer(bytes, where_);
     }
     const Json step = {{"type", "Metaspace"},
-                       {"replacement", space},
+                       {"replacement", escaped_space},
                        {"prepend_scheme", prefix ? "always" : "never"}};
     Json steps = Json::array({step});
     if (words) steps.insert(steps.begin(), Json{{"type", "WhitespaceSplit"}});

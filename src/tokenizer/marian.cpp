@@ -211,7 +211,7 @@ std::string MarianTokenizer::decode(std::span<const TokenId> ids,
     text += spelled + " ";
   }
   flush();
-  text = strip_spaces(replace_all(text, "\xE2\x96\x81", " "));
+  text = strip_spaces(replace_all(text, escaped_space, " "));
   const bool clean_up = options.clean_up_spaces.value_or(clean_up_spaces_);
   return repair_utf8(clean_up ? clean_up_spaces(std::move(text), false) : std::move(text));
 }

@@ -197,7 +197,7 @@ std::unique_ptr<Normalizer> read_bert(const JsonFields& fields) {
                                           fields.boolean_or("strip_accents", lower), lower);
 }
 
-std::unique_ptr<Normalizer> read_sequence(const JsonFields& fields) {
+std::unique_ptr<Normalizer> read_normalizers(const JsonFields& fields) {
   std::vector<std::unique_ptr<Normalizer>> steps;
   for (const Json& step : fields.array("normalizers")) {
     steps.push_back(read_normalizer(
@@ -216,7 +216,7 @@ std::unique_ptr<Normalizer> make_normalizer_sequence(
 std::unique_ptr<Normalizer> read_normalizer(const Json& json, const std::string& where) {
   const JsonFields fields(json, where);
   const std::string type = fields.string("type");
-  if (type == "Sequence") return read_sequence(fields);
+  if (type == "Sequence") return read_normalizers(fields);
   if (type == "NFC") return std::make_unique<FormNormalizer>(NormalForm::nfc);
   if (type == "NFD") return std::make_unique<FormNormalizer>(NormalForm::nfd);
   if (type == "NFKC") return std::make_unique<FormNormalizer>(NormalForm::nfkc);

@@ -315,7 +315,7 @@ std::unique_ptr<PreTokenizer> read_metaspace(const JsonFields& fields) {
                                                  fields.boolean_or("split", true));
 }
 
-std::unique_ptr<PreTokenizer> read_sequence(const JsonFields& fields) {
+std::unique_ptr<PreTokenizer> read_pre_tokenizers(const JsonFields& fields) {
   std::vector<std::unique_ptr<PreTokenizer>> steps;
   for (const Json& step : fields.array("pretokenizers")) {
     steps.push_back(read_pre_tokenizer(
@@ -346,7 +346,7 @@ std::unique_ptr<PreTokenizer> make_sequence(std::vector<std::unique_ptr<PreToken
 std::unique_ptr<PreTokenizer> read_pre_tokenizer(const Json& json, const std::string& where) {
   const JsonFields fields(json, where);
   const std::string type = fields.string("type");
-  if (type == "Sequence") return read_sequence(fields);
+  if (type == "Sequence") return read_pre_tokenizers(fields);
   if (type == "ByteLevel") {
     return make_byte_level(fields.boolean("add_prefix_space"),
                            fields.boolean_or("use_regex", true));

@@ -9,12 +9,12 @@
 #include "tokenizer/bpe.hpp"
 #include "tokenizer/sentencepiece_model.hpp"
 #include "tokenizer/sources.hpp"
+#include "tokenizer/text.hpp"
 #include "tokenizer/unigram.hpp"
 
 namespace llm::detail {
 namespace {
 
-constexpr const char* space = "\xE2\x96\x81";  // "▁" stands for a space
 constexpr std::int64_t max_placeholders = 100'000;
 
 constexpr std::array<const char*, 25> mbart_languages = {
@@ -27,8 +27,10 @@ constexpr std::array<const char*, 27> more_languages = {  // of mBART-50
     "ta_IN", "te_IN", "th_TH", "tl_XX", "uk_UA", "ur_PK", "xh_ZA", "gl_ES", "sl_SI"};
 
 Json metaspace(const char* scheme, bool split) {
-  return {
-      {"type", "Metaspace"}, {"replacement", space}, {"prepend_scheme", scheme}, {"split", split}};
+  return {{"type", "Metaspace"},
+          {"replacement", escaped_space},
+          {"prepend_scheme", scheme},
+          {"split", split}};
 }
 
 class SentencepieceFolder {

@@ -11,8 +11,6 @@
 namespace llm::detail {
 namespace {
 
-constexpr std::string_view escaped_space = "\xE2\x96\x81";  // "▁"
-
 // The user-defined pieces of a model, by their text.
 class UserDefined {
  public:

@@ -15,6 +15,9 @@
 
 namespace llm::detail {
 
+// What stands for a space in pieces and vocabularies after sentencepiece: "▁".
+inline constexpr std::string_view escaped_space = "\xE2\x96\x81";
+
 // Bytes [begin, end) of the original text.
 struct Span {
   std::uint32_t begin = 0;
