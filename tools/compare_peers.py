@@ -40,7 +40,9 @@ w.write_header_to_file(); w.write_kv_data_to_file(); w.write_tensors_to_file(); 
 
 # How llm-bench keeps the weights of a comparison.
 MODES = {"auto": ["--dtype", "auto"], "auto --fast": ["--dtype", "auto", "--fast"], "f32": ["--dtype", "f32"],
-         "bf16": ["--dtype", "bf16"], "int8": ["--dtype", "int8"], "int8 --fast": ["--dtype", "int8", "--fast"],
+         "bf16": ["--dtype", "bf16"],
+         "bf16 --fast": ["--dtype", "bf16", "--fast"],
+         "int8": ["--dtype", "int8"], "int8 --fast": ["--dtype", "int8", "--fast"],
          "int4": ["--dtype", "int4"], "int4 --fast": ["--dtype", "int4", "--fast"]}
 INT8_TOO = ("f32", "int8", "int8 --fast")
 
@@ -164,7 +166,8 @@ def decoder_group(files):
 def smollm_files(p):
     real = p.smollm()
     f32 = p.quantized(real, "F32")
-    made = [("f32", f32), ("bf16", p.quantized(f32, "BF16"))]
+    bf16 = p.quantized(f32, "BF16")
+    made = [("f32", f32), ("bf16", bf16), ("bf16 --fast", bf16)]
     for mode, kind in (("int8", "Q8_0"), ("int4", "Q4_0")):
         made += [(mode, p.quantized(f32, kind)), (mode + " --fast", p.quantized(f32, kind))]
     return ([("SmolLM2 Q4_1 file", real, mode, real) for mode in ("auto", "auto --fast")] +
