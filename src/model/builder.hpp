@@ -121,8 +121,9 @@ class Builder {
       a.bias_layer = layer;
     }
     a.max_rows = attend_rows(c);
-    return Attention<S>(a, {linear(source.in), linear(source.source), linear(source.out),
-                            norm(c, source.query_norm), norm(c, source.key_norm)});
+    return Attention<S>(a,
+                        {linear(source.in, true), linear(source.source, true), linear(source.out),
+                         norm(c, source.query_norm), norm(c, source.key_norm)});
   }
 
   FeedForward<S> feed_forward(const StackConfig& c, const FeedForwardSource& source) {
@@ -160,10 +161,9 @@ class Builder {
   }
 
   // The type a matrix of products is kept in; nothing: its own. Never a wider one than the file's
-  // unless f32 is asked for. An LM head decides between close logits: 8 bits at least. Rows that
-  // are no whole blocks stay as they are.
-  std::optional<DType> kept_as(const MatrixSource& source, bool is_lm_head) const {
-    const std::optional<DType> dtype = dtype_of(type_, is_lm_head);
+  // unless f32 is asked for. Rows that are no whole blocks stay as they are.
+  std::optional<DType> kept_as(const MatrixSource& source, bool is_sensitive) const {
+    const std::optional<DType> dtype = dtype_of(type_, is_sensitive);
     if (!dtype) return std::nullopt;
     const auto bits = [](DType t) { return 8 * block_bytes(t) / block_values(t); };
     if (dtype != DType::f32 && bits(source.dtype()) <= bits(*dtype)) return std::nullopt;
@@ -172,7 +172,7 @@ class Builder {
   }
 
   // Consecutive parts of one dtype become one matrix.
-  Linear<S> linear(const LinearSource& source, bool is_lm_head = false) {
+  Linear<S> linear(const LinearSource& source, bool is_sensitive = false) {
     std::vector<std::shared_ptr<const Weight>> weights;
     for (std::size_t begin = 0; begin < source.parts.size();) {
       MatrixSource matrix;
@@ -188,7 +188,7 @@ class Builder {
         }
         rows += part.outputs;
       }
-      const std::optional<DType> dtype = kept_as(matrix, is_lm_head);
+      const std::optional<DType> dtype = kept_as(matrix, is_sensitive);
       weights.push_back(weight(std::move(matrix), true, dtype));
       begin = end;
     }

@@ -98,7 +98,7 @@ void refuse_missing_head(const detail::Checkpoint& checkpoint, const WeightBinde
 
 }  // namespace
 
-std::optional<DType> dtype_of(WeightType type, bool is_lm_head) {
+std::optional<DType> dtype_of(WeightType type, bool is_sensitive) {
   switch (type) {
     case WeightType::as_stored:
       break;
@@ -109,7 +109,7 @@ std::optional<DType> dtype_of(WeightType type, bool is_lm_head) {
     case WeightType::int8:
       return DType::q8_0;
     case WeightType::int4:
-      return is_lm_head ? DType::q8_0 : DType::q4_1;
+      return is_sensitive ? DType::q8_0 : DType::q4_1;
   }
   return std::nullopt;
 }
