@@ -20,7 +20,8 @@ std::vector<fs::path> files_ending_in(const fs::path& folder,
     }
   }
   if (error) {
-    throw Error(ErrorCode::file_not_found,
+    throw Error(error == std::errc::not_enough_memory ? ErrorCode::out_of_memory
+                                                      : ErrorCode::file_not_found,
                 folder.string() + ": the folder cannot be read: " + error.message(),
                 folder.string());
   }
