@@ -116,7 +116,8 @@ struct F32Source {
   }
 };
 
-template <bool is_bf16>
+// `odd_first`: the columns of a pair change places; there must be both.
+template <bool is_bf16, bool odd_first = false>
 struct HalfSource {
   using Step = FloatStep;
   static constexpr Index unit = 2;
@@ -129,8 +130,8 @@ struct HalfSource {
       even[v] = is_bf16 ? bf16_even(pairs) : f16_even(pairs);
       odd[v] = is_bf16 ? bf16_odd(pairs) : f16_odd(pairs);
     }
-    use(0, even);
-    if (count > 1) use(1, odd);
+    use(0, odd_first ? odd : even);
+    if (odd_first || count > 1) use(1, odd_first ? even : odd);
   }
 };
 

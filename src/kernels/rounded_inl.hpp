@@ -20,23 +20,8 @@ struct PairSource : F32Source {
   using Step = PairStep;
 };
 
-// The columns of a pair one after the other, as float, the odd one first.
-struct OddFirstSource {
-  using Step = FloatStep;
-  static constexpr Index unit = 2;
-  LLM_INLINE constexpr Index offset(Index u) { return u * panel_width * 4; }
-  template <int V, typename Use>
-  LLM_INLINE void columns(const std::byte* panel, Index u, int vector, Index, Use use) {
-    Vec even[V], odd[V];
-    LLM_UNROLL for (int v = 0; v < V; ++v) {
-      const IntVec pairs = load_int(panel + offset(u) + 64 * (vector + v));
-      even[v] = bf16_even(pairs);
-      odd[v] = bf16_odd(pairs);
-    }
-    use(0, odd);
-    use(1, even);
-  }
-};
+// The columns of a pair one after the other, as float.
+using OddFirstSource = HalfSource<true, true>;
 
 // ------------------------------------------------------------------ activations
 

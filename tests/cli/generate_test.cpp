@@ -6,24 +6,17 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <sstream>
 
 #include "cli/run_command.hpp"
 #include "core/json.hpp"
 #include "llm/weights/weight_store.hpp"
+#include "support/json_rows.hpp"
 #include "support/temp_dir.hpp"
 
 namespace llm::test {
 namespace {
 
 using detail::Json;
-
-std::vector<Json> rows_of(const std::string& text) {
-  std::vector<Json> rows;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) rows.push_back(Json::parse(line));
-  return rows;
-}
 
 std::string read(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);

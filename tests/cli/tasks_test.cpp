@@ -6,10 +6,10 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "cli/run_command.hpp"
 #include "core/json.hpp"
+#include "support/json_rows.hpp"
 #include "support/temp_dir.hpp"
 
 namespace llm::test {
@@ -21,12 +21,7 @@ using Arguments = std::vector<std::string>;
 const std::string nli = fixture("bert-nli");
 const std::string masked = fixture("bert-masked-lm");
 
-std::vector<Json> rows_of(const Outcome& outcome) {
-  std::vector<Json> rows;
-  std::istringstream lines(outcome.out);
-  for (std::string line; std::getline(lines, line);) rows.push_back(Json::parse(line));
-  return rows;
-}
+std::vector<Json> rows_of(const Outcome& outcome) { return test::rows_of(outcome.out); }
 
 // The only line that is written, as JSON.
 Json only_row(const Arguments& arguments, const std::string& input = {}) {

@@ -1,23 +1,15 @@
 // summarize, translate, ner and qa at the shell.
 #include <gtest/gtest.h>
 
-#include <sstream>
-
 #include "cli/run_command.hpp"
 #include "core/json.hpp"
+#include "support/json_rows.hpp"
 #include "support/temp_dir.hpp"
 
 namespace llm::test {
 namespace {
 
 using detail::Json;
-
-std::vector<Json> rows_of(const std::string& text) {
-  std::vector<Json> rows;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) rows.push_back(Json::parse(line));
-  return rows;
-}
 
 void fails(const std::vector<std::string>& arguments, int code, const std::string& part) {
   const Outcome result = run(arguments);

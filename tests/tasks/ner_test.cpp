@@ -12,12 +12,7 @@ namespace llm {
 namespace {
 
 using detail::Json;
-
-template <typename S>
-struct Opened : test::TaskModel<S> {
-  explicit Opened(const std::string& name, int threads = 1)
-      : test::TaskModel<S>(test::fixture(name), {}, threads) {}
-};
+using test::FixtureModel;
 
 NerOptions options_of(const Json& row) {
   NerOptions options;
@@ -33,7 +28,7 @@ class Ner : public ::testing::Test {};
 TYPED_TEST_SUITE(Ner, test::Scalars);
 
 TYPED_TEST(Ner, IsTheReferences) {
-  std::map<std::string, Opened<TypeParam>> models;
+  std::map<std::string, FixtureModel<TypeParam>> models;
   for (const char* name : {"bert-ner", "roberta-ner"}) models.try_emplace(name, name);
   const auto rows = test::task_rows("ner.jsonl");
   ASSERT_GE(rows.size(), 200u);
@@ -60,7 +55,7 @@ TYPED_TEST(Ner, IsTheReferences) {
 }
 
 TEST(NerTexts, DoNotDependOnTheirNeighbours) {
-  const Opened<float> one("bert-ner"), two("bert-ner", 2);
+  const FixtureModel<float> one("bert-ner"), two("bert-ner", 2);
   std::vector<std::string> texts;
   for (const Json& row : test::task_rows("ner.jsonl")) texts.push_back(row["text"]);
   texts.resize(60);
@@ -80,7 +75,7 @@ TEST(NerTexts, DoNotDependOnTheirNeighbours) {
 }
 
 TEST(NerTexts, BadOnesAreErrors) {
-  const Opened<float> opened("bert-ner");
+  const FixtureModel<float> opened("bert-ner");
   const auto fails = [&](ErrorCode code, const std::string& part, const std::string& text,
                          NerOptions options = {}) {
     test::expect_error(code, part, [&] {
@@ -99,7 +94,7 @@ TEST(NerTexts, BadOnesAreErrors) {
           {.aggregation = Aggregation::simple, .stride = stride});
   test::expect_error(ErrorCode::invalid_option, "expected none, simple",
                      [] { aggregation_from_name("some"); });
-  const Opened<float> other("bert-masked-lm");
+  const FixtureModel<float> other("bert-masked-lm");
   test::expect_error(ErrorCode::unsupported, "needs a",
                      [&] { EntityTagger<float>(*other.model, *other.tokenizer); });
   const TaggedText cut =

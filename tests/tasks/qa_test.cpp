@@ -12,12 +12,7 @@ namespace llm {
 namespace {
 
 using detail::Json;
-
-template <typename S>
-struct Opened : test::TaskModel<S> {
-  explicit Opened(const std::string& name, int threads = 1)
-      : test::TaskModel<S>(test::fixture(name), {}, threads) {}
-};
+using test::FixtureModel;
 
 QaOptions options_of(const Json& row) {
   QaOptions options;
@@ -35,7 +30,7 @@ class Qa : public ::testing::Test {};
 TYPED_TEST_SUITE(Qa, test::Scalars);
 
 TYPED_TEST(Qa, IsTheReferences) {
-  std::map<std::string, Opened<TypeParam>> models;
+  std::map<std::string, FixtureModel<TypeParam>> models;
   for (const char* name : {"bert-answers", "roberta-answers"}) models.try_emplace(name, name);
   const auto rows = test::task_rows("qa.jsonl");
   ASSERT_GE(rows.size(), 200u);
@@ -57,7 +52,7 @@ TYPED_TEST(Qa, IsTheReferences) {
 }
 
 TEST(Questions, DoNotDependOnTheirNeighbours) {
-  const Opened<float> one("bert-answers"), two("bert-answers", 2);
+  const FixtureModel<float> one("bert-answers"), two("bert-answers", 2);
   std::vector<Question> questions;
   for (const Json& row : test::task_rows("qa.jsonl"))
     questions.push_back({row["question"], row["context"]});
@@ -78,7 +73,7 @@ TEST(Questions, DoNotDependOnTheirNeighbours) {
 }
 
 TEST(Questions, BadOnesAreErrors) {
-  const Opened<float> opened("bert-answers");
+  const FixtureModel<float> opened("bert-answers");
   const auto fails = [&](ErrorCode code, const std::string& part, const Question& question,
                          QaOptions options = {}) {
     test::expect_error(code, part, [&] {
@@ -96,7 +91,7 @@ TEST(Questions, BadOnesAreErrors) {
   fails(ErrorCode::invalid_option, "max_answer_len is 0", {"a", "a"}, {.max_answer_len = 0});
   fails(ErrorCode::invalid_option, "no more than the 33", {"a", "a"}, {.max_seq_len = 34});
   fails(ErrorCode::invalid_option, "doc_stride is 40", {"a", "a"}, {.doc_stride = 40});
-  const Opened<float> other("bert-masked-lm");
+  const FixtureModel<float> other("bert-masked-lm");
   test::expect_error(ErrorCode::unsupported, "needs a",
                      [&] { QuestionAnswerer<float>(*other.model, *other.tokenizer); });
 }

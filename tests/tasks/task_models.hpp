@@ -39,6 +39,13 @@ struct TaskModel {
   std::unique_ptr<Tokenizer> tokenizer;
 };
 
+// The same of a fixture.
+template <typename S>
+struct FixtureModel : TaskModel<S> {
+  explicit FixtureModel(const std::string& name, int threads = 1)
+      : TaskModel<S>(fixture(name), {}, threads) {}
+};
+
 // A copy of a fixture with another configuration; its other files are linked to.
 class EditedFixture {
  public:

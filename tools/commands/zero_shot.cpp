@@ -28,14 +28,11 @@ struct Flags {
 // As the reference: white space around labels, and what is empty, does not count.
 Labels split_labels(const std::string& text) {
   Labels labels;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    const std::string part = text.substr(begin, end - begin);
+  for (const std::string& part : split_list(text)) {
     const std::size_t first = part.find_first_not_of(" \t\r\n");
     if (first != std::string::npos) {
       labels.push_back(part.substr(first, part.find_last_not_of(" \t\r\n") - first + 1));
     }
-    begin = end + 1;
   }
   return labels;
 }
