@@ -10,6 +10,7 @@
 namespace llm::detail {
 
 using Json = nlohmann::json;
+using OrderedJson = nlohmann::ordered_json;  // keeps the order of keys
 
 // Limits on JSON that comes from files we did not write.
 inline constexpr std::size_t max_json_bytes = std::size_t{256} << 20;

@@ -8,7 +8,7 @@
 namespace llm::test {
 namespace {
 
-const std::string llama = fixture("llama-tied");
+const std::string tied = fixture("llama-tied");
 const std::string adapters = std::string(LLM_SOURCE_DIR) + "/tests/unit/data/adapters/";
 const std::string half = adapters + "patterns@0.5", whole = adapters + "rslora";
 // What the reference computes with both, the first one by half.
@@ -17,17 +17,17 @@ const std::string reference =
 
 TEST(Adapters, TwoWithWeightsAreTheReferencesMergedModel) {
   const Outcome merged =
-      run({"verify", llama, "--reference", reference, "--adapter", half, "--adapter", whole});
+      run({"verify", tied, "--reference", reference, "--adapter", half, "--adapter", whole});
   EXPECT_EQ(merged.exit_code, 0) << merged.out << merged.err;
   EXPECT_NE(merged.out.find("8 taps, 2 generations"), std::string::npos) << merged.out;
-  EXPECT_EQ(run({"verify", llama, "--reference", reference, "--dtype", "f32", "--adapter", half,
+  EXPECT_EQ(run({"verify", tied, "--reference", reference, "--dtype", "f32", "--adapter", half,
                  "--adapter", whole})
                 .exit_code,
             0);
   for (const auto& others : {std::vector<std::string>{},
                              {"--adapter", whole},
                              {"--adapter", adapters + "patterns", "--adapter", whole}}) {
-    std::vector<std::string> arguments{"verify", llama, "--reference", reference};
+    std::vector<std::string> arguments{"verify", tied, "--reference", reference};
     arguments.insert(arguments.end(), others.begin(), others.end());
     EXPECT_EQ(run(arguments).exit_code, 1);
   }
@@ -36,7 +36,7 @@ TEST(Adapters, TwoWithWeightsAreTheReferencesMergedModel) {
 TEST(Adapters, ChangeWhatIsGenerated) {
   const std::string row = R"({"id": 1, "ids": [7, 8, 9]})";
   const auto generate = [&](std::vector<std::string> more) {
-    std::vector<std::string> arguments{"-m", llama, "--input", "-", "--jsonl", "-n", "8", "-v"};
+    std::vector<std::string> arguments{"-m", tied, "--input", "-", "--jsonl", "-n", "8", "-v"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return run(arguments, row);
   };
@@ -56,13 +56,13 @@ TEST(Adapters, WrongOnesAreRefused) {
     EXPECT_EQ(result.out, "");
     EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
   };
-  fails(llama, "no-such-folder", 3, "there is no adapter \"no-such-folder\"");
-  fails(llama, "no-such-folder@0.5", 3, "there is no adapter \"no-such-folder\"");
-  fails(llama, adapters + "patterns@half", 2, "the weight after @ is no number");
-  fails(llama, adapters + "patterns@nan", 2, "the weight after @ is no number");
-  fails(llama, adapters + "patterns@", 2, "expected FOLDER or FOLDER@WEIGHT");
-  fails(llama, llama, 3, "adapter_config.json");
-  fails(llama, adapters + "rslora@2", 2, "modules_to_save");
+  fails(tied, "no-such-folder", 3, "there is no adapter \"no-such-folder\"");
+  fails(tied, "no-such-folder@0.5", 3, "there is no adapter \"no-such-folder\"");
+  fails(tied, adapters + "patterns@half", 2, "the weight after @ is no number");
+  fails(tied, adapters + "patterns@nan", 2, "the weight after @ is no number");
+  fails(tied, adapters + "patterns@", 2, "expected FOLDER or FOLDER@WEIGHT");
+  fails(tied, tied, 3, "adapter_config.json");
+  fails(tied, adapters + "rslora@2", 2, "modules_to_save");
   fails(fixture("gpt2-relu"), adapters + "patterns", 3, "adapters/patterns");
   fails(fixture("gguf-llama-f32") + "/model.gguf", whole, 3, "cannot be merged into a GGUF");
 }

@@ -15,7 +15,6 @@ namespace {
 namespace fs = std::filesystem;
 using detail::Json;
 
-const std::string llama = fixture("llama-gqa");
 const std::string sentiment = std::string(LLM_SOURCE_DIR) + "/examples/sentiment/";
 
 TEST(Help, IsDataOnStandardOutput) {

@@ -17,7 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 using detail::Json;
 
-const std::string llama = fixture("llama-gqa");
 const std::string untied = fixture("llama-untied");
 
 void expect_failure(const Command& command, int code, const std::string& part) {

@@ -8,24 +8,14 @@
 
 #include "cli/run_command.hpp"
 #include "core/json.hpp"
+#include "support/json_rows.hpp"
 #include "support/temp_dir.hpp"
 
 namespace llm::test {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
-
-const std::string llama = fixture("llama-gqa");
-const std::string gpt2 = fixture("gpt2-inner");
-const std::string t5 = fixture("t5-v1_0");
-
-std::vector<Json> rows_of(const std::string& text) {
-  std::vector<Json> rows;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) rows.push_back(Json::parse(line));
-  return rows;
-}
+using detail::OrderedJson;
 
 class FewShotRun : public testing::Test {
  protected:
@@ -38,10 +28,11 @@ class FewShotRun : public testing::Test {
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
   }
-  std::vector<Json> rows(const std::string& model, const std::vector<std::string>& more) const {
+  std::vector<OrderedJson> rows(const std::string& model,
+                                const std::vector<std::string>& more) const {
     const Outcome result = run(command(model, more));
     EXPECT_EQ(result.exit_code, 0) << result.err;
-    return rows_of(result.out);
+    return ordered_rows_of(result.out);
   }
 
   const TempDir folder_;
@@ -75,8 +66,8 @@ TEST_F(FewShotRun, SweepsAreTheSingleRuns) {
       for (const std::string shots : {"0", "2", "3"}) {
         std::vector<std::string> one = what;
         one.insert(one.end(), {"--shots", shots});
-        std::vector<Json> expected;
-        for (const Json& row : all)
+        std::vector<OrderedJson> expected;
+        for (const OrderedJson& row : all)
           if (row["shots"].dump() == shots) expected.push_back(row);
         EXPECT_EQ(rows(model, one), expected) << what[0] << shots;
       }
@@ -87,11 +78,11 @@ TEST_F(FewShotRun, SweepsAreTheSingleRuns) {
 TEST_F(FewShotRun, LabelsAreScoredBehindThePrompt) {
   const std::string prompt = "Classify.\n\nR: so warm\nS: good\n\nR: a time\nS:";
   for (const auto& [model, lead] : {std::pair{llama, " "}, {gpt2, " "}, {t5, ""}}) {
-    const Json row = rows(model, {"--shots", "1", "--labels-from", "label"})[1];
+    const OrderedJson row = rows(model, {"--shots", "1", "--labels-from", "label"})[1];
     const Outcome scored = run({"score", "-m", model, "--json", "-p", prompt, "--choices",
                                 std::string(lead) + "good," + lead + "bad"});
     ASSERT_EQ(scored.exit_code, 0) << scored.err;
-    const Json choices = Json::parse(scored.out)["choices"];
+    const OrderedJson choices = OrderedJson::parse(scored.out)["choices"];
     EXPECT_EQ(row["label_logprobs"]["good"], choices[0]["logprob"]) << model;
     EXPECT_EQ(row["label_logprobs"]["bad"], choices[1]["logprob"]) << model;
     const double a = std::exp(choices[0]["logprob"].get<double>());
@@ -103,12 +94,12 @@ TEST_F(FewShotRun, LabelsAreScoredBehindThePrompt) {
 }
 
 TEST_F(FewShotRun, CalibrationDividesByTheQueryWithoutContent) {
-  const Json plain = rows(llama, {"--labels", "bad,good", "--shots", "2"})[0];
-  const Json row = rows(llama, {"--labels", "bad,good", "--shots", "2", "--calibrate"})[0];
-  const Json empty =
-      Json::parse(run({"few-shot", "-m", llama, "--template", template_, "--examples", examples_,
-                       "--query", "N/A", "--labels", "bad,good", "--shots", "2", "--json"})
-                      .out);
+  const OrderedJson plain = rows(llama, {"--labels", "bad,good", "--shots", "2"})[0];
+  const OrderedJson row = rows(llama, {"--labels", "bad,good", "--shots", "2", "--calibrate"})[0];
+  const OrderedJson empty = OrderedJson::parse(
+      run({"few-shot", "-m", llama, "--template", template_, "--examples", examples_, "--query",
+           "N/A", "--labels", "bad,good", "--shots", "2", "--json"})
+          .out);
   EXPECT_EQ(row["label_logprobs"], plain["label_logprobs"]);
   const auto ratio = [&](const char* label) {
     return std::exp(row["label_logprobs"][label].get<double>() -
@@ -123,7 +114,8 @@ TEST_F(FewShotRun, DoesNotDependOnBatchesThreadsOrOrder) {
   std::string text, backwards;
   for (int i = 0; i < 20; ++i) {
     const std::string row =
-        Json{{"id", i}, {"text", std::string(static_cast<std::size_t>(i), 'x')}}.dump() + "\n";
+        OrderedJson{{"id", i}, {"text", std::string(static_cast<std::size_t>(i), 'x')}}.dump() +
+        "\n";
     text += row;
     backwards = row + backwards;
   }
@@ -137,11 +129,11 @@ TEST_F(FewShotRun, DoesNotDependOnBatchesThreadsOrOrder) {
       return run(arguments, input).out;
     };
     const std::string expected = output(text, {"--batch-size", "1", "-t", "1"});
-    EXPECT_EQ(rows_of(expected).size(), 40u);
+    EXPECT_EQ(ordered_rows_of(expected).size(), 40u);
     for (const std::string batch : {"3", "8", "64"})
       for (const std::string threads : {"1", "3"})
         EXPECT_EQ(output(text, {"--batch-size", batch, "-t", threads}), expected) << batch;
-    const auto forth = rows_of(expected), back = rows_of(output(backwards, {}));
+    const auto forth = ordered_rows_of(expected), back = ordered_rows_of(output(backwards, {}));
     for (std::size_t i = 0; i < 20; ++i)
       for (std::size_t k = 0; k < 2; ++k) EXPECT_EQ(back[2 * i + k], forth[2 * (19 - i) + k]);
   }
@@ -174,7 +166,7 @@ TEST_F(FewShotRun, DropsExamplesThatDoNotFit) {
     const Outcome result = run(command(llama, more));
     EXPECT_EQ(result.exit_code, 0) << result.err;
     EXPECT_NE(result.err.find("more do not fit"), std::string::npos) << result.err;
-    for (const Json& row : rows_of(result.out)) {
+    for (const OrderedJson& row : ordered_rows_of(result.out)) {
       EXPECT_GT(row["dropped"], 0);
       EXPECT_LT(row["dropped"], 10);
       EXPECT_EQ(row["shots"], 10);
@@ -194,10 +186,10 @@ TEST_F(FewShotRun, WithChatPromptsAreConversations) {
       "<system>Classify.<user>R: so warm\nS:<assistant>good<user>R: a time\nS:<assistant>";
   const auto shown = rows(model, {"--chat", "--shots", "1", "--show-prompt"});
   EXPECT_EQ(shown[1]["prompt"], prompt);
-  const Json label = rows(model, {"--chat", "--shots", "1", "--labels-from", "label"})[1];
+  const OrderedJson label = rows(model, {"--chat", "--shots", "1", "--labels-from", "label"})[1];
   EXPECT_EQ(label["prompt_tokens"], shown[1]["prompt_tokens"]);
-  const Json text = rows(model, {"--chat", "--shots", "1", "-n", "4"})[1];
-  const Json same = Json::parse(
+  const OrderedJson text = rows(model, {"--chat", "--shots", "1", "-n", "4"})[1];
+  const OrderedJson same = OrderedJson::parse(
       run({"-m", model, "--no-special-tokens", "--json", "-n", "4", "--stop", "\\n", prompt}).out);
   EXPECT_EQ(text["new_ids"], same["new_ids"]);
   EXPECT_EQ(run(command(llama, {"--chat"})).exit_code, 3);  // it has no chat template
@@ -211,7 +203,7 @@ TEST_F(FewShotRun, SimilarExamplesAreChosenByEmbeddings) {
   show.emplace_back("--show-prompt");
   const auto shown = rows(llama, show);
   ASSERT_EQ(shown.size(), 3u);
-  for (const Json& row : shown) {  // every row is an example: it is not shown to itself
+  for (const OrderedJson& row : shown) {  // every row is an example: it is not shown to itself
     const std::string prompt = row["prompt"];
     const auto query = prompt.rfind("R: ");
     EXPECT_EQ(prompt.find(prompt.substr(query)), query) << prompt;
@@ -269,7 +261,7 @@ TEST_F(FewShotRun, SaysWhatIsWrong) {
 }
 
 TEST(Score, ChoicesInEveryForm) {
-  const Json flags = Json::parse(
+  const OrderedJson flags = OrderedJson::parse(
       run({"score", "-m", llama, "--json", "-p", "Once upon", "--choices", " a time, the end"})
           .out);
   const std::string rows =
@@ -277,13 +269,13 @@ TEST(Score, ChoicesInEveryForm) {
       "{\"prompt\":\"Once upon\",\"completion\":\" a time\"}\n{\"prompt\":\"Once upon\"}\n";
   const Outcome result = run({"score", "-m", llama, "--input", "-", "--token-logprobs"}, rows);
   EXPECT_EQ(result.exit_code, 5);
-  const auto scored = rows_of(result.out);
+  const auto scored = ordered_rows_of(result.out);
   ASSERT_EQ(scored.size(), 3u);
   for (std::size_t i = 0; i < 2; ++i) {
-    const Json& choice = scored[0]["choices"][i];
+    const OrderedJson& choice = scored[0]["choices"][i];
     EXPECT_EQ(choice["logprob"], flags["choices"][i]["logprob"]);
     double sum = 0;
-    for (const Json& token : choice["token_logprobs"]) sum += token["logprob"].get<double>();
+    for (const OrderedJson& token : choice["token_logprobs"]) sum += token["logprob"].get<double>();
     EXPECT_EQ(choice["logprob"].get<double>(), sum);
     EXPECT_EQ(choice["tokens"], choice["token_logprobs"].size());
   }
@@ -294,7 +286,7 @@ TEST(Score, ChoicesInEveryForm) {
   const Outcome cells = run({"score", "-m", llama, "--input", "-", "--input-format", "csv",
                              "--length-normalize", "tokens"},
                             csv);
-  const Json cell = rows_of(cells.out)[0];
+  const OrderedJson cell = ordered_rows_of(cells.out)[0];
   for (std::size_t i = 0; i < 2; ++i)
     EXPECT_DOUBLE_EQ(
         cell["choices"][i]["score"].get<double>(),
@@ -311,13 +303,13 @@ TEST(Score, Perplexity) {
     arguments.insert(arguments.end(), more.begin(), more.end());
     const Outcome result = run(arguments);
     EXPECT_EQ(result.exit_code, 0) << result.err;
-    return Json::parse(result.out);
+    return OrderedJson::parse(result.out);
   };
-  const Json whole = measured({});
+  const OrderedJson whole = measured({});
   EXPECT_EQ(whole["window"], 256);
   EXPECT_EQ(whole["stride"], 256);
   EXPECT_NEAR(whole["perplexity"].get<double>(), std::exp(whole["nll"].get<double>()), 1e-9);
-  const Json small = measured({"--window", "64", "--stride", "16"});
+  const OrderedJson small = measured({"--window", "64", "--stride", "16"});
   EXPECT_GT(small["windows"], whole["windows"]);
   EXPECT_EQ(run({"score", "-m", llama, "--perplexity", "-"}, text).exit_code, 0);
   const auto refused = [&](const std::vector<std::string>& arguments, int code) {

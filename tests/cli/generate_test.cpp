@@ -23,9 +23,6 @@ std::string read(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-const std::string llama = fixture("llama-gqa");
-const std::string gpt2 = fixture("gpt2-inner");
-const std::string t5 = fixture("t5-v1_0");
 const std::string no_tokenizer = fixture("llama-untied");
 
 TEST(Generate, TextIsTheSameStreamedOrNotAndInJson) {

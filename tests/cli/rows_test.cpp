@@ -8,21 +8,13 @@
 
 #include "cli/run_command.hpp"
 #include "core/json.hpp"
+#include "support/json_rows.hpp"
 #include "support/temp_dir.hpp"
 
 namespace llm::test {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-const std::string llama = fixture("llama-gqa");
-
-std::vector<Json> rows_of(const std::string& text) {
-  std::vector<Json> rows;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) rows.push_back(Json::parse(line));
-  return rows;
-}
+using detail::OrderedJson;
 
 // tokenize on rows from standard input.
 Outcome tokenize(const std::string& input, std::vector<std::string> more) {
@@ -31,9 +23,9 @@ Outcome tokenize(const std::string& input, std::vector<std::string> more) {
   return run(arguments, input);
 }
 
-std::vector<Json> ids_of(const std::vector<Json>& rows) {
-  std::vector<Json> ids;
-  for (const Json& row : rows) ids.push_back(row["ids"]);
+std::vector<OrderedJson> ids_of(const std::vector<OrderedJson>& rows) {
+  std::vector<OrderedJson> ids;
+  for (const OrderedJson& row : rows) ids.push_back(row["ids"]);
   return ids;
 }
 
@@ -46,7 +38,7 @@ TEST(Rows, AreTheSameInEveryFormat) {
   const std::string tsv = "id\ttext\na\t\"one, \"\"two\"\"\"\nb\t\"three\nfour\"\nc\t\xc3\xa9\n";
   const Outcome expected = tokenize(jsonl, {"--jsonl"});
   ASSERT_EQ(expected.exit_code, 0) << expected.err;
-  ASSERT_EQ(rows_of(expected.out).size(), 3u);
+  ASSERT_EQ(ordered_rows_of(expected.out).size(), 3u);
   EXPECT_EQ(tokenize(csv, {"--jsonl", "--input-format", "csv"}).out, expected.out);
   EXPECT_EQ(tokenize(tsv, {"--jsonl", "--input-format", "tsv"}).out, expected.out);
   const TempDir folder;
@@ -55,7 +47,8 @@ TEST(Rows, AreTheSameInEveryFormat) {
     const std::string file = folder.write(name, text).string();
     EXPECT_EQ(run({"tokenize", "-m", llama, "--input", file, "--jsonl"}).out, expected.out) << name;
   }
-  const auto lines = rows_of(tokenize("x\r\n\ny", {"--input-format", "lines", "--jsonl"}).out);
+  const auto lines =
+      ordered_rows_of(tokenize("x\r\n\ny", {"--input-format", "lines", "--jsonl"}).out);
   ASSERT_EQ(lines.size(), 3u);  // a blank line is a row, too
   EXPECT_EQ(lines[2]["id"], "3");
 }
@@ -64,16 +57,16 @@ TEST(Rows, OfEveryOutputFormatCanBeReadAgain) {
   const std::string input =
       "{\"id\":7,\"text\":\"a,b\",\"n\":1.5,\"l\":[1]}\n"
       "{\"id\":\"x\",\"text\":\"a\\tb\\n\\\"c\\\"\",\"n\":null,\"l\":{\"a\":\"b\"}}\n";
-  const auto expected = rows_of(tokenize(input, {"--jsonl", "--keep", "all"}).out);
+  const auto expected = ordered_rows_of(tokenize(input, {"--jsonl", "--keep", "all"}).out);
   ASSERT_EQ(expected.size(), 2u);
   EXPECT_EQ(expected[0]["text"], "a,b");
   EXPECT_EQ(expected[0]["n"], 1.5);
-  EXPECT_EQ(expected[1]["l"], Json::parse("{\"a\":\"b\"}"));
+  EXPECT_EQ(expected[1]["l"], OrderedJson::parse("{\"a\":\"b\"}"));
   for (const std::string format : {"csv", "tsv"}) {
     const Outcome out = tokenize(input, {"--format", format, "--keep", "text,n,l"});
     EXPECT_EQ(tokenize(input, {"--format", format, "--keep", "all"}).out, out.out);
     const Outcome again = tokenize(out.out, {"--input-format", format, "--jsonl", "--keep", "n,l"});
-    const auto rows = rows_of(again.out);
+    const auto rows = ordered_rows_of(again.out);
     ASSERT_EQ(rows.size(), 2u) << again.err;
     EXPECT_EQ(ids_of(rows), ids_of(expected));
     EXPECT_EQ(rows[0]["n"], "1.5");
@@ -82,18 +75,18 @@ TEST(Rows, OfEveryOutputFormatCanBeReadAgain) {
     EXPECT_EQ(rows[1]["l"], "{\"a\":\"b\"}");
   }
   const Outcome list = tokenize(input, {"--json", "--keep", "all"});
-  EXPECT_EQ(Json::parse(list.out), Json(expected));
+  EXPECT_EQ(OrderedJson::parse(list.out), OrderedJson(expected));
 }
 
 TEST(Rows, KeepFieldsUnderTheirNames) {
   const std::string input = "{\"key\":\"k\",\"id\":3,\"text\":\"a\",\"ids\":\"mine\",\"z\":true}\n";
-  const Json row = rows_of(tokenize(input, {"--keep", "z,ids", "--jsonl"}).out)[0];
+  const OrderedJson row = ordered_rows_of(tokenize(input, {"--keep", "z,ids", "--jsonl"}).out)[0];
   EXPECT_EQ(row["z"], true);
   EXPECT_EQ(row["input_ids"], "mine");  // the result has `ids`
   EXPECT_TRUE(row["ids"].is_array());
   EXPECT_FALSE(row.contains("key"));
-  const Json other =
-      rows_of(tokenize(input, {"--keep", "all", "--id-field", "key", "--jsonl"}).out)[0];
+  const OrderedJson other =
+      ordered_rows_of(tokenize(input, {"--keep", "all", "--id-field", "key", "--jsonl"}).out)[0];
   EXPECT_EQ(other["id"], "k");
   EXPECT_EQ(other["input_id"], 3);
   const Outcome missing = tokenize(input, {"--keep", "zz", "--jsonl"});
@@ -116,14 +109,14 @@ TEST(Rows, BadOnesAreRowsWithErrors) {
   const Outcome result = tokenize(csv, {"--input-format", "csv", "--jsonl"});
   EXPECT_EQ(result.exit_code, 5);
   EXPECT_EQ(result.err, "llm-generate: 4 of 7 rows failed\n");
-  const auto rows = rows_of(result.out);
+  const auto rows = ordered_rows_of(result.out);
   ASSERT_EQ(rows.size(), 7u);
   const std::pair<int, std::string> errors[] = {{3, "expected 2 cells as in the header, got 1"},
                                                 {4, "a quote within it must be doubled"},
                                                 {5, "not UTF-8 at byte 3"},
                                                 {8, "expected 2 cells as in the header, got 3"}};
   std::size_t at = 0;
-  for (const Json& row : rows) {
+  for (const OrderedJson& row : rows) {
     if (!row.contains("error")) continue;
     EXPECT_EQ(row["line"], errors[at].first);
     const std::string place = "standard input, line " + row["line"].dump() + ": ";
@@ -135,7 +128,7 @@ TEST(Rows, BadOnesAreRowsWithErrors) {
 
   const Outcome strict = tokenize(csv, {"--input-format", "csv", "--jsonl", "--strict"});
   EXPECT_EQ(strict.exit_code, 4);
-  EXPECT_EQ(rows_of(strict.out).size(), 1u);
+  EXPECT_EQ(ordered_rows_of(strict.out).size(), 1u);
   EXPECT_NE(strict.err.find("error: standard input, line 3: "), std::string::npos) << strict.err;
   const Outcome cells = tokenize(csv, {"--input-format", "csv", "--format", "csv"});
   EXPECT_EQ(std::count(cells.out.begin(), cells.out.end(), '\n'), 8);
@@ -169,7 +162,7 @@ TEST(Rows, UnclosedQuoteIsOneBadRow) {
   const Outcome result =
       tokenize("text\nfine\n\"open\nmore\n", {"--input-format", "csv", "--jsonl"});
   EXPECT_EQ(result.exit_code, 5);
-  const auto rows = rows_of(result.out);
+  const auto rows = ordered_rows_of(result.out);
   ASSERT_EQ(rows.size(), 2u);
   EXPECT_NE(rows[1]["error"].get<std::string>().find("line 3: the quoted cell"), std::string::npos);
 }
@@ -189,12 +182,12 @@ TEST(Rows, IdsThatAreThereTwiceAreRefused) {
 TEST(Rows, ShardsShareThem) {
   std::string input;
   for (int i = 0; i < 10; ++i) input += "{\"text\":\"row " + std::to_string(i) + "\"}\n";
-  const auto whole = rows_of(tokenize(input, {"--jsonl"}).out);
-  std::vector<Json> parts(10);
+  const auto whole = ordered_rows_of(tokenize(input, {"--jsonl"}).out);
+  std::vector<OrderedJson> parts(10);
   for (int shard = 1; shard <= 3; ++shard) {
     const Outcome out = tokenize(input, {"--jsonl", "--shard", std::to_string(shard) + "/3"});
     std::size_t at = static_cast<std::size_t>(shard) - 1;
-    for (const Json& row : rows_of(out.out)) {
+    for (const OrderedJson& row : ordered_rows_of(out.out)) {
       parts[at] = row;
       at += 3;
     }

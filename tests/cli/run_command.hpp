@@ -10,6 +10,8 @@ namespace llm::test {
 
 // The source folder's fixture of that name.
 std::string fixture(const std::string& name);
+inline const std::string llama = fixture("llama-gqa"), gpt2 = fixture("gpt2-inner"),
+                         t5 = fixture("t5-v1_0");
 
 struct Command {
   std::vector<std::string> arguments;

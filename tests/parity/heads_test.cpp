@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 using llm::ErrorCode;
 using llm::HeadKind;
 using llm::detail::Json;
+using llm::test::model_dir;
 using Ids = std::vector<llm::TokenId>;
 
 void expect_error(ErrorCode code, const std::vector<std::string>& parts, const fs::path& path,
@@ -28,13 +29,11 @@ void expect_error(ErrorCode code, const std::vector<std::string>& parts, const f
   }
 }
 
-fs::path fixture(const std::string& name) { return llm::test::models_dir() / name; }
-
 // A copy of a fixture with another configuration; its weights are linked to.
 void copy_edited(const std::string& name, const fs::path& to,
                  const std::function<void(Json&)>& edit) {
-  fs::create_symlink(fixture(name) / "model.safetensors", to / "model.safetensors");
-  Json config = llm::detail::read_json_file(fixture(name) / "config.json");
+  fs::create_symlink(model_dir(name) / "model.safetensors", to / "model.safetensors");
+  Json config = llm::detail::read_json_file(model_dir(name) / "config.json");
   edit(config);
   std::ofstream(to / "config.json") << config;
 }
@@ -43,14 +42,14 @@ TEST(Heads, OneThatTheCheckpointLacksIsNamed) {
   expect_error(ErrorCode::unsupported,
                {"has no sequence-classification head", "\"score.weight\" is missing",
                 "it has a language-model head"},
-               fixture("gpt2-relu"), {1, HeadKind::sequence_classification});
+               model_dir("gpt2-relu"), {1, HeadKind::sequence_classification});
   expect_error(
       ErrorCode::unsupported,
       {"has no masked-lm head", "cls.predictions", "it has a sequence-classification head"},
-      fixture("bert-classifier"), {1, HeadKind::masked_lm});
+      model_dir("bert-classifier"), {1, HeadKind::masked_lm});
   expect_error(ErrorCode::unsupported, {"\"qa_outputs.weight\" is missing", "it has none"},
-               fixture("bert-model"), {1, HeadKind::question_answering});
-  expect_error(ErrorCode::unsupported, {"\"classifier.weight\" is missing"}, fixture("t5-v1_0"),
+               model_dir("bert-model"), {1, HeadKind::question_answering});
+  expect_error(ErrorCode::unsupported, {"\"classifier.weight\" is missing"}, model_dir("t5-v1_0"),
                {1, HeadKind::token_classification});
 }
 
@@ -58,17 +57,17 @@ TEST(Heads, OneThatTheFamilyLacksIsNamed) {
   expect_error(
       ErrorCode::unsupported,
       {"a model of type gpt2 has no masked-lm head", "heads of this type: language-model, "},
-      fixture("gpt2-relu"), {1, HeadKind::masked_lm});
+      model_dir("gpt2-relu"), {1, HeadKind::masked_lm});
   expect_error(ErrorCode::unsupported, {"of type marian has no question-answering head"},
-               fixture("marian-lm"), {1, HeadKind::question_answering});
+               model_dir("marian-lm"), {1, HeadKind::question_answering});
   expect_error(ErrorCode::unsupported, {"of type bert has no language-model head"},
-               fixture("bert-masked-lm"), {1, HeadKind::language_model});
+               model_dir("bert-masked-lm"), {1, HeadKind::language_model});
 }
 
 // Any checkpoint can be opened for its hidden states alone.
 TEST(Heads, NoneCanBeAskedFor) {
   for (const char* name : {"bert-masked-lm", "gpt2-classifier", "bart-qa"}) {
-    const auto model = llm::Model<float>::load(fixture(name), {1, HeadKind::none});
+    const auto model = llm::Model<float>::load(model_dir(name), {1, HeadKind::none});
     EXPECT_EQ(model->head(), HeadKind::none);
     const Ids ids{5, 6, 7};
     const llm::EncoderInput input{ids, {}};
@@ -125,7 +124,7 @@ TEST(Heads, WithoutArchitectures) {
 
 // A classifier of decoders reads the last token that is no padding, whatever follows it.
 TEST(Heads, PaddingBehindTheTextIsPassedOver) {
-  const auto model = llm::Model<float>::load(fixture("gpt2-classifier"), {1});
+  const auto model = llm::Model<float>::load(model_dir("gpt2-classifier"), {1});
   const auto logits = [&](const Ids& ids) {
     llm::Workspace workspace;
     const llm::EncoderInput input{ids, {}};
@@ -138,7 +137,7 @@ TEST(Heads, PaddingBehindTheTextIsPassedOver) {
 
 TEST(Heads, EndOfSequenceIsNeeded) {
   for (const char* name : {"bart-classifier", "mbart-classifier", "t5-classifier"}) {
-    const auto model = llm::Model<float>::load(fixture(name), {1});
+    const auto model = llm::Model<float>::load(model_dir(name), {1});
     const Ids ids{5, 6, 7};
     const llm::EncoderInput input{ids, {}};
     llm::Workspace workspace;
@@ -151,7 +150,7 @@ TEST(Heads, EndOfSequenceIsNeeded) {
 // Heads of texts do not depend on what else is in the batch.
 TEST(Heads, RowsOfABatchStandAlone) {
   for (const char* name : {"gpt2-classifier", "bart-classifier", "t5-qa", "roberta-qa"}) {
-    const auto model = llm::Model<float>::load(fixture(name), {2});
+    const auto model = llm::Model<float>::load(model_dir(name), {2});
     const Ids texts[] = {{5, 2, 1}, {9, 8, 3, 3, 2, 1}, {7, 11, 2, 13, 1}};
     std::vector<llm::EncoderInput> batch;
     llm::Workspace workspace;

@@ -19,13 +19,12 @@ namespace {
 
 namespace fs = std::filesystem;
 using llm::ErrorCode;
+using llm::test::model_dir;
 using Ids = std::vector<llm::TokenId>;
-
-fs::path fixture(const std::string& name) { return llm::test::models_dir() / name; }
 
 // The tokenizer has ids that the embedding lacks: texts without them work.
 TEST(Vocabulary, TokensBehindTheEmbeddingAreNamed) {
-  const auto folder = fixture("gpt2-small-vocabulary");
+  const auto folder = model_dir("gpt2-small-vocabulary");
   const auto model = llm::Model<float>::load(folder);
   const auto tokenizer = llm::Tokenizer::open(folder);
   const std::string text = "the little house";
@@ -45,7 +44,7 @@ TEST(Vocabulary, TokensBehindTheEmbeddingAreNamed) {
 
 // The embedding has ids that the tokenizer lacks: they may be generated, and are no text.
 TEST(Vocabulary, PaddedEmbeddingsGenerateIdsWithoutText) {
-  const auto folder = fixture("gpt2-padded-vocabulary");
+  const auto folder = model_dir("gpt2-padded-vocabulary");
   const auto model = llm::Model<float>::load(folder);
   const auto tokenizer = llm::Tokenizer::open(folder);
   EXPECT_EQ(model->vocab_size(), 320);
@@ -64,14 +63,14 @@ TEST(Vocabulary, PaddedEmbeddingsGenerateIdsWithoutText) {
 
 TEST(Vocabulary, EmbeddingMustHaveItsSize) {
   llm::test::TempDir dir;
-  fs::create_symlink(fixture("gpt2-relu") / "model-00001-of-00002.safetensors",
+  fs::create_symlink(model_dir("gpt2-relu") / "model-00001-of-00002.safetensors",
                      dir.path() / "model-00001-of-00002.safetensors");
-  fs::create_symlink(fixture("gpt2-relu") / "model-00002-of-00002.safetensors",
+  fs::create_symlink(model_dir("gpt2-relu") / "model-00002-of-00002.safetensors",
                      dir.path() / "model-00002-of-00002.safetensors");
-  fs::create_symlink(fixture("gpt2-relu") / "model.safetensors.index.json",
+  fs::create_symlink(model_dir("gpt2-relu") / "model.safetensors.index.json",
                      dir.path() / "model.safetensors.index.json");
   for (const int size : {100, 200}) {
-    auto config = llm::detail::read_json_file(fixture("gpt2-relu") / "config.json");
+    auto config = llm::detail::read_json_file(model_dir("gpt2-relu") / "config.json");
     config["vocab_size"] = size;
     std::ofstream(dir.path() / "config.json") << config;
     llm::test::expect_error(
@@ -83,7 +82,7 @@ TEST(Vocabulary, EmbeddingMustHaveItsSize) {
 
 // Source and target have ids of their own (Marian).
 TEST(Vocabulary, TwoVocabularies) {
-  const auto model = llm::Model<float>::load(fixture("marian-two-vocabularies"));
+  const auto model = llm::Model<float>::load(model_dir("marian-two-vocabularies"));
   EXPECT_EQ(model->vocab_size(), 71);
   EXPECT_EQ(model->source_vocab_size(), 61);
   llm::Workspace workspace;
@@ -104,7 +103,7 @@ TEST(Vocabulary, TwoVocabularies) {
 }
 
 TEST(Vocabulary, TokenTypesMustFit) {
-  const auto model = llm::Model<float>::load(fixture("bert-model"));  // it has three
+  const auto model = llm::Model<float>::load(model_dir("bert-model"));  // it has three
   llm::Workspace workspace;
   const Ids ids{5, 6};
   const auto encode = [&](const std::vector<std::int32_t>& types) {
@@ -121,7 +120,7 @@ TEST(Vocabulary, TokenTypesMustFit) {
 
 // Dynamic rotary scaling changes with the length beyond the context; such texts are refused.
 TEST(Positions, DynamicScalingEndsWithTheContext) {
-  const auto model = llm::Model<float>::load(fixture("llama-rope-dynamic"));
+  const auto model = llm::Model<float>::load(model_dir("llama-rope-dynamic"));
   llm::Workspace workspace;
   const std::span<const llm::TokenId> none;
   const auto state = std::move(model->start({&none, 1}, workspace).front());

@@ -11,16 +11,21 @@
 
 namespace llm::test {
 
-inline std::vector<nlohmann::json> rows_of(std::istream&& in) {
-  std::vector<nlohmann::json> rows;
-  for (std::string line; std::getline(in, line);) rows.push_back(nlohmann::json::parse(line));
+template <typename Json>
+std::vector<Json> read_rows(std::istream&& in) {
+  std::vector<Json> rows;
+  for (std::string line; std::getline(in, line);) rows.push_back(Json::parse(line));
   return rows;
 }
 inline std::vector<nlohmann::json> rows_of(const std::string& text) {
-  return rows_of(std::istringstream(text));
+  return read_rows<nlohmann::json>(std::istringstream(text));
+}
+// With the keys in their order.
+inline std::vector<nlohmann::ordered_json> ordered_rows_of(const std::string& text) {
+  return read_rows<nlohmann::ordered_json>(std::istringstream(text));
 }
 inline std::vector<nlohmann::json> read_json_rows(const std::filesystem::path& file) {
-  return rows_of(std::ifstream(file, std::ios::binary));
+  return read_rows<nlohmann::json>(std::ifstream(file, std::ios::binary));
 }
 
 }  // namespace llm::test

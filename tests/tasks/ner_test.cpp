@@ -14,7 +14,7 @@ namespace {
 using detail::Json;
 using test::FixtureModel;
 
-NerOptions options_of(const Json& row) {
+NerOptions ner_options(const Json& row) {
   NerOptions options;
   options.aggregation = aggregation_from_name(row["aggregation_strategy"].get<std::string>());
   if (row.contains("stride")) options.stride = row["stride"].get<std::int64_t>();
@@ -34,7 +34,7 @@ TYPED_TEST(Ner, IsTheReferences) {
   ASSERT_GE(rows.size(), 200u);
   for (const Json& row : rows) {
     const auto& opened = models.at(row["model"]);
-    const EntityTagger<TypeParam> tagger(*opened.model, *opened.tokenizer, options_of(row));
+    const EntityTagger<TypeParam> tagger(*opened.model, *opened.tokenizer, ner_options(row));
     const std::string text = row["text"];
     const auto entities = std::move(tagger.tag({&text, 1})[0].entities);
     ASSERT_EQ(entities.size(), row["entities"].size()) << row;

@@ -14,7 +14,7 @@ namespace {
 using detail::Json;
 using test::FixtureModel;
 
-QaOptions options_of(const Json& row) {
+QaOptions qa_options(const Json& row) {
   QaOptions options;
   options.top_k = row["top_k"];
   options.max_answer_len = row["max_answer_len"];
@@ -36,7 +36,7 @@ TYPED_TEST(Qa, IsTheReferences) {
   ASSERT_GE(rows.size(), 200u);
   for (const Json& row : rows) {
     const auto& opened = models.at(row["model"]);
-    const QuestionAnswerer<TypeParam> answerer(*opened.model, *opened.tokenizer, options_of(row));
+    const QuestionAnswerer<TypeParam> answerer(*opened.model, *opened.tokenizer, qa_options(row));
     const Question question{row["question"], row["context"]};
     const std::vector<Answer> answers = std::move(answerer.answer({&question, 1})[0]);
     ASSERT_EQ(answers.size(), row["answers"].size()) << row;

@@ -20,8 +20,8 @@ const char* const params = R"({
     "prefix": "translate English to German: "},
   "translation_en_to_fr": {"max_length": 18, "prefix": "translate English to French: "}})";
 
-struct Opened {
-  explicit Opened(const fs::path& folder)
+struct TaskModel {
+  explicit TaskModel(const fs::path& folder)
       : path(folder),
         tokenizer(Tokenizer::open(folder)),
         model(Model<float>::load(folder, {.threads = 1})) {}
@@ -36,7 +36,7 @@ struct Opened {
   std::unique_ptr<Model<float>> model;
 };
 
-TextTask task_of(const Json& row, const Opened& opened) {
+TextTask task_of(const Json& row, const TaskModel& opened) {
   const std::string name = row["task"];
   if (name == "summarization") return opened.summarization();
   TextTaskOptions options;
@@ -52,16 +52,16 @@ TextTask task_of(const Json& row, const Opened& opened) {
 TEST(TextTasks, AreTheReferences) {
   const test::EditedFixture with_params(
       "t5-v1_0", [](Json& config) { config["task_specific_params"] = Json::parse(params); });
-  const Opened t5(test::fixture("t5-v1_0")), t5_with_params(with_params.path());
-  const Opened mbart(test::fixture("mbart-languages"));
-  const Opened marian(test::fixture("marian-languages"));
+  const TaskModel t5(test::fixture("t5-v1_0")), t5_with_params(with_params.path());
+  const TaskModel mbart(test::fixture("mbart-languages"));
+  const TaskModel marian(test::fixture("marian-languages"));
   const auto rows = test::task_rows("text_tasks.jsonl");
   ASSERT_GE(rows.size(), 200u);
   for (const Json& row : rows) {
-    const Opened& opened = row["model"] == "mbart-languages"    ? mbart
-                           : row["model"] == "marian-languages" ? marian
-                           : row.contains("params")             ? t5_with_params
-                                                                : t5;
+    const TaskModel& opened = row["model"] == "mbart-languages"    ? mbart
+                              : row["model"] == "marian-languages" ? marian
+                              : row.contains("params")             ? t5_with_params
+                                                                   : t5;
     TextTask task = task_of(row, opened);
     if (row.contains("max_new_tokens"))
       task.config.max_new_tokens = row["max_new_tokens"].get<std::int64_t>();
@@ -75,7 +75,7 @@ TEST(TextTasks, AreTheReferences) {
 }
 
 TEST(TextTasks, PrefixesAndLanguages) {
-  const Opened t5(test::fixture("t5-v1_0"));
+  const TaskModel t5(test::fixture("t5-v1_0"));
   EXPECT_EQ(t5.summarization().prefix, "summarize: ");
   EXPECT_EQ(t5.summarization({.prefix = "s: "}).prefix, "s: ");
   EXPECT_EQ(t5.summarization().config.num_beams, 4);
@@ -83,11 +83,11 @@ TEST(TextTasks, PrefixesAndLanguages) {
   EXPECT_EQ(t5.translation({.source_language = "English", .target_language = "sv"}).prefix,
             "translate English to Swedish: ");
   EXPECT_EQ(t5.translation({.prefix = "To Elvish: "}).prefix, "To Elvish: ");
-  const Opened mbart(test::fixture("mbart-languages"));
+  const TaskModel mbart(test::fixture("mbart-languages"));
   const TextTask task = mbart.translation({.source_language = "en_XX", .target_language = "ja_XX"});
   EXPECT_EQ(task.language, "en_XX");
   EXPECT_EQ(task.config.forced_bos_token_id, mbart.tokenizer->id("ja_XX"));
-  const Opened marian(test::fixture("marian-languages"));
+  const TaskModel marian(test::fixture("marian-languages"));
   EXPECT_EQ(marian.translation({.target_language = "fra"}).language, "fra");
   EXPECT_EQ(marian.translation({}).language, "");
   const test::EditedFixture bart("mbart-languages", [](Json& config) {
@@ -95,40 +95,40 @@ TEST(TextTasks, PrefixesAndLanguages) {
     config["task_specific_params"] = Json{{"summarization", Json{{"max_length", 9}}}};
     config["max_new_tokens"] = 3;
   });
-  const TextTask summary = Opened(bart.path()).summarization();
+  const TextTask summary = TaskModel(bart.path()).summarization();
   EXPECT_EQ(summary.prefix, " ");
   EXPECT_EQ(summary.config.max_length, 9);
   EXPECT_FALSE(summary.config.max_new_tokens);
 }
 
 TEST(TextTasks, SayWhatIsWrong) {
-  const auto fails = [](ErrorCode code, const std::string& part, const Opened& opened,
+  const auto fails = [](ErrorCode code, const std::string& part, const TaskModel& opened,
                         const TextTaskOptions& options) {
     test::expect_error(code, part, [&] { opened.translation(options); });
   };
-  const Opened t5(test::fixture("t5-v1_0"));
+  const TaskModel t5(test::fixture("t5-v1_0"));
   fails(ErrorCode::invalid_option, "asked in words", t5, {.target_language = "de"});
   const test::EditedFixture edited(
       "t5-v1_0", [](Json& config) { config["task_specific_params"] = Json::parse(params); });
-  const Opened with_params(edited.path());
+  const TaskModel with_params(edited.path());
   fails(ErrorCode::invalid_option, "translates en to de, en to fr; say which", with_params, {});
-  const Opened mbart(test::fixture("mbart-languages"));
+  const TaskModel mbart(test::fixture("mbart-languages"));
   fails(ErrorCode::invalid_option, "give target-lang", mbart, {});
   fails(ErrorCode::invalid_option, "knows no language \"de\"", mbart, {.target_language = "de"});
-  const Opened marian(test::fixture("marian-languages"));
+  const TaskModel marian(test::fixture("marian-languages"));
   fails(ErrorCode::invalid_option, "no language \">>spa<<\"", marian, {.target_language = "spa"});
   const test::EditedFixture bad("t5-v1_0", [](Json& config) {
     config["task_specific_params"] = Json{{"summarization", Json{{"prefix", 5}}}};
   });
   test::expect_error(ErrorCode::bad_format, "\"prefix\" must be a string",
-                     [&] { Opened(bad.path()).summarization(); });
+                     [&] { TaskModel(bad.path()).summarization(); });
   const test::EditedFixture unknown("t5-v1_0", [](Json& config) {
     config["task_specific_params"] = Json{{"summarization", Json{{"num_beens", 5}}}};
   });
   test::expect_error(ErrorCode::invalid_option, "num_beams",
-                     [&] { Opened(unknown.path()).summarization(); });
+                     [&] { TaskModel(unknown.path()).summarization(); });
   for (const char* name : {"llama-gqa", "bert-masked-lm"}) {
-    const Opened other(test::fixture(name));
+    const TaskModel other(test::fixture(name));
     test::expect_error(ErrorCode::unsupported, "needs an encoder-decoder",
                        [&] { other.summarization(); });
   }

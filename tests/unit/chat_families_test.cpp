@@ -13,17 +13,17 @@
 namespace {
 
 // Templates show JSON in the order it was written in.
-using Json = nlohmann::ordered_json;
+using llm::detail::OrderedJson;
 
-std::vector<llm::Message> messages_of(const Json& list) {
+std::vector<llm::Message> messages_of(const OrderedJson& list) {
   std::vector<llm::Message> messages;
-  for (const Json& message : list) messages.push_back({"", {}, message.dump()});
+  for (const OrderedJson& message : list) messages.push_back({"", {}, message.dump()});
   return messages;
 }
 
-std::string option(const Json& value) { return value.is_null() ? "" : value.dump(); }
+std::string option(const OrderedJson& value) { return value.is_null() ? "" : value.dump(); }
 
-std::string render(const llm::ChatTemplate& made, const Json& given) {
+std::string render(const llm::ChatTemplate& made, const OrderedJson& given) {
   llm::ChatOptions options;
   options.add_generation_prompt = given.at("add_generation_prompt").get<bool>();
   options.tools = option(given.at("tools"));
@@ -36,10 +36,10 @@ TEST(ChatFamilies, AreTheReferences) {
   std::ifstream rows(llm::test::source_dir() / "tests/unit/data/chat/families.jsonl");
   std::size_t count = 0;
   for (std::string line; std::getline(rows, line);) {
-    const Json row = Json::parse(line);
+    const OrderedJson row = OrderedJson::parse(line);
     const auto tokens = row.at("tokens").get<std::map<std::string, std::string, std::less<>>>();
     const auto made = llm::ChatTemplate::from_text(row.at("template").get<std::string>(), tokens);
-    for (const Json& given : row.at("cases")) {
+    for (const OrderedJson& given : row.at("cases")) {
       // The reference renders an empty conversation here and refuses it one door further out.
       if (given.at("messages").empty()) continue;
       ++count;
@@ -59,11 +59,11 @@ TEST(ChatFamilies, RaisedSentencesAreTheReferences) {
   std::ifstream rows(llm::test::source_dir() / "tests/unit/data/chat/families.jsonl");
   std::size_t count = 0;
   for (std::string line; std::getline(rows, line);) {
-    const Json row = Json::parse(line);
+    const OrderedJson row = OrderedJson::parse(line);
     if (row.at("name") != "gemma" && row.at("name") != "llama-2") continue;
     const auto tokens = row.at("tokens").get<std::map<std::string, std::string, std::less<>>>();
     const auto made = llm::ChatTemplate::from_text(row.at("template").get<std::string>(), tokens);
-    for (const Json& given : row.at("cases")) {
+    for (const OrderedJson& given : row.at("cases")) {
       const std::string sentence = given.value("error", "");
       if (!sentence.starts_with("T")) continue;  // raised by the template
       ++count;

@@ -21,13 +21,13 @@ using llm::detail::GgufFile;
 constexpr std::uint32_t type_f32 = 0, type_q4_0 = 2, type_q4_k = 12;
 constexpr std::uint64_t huge = std::uint64_t{1} << 62;
 
-std::shared_ptr<const GgufFile> open(const std::string& bytes) {
+std::shared_ptr<const GgufFile> open_gguf(const std::string& bytes) {
   const TempDir dir;
   return GgufFile::open(dir.write("test.gguf", bytes));
 }
 
-void expect_bad(const std::string& part, const std::string& bytes) {
-  expect_error(ErrorCode::bad_format, part, [&] { open(bytes); });
+void expect_bad_gguf(const std::string& part, const std::string& bytes) {
+  expect_error(ErrorCode::bad_format, part, [&] { open_gguf(bytes); });
 }
 
 TEST(Gguf, ReadsEveryScalarType) {
@@ -41,7 +41,7 @@ TEST(Gguf, ReadsEveryScalarType) {
     w.key<float>("f32", gguf_f32, 0.5f).key<double>("f64", gguf_f64, 0.1);
     w.key<std::uint8_t>("yes", gguf_bool, 1).key<std::uint8_t>("no", gguf_bool, 0);
     w.key("text", "caf\xc3\xa9").key("empty", "");
-    const auto file = open(w.bytes());
+    const auto file = open_gguf(w.bytes());
     EXPECT_EQ(file->metadata().size(), 14u);
     EXPECT_EQ(file->find_int("u8"), 200);
     EXPECT_EQ(file->find_int("i8"), -100);
@@ -87,7 +87,7 @@ TEST(Gguf, ReadsArrays) {
 TEST(Gguf, LookUpOfAnotherTypeNamesTheKey) {
   GgufWriter w;
   w.key("text", "x").key<std::uint64_t>("big", gguf_u64, ~std::uint64_t{0});
-  const auto file = open(w.bytes());
+  const auto file = open_gguf(w.bytes());
   expect_error(ErrorCode::bad_format, "\"text\" is not an integer",
                [&] { file->find_int("text"); });
   expect_error(ErrorCode::bad_format, "\"big\" is not an integer", [&] { file->find_int("big"); });
@@ -106,7 +106,7 @@ TEST(Gguf, ReadsTensors) {
   w.tensor("a", type_f32, {3, 2}, std::string(24, 'a')).tensor("s", type_f32, {}, "ssss");
   w.tensor("q", type_q4_0, {64, 1}, std::string(36, 'q')).tensor("z", type_f32, {0, 5}, "");
   w.tensor("k", type_q4_k, {256}, std::string(144, 'k')).tensor("?", 999, {7}, "x");
-  const auto file = open(w.bytes());
+  const auto file = open_gguf(w.bytes());
   ASSERT_EQ(file->tensors().size(), 6u);
   const auto& a = file->tensors()[0];
   EXPECT_EQ(a.name, "a");
@@ -123,51 +123,52 @@ TEST(Gguf, ReadsTensors) {
 }
 
 TEST(Gguf, RefusesWrongHeaders) {
-  expect_bad("begin with \"GGUF\"", "");
-  expect_bad("begin with \"GGUF\"", "GGUF");
-  expect_bad("begin with \"GGUF\"", "ggml" + GgufWriter().bytes().substr(4));
-  expect_bad("git lfs pull", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n");
+  expect_bad_gguf("begin with \"GGUF\"", "");
+  expect_bad_gguf("begin with \"GGUF\"", "GGUF");
+  expect_bad_gguf("begin with \"GGUF\"", "ggml" + GgufWriter().bytes().substr(4));
+  expect_bad_gguf("git lfs pull",
+                  "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n");
   GgufWriter w;
   for (const std::uint32_t version : {0u, 1u, 4u}) {
     w.version = version;
     expect_error(ErrorCode::unsupported, "GGUF version " + std::to_string(version),
-                 [&] { open(w.bytes()); });
+                 [&] { open_gguf(w.bytes()); });
   }
   w.version = 3u << 24;
-  expect_error(ErrorCode::unsupported, "big-endian", [&] { open(w.bytes()); });
+  expect_error(ErrorCode::unsupported, "big-endian", [&] { open_gguf(w.bytes()); });
 }
 
 TEST(Gguf, RefusesCountsBeyondTheFile) {
   for (const std::uint64_t lie : {std::uint64_t{1}, huge, ~std::uint64_t{0}}) {
     GgufWriter keys, tensors;
     keys.key_count = lie;
-    expect_bad("number of keys", keys.bytes());
+    expect_bad_gguf("number of keys", keys.bytes());
     tensors.tensor_count = lie;
-    expect_bad(lie == 1 ? "1, but only" : "number of tensors", tensors.bytes());
+    expect_bad_gguf(lie == 1 ? "1, but only" : "number of tensors", tensors.bytes());
     const ByteWriter string =
         ByteWriter().string("k").number<std::uint32_t>(gguf_string).number(lie);
-    expect_bad("a string", GgufWriter().bytes().substr(0, 16) +
-                               ByteWriter().number<std::uint64_t>(1).bytes() + string.bytes());
+    expect_bad_gguf("a string", GgufWriter().bytes().substr(0, 16) +
+                                    ByteWriter().number<std::uint64_t>(1).bytes() + string.bytes());
     for (const GgufType type : {gguf_u8, gguf_f64, gguf_bool, gguf_string}) {
       ByteWriter array;
       array.string("k").number<std::uint32_t>(gguf_array).number<std::uint32_t>(type).number(lie);
-      expect_bad("length of an array", GgufWriter().bytes().substr(0, 16) +
-                                           ByteWriter().number<std::uint64_t>(1).bytes() +
-                                           array.bytes());
+      expect_bad_gguf("length of an array", GgufWriter().bytes().substr(0, 16) +
+                                                ByteWriter().number<std::uint64_t>(1).bytes() +
+                                                array.bytes());
     }
   }
 }
 
 TEST(Gguf, RefusesWrongValues) {
-  expect_bad("value's type", GgufWriter().key<std::uint64_t>("k", GgufType{13}, 0).bytes());
-  expect_bad("item type", GgufWriter().array<std::uint64_t>("k", GgufType{13}, {0}).bytes());
-  expect_bad("boolean", GgufWriter().key<std::uint8_t>("k", gguf_bool, 2).bytes());
-  expect_bad("boolean", GgufWriter().array<std::uint8_t>("k", gguf_bool, {1, 3}).bytes());
-  expect_bad("does not fit",
-             GgufWriter().array<std::uint64_t>("k", gguf_u64, {~std::uint64_t{0}}).bytes());
-  expect_bad("\"k\" occurs twice", GgufWriter().key("k", "aaaaaaaa").key("k", "b").bytes());
+  expect_bad_gguf("value's type", GgufWriter().key<std::uint64_t>("k", GgufType{13}, 0).bytes());
+  expect_bad_gguf("item type", GgufWriter().array<std::uint64_t>("k", GgufType{13}, {0}).bytes());
+  expect_bad_gguf("boolean", GgufWriter().key<std::uint8_t>("k", gguf_bool, 2).bytes());
+  expect_bad_gguf("boolean", GgufWriter().array<std::uint8_t>("k", gguf_bool, {1, 3}).bytes());
+  expect_bad_gguf("does not fit",
+                  GgufWriter().array<std::uint64_t>("k", gguf_u64, {~std::uint64_t{0}}).bytes());
+  expect_bad_gguf("\"k\" occurs twice", GgufWriter().key("k", "aaaaaaaa").key("k", "b").bytes());
   expect_error(ErrorCode::unsupported, "array of arrays", [] {
-    open(GgufWriter().array<std::uint64_t>("k", gguf_array, {0, 0}).bytes());
+    open_gguf(GgufWriter().array<std::uint64_t>("k", gguf_array, {0, 0}).bytes());
   });
 }
 
@@ -175,36 +176,38 @@ TEST(Gguf, RefusesWrongAlignment) {
   for (const std::uint32_t lie : {0u, 24u, 0x80000000u}) {
     GgufWriter w;
     w.key<std::uint32_t>("general.alignment", gguf_u32, lie).tensor("t", type_f32, {1}, "abcd");
-    expect_bad("general.alignment", w.bytes());
+    expect_bad_gguf("general.alignment", w.bytes());
   }
-  expect_bad("general.alignment", GgufWriter().key("general.alignment", "32").bytes());
+  expect_bad_gguf("general.alignment", GgufWriter().key("general.alignment", "32").bytes());
 }
 
 TEST(Gguf, RefusesWrongTensors) {
   const std::string data(64, 'x');
-  expect_bad(
+  expect_bad_gguf(
       "\"t\" occurs twice",
       GgufWriter().tensor("t", type_f32, {1}, "abcd").tensor("t", type_f32, {1}, "abcd").bytes());
-  expect_bad("5 dimensions", GgufWriter().tensor("t", type_f32, {1, 1, 1, 1, 1}, "abcd").bytes());
-  expect_bad("too large", GgufWriter().tensor("t", type_f32, {huge, huge}, data).bytes());
-  expect_bad("too large", GgufWriter().tensor("t", type_f32, {0, huge, huge}, data).bytes());
-  expect_bad("too large", GgufWriter().tensor("t", type_f32, {~std::uint64_t{0}}, data).bytes());
-  expect_bad("more than the file", GgufWriter().tensor("t", type_f32, {huge}, data).bytes());
-  expect_bad("multiple of 32 for the type Q4_0",
-             GgufWriter().tensor("t", type_q4_0, {33}, data).bytes());
-  expect_bad("multiple of 256 for the type Q4_K",
-             GgufWriter().tensor("t", type_q4_k, {32, 8}, std::string(144, 'x')).bytes());
-  expect_bad(
+  expect_bad_gguf("5 dimensions",
+                  GgufWriter().tensor("t", type_f32, {1, 1, 1, 1, 1}, "abcd").bytes());
+  expect_bad_gguf("too large", GgufWriter().tensor("t", type_f32, {huge, huge}, data).bytes());
+  expect_bad_gguf("too large", GgufWriter().tensor("t", type_f32, {0, huge, huge}, data).bytes());
+  expect_bad_gguf("too large",
+                  GgufWriter().tensor("t", type_f32, {~std::uint64_t{0}}, data).bytes());
+  expect_bad_gguf("more than the file", GgufWriter().tensor("t", type_f32, {huge}, data).bytes());
+  expect_bad_gguf("multiple of 32 for the type Q4_0",
+                  GgufWriter().tensor("t", type_q4_0, {33}, data).bytes());
+  expect_bad_gguf("multiple of 256 for the type Q4_K",
+                  GgufWriter().tensor("t", type_q4_k, {32, 8}, std::string(144, 'x')).bytes());
+  expect_bad_gguf(
       "multiple of the alignment",
       GgufWriter().tensor("a", type_f32, {16}, data).tensor("t", type_f32, {1}, "", 4).bytes());
-  expect_bad("truncated", GgufWriter().tensor("t", type_f32, {17}, data).bytes());
+  expect_bad_gguf("truncated", GgufWriter().tensor("t", type_f32, {17}, data).bytes());
   for (const std::uint64_t offset : {std::uint64_t{96}, ~std::uint64_t{31}}) {
-    expect_bad("truncated", GgufWriter()
-                                .tensor("a", type_f32, {16}, data)
-                                .tensor("t", type_f32, {1}, "", offset)
-                                .bytes());
+    expect_bad_gguf("truncated", GgufWriter()
+                                     .tensor("a", type_f32, {16}, data)
+                                     .tensor("t", type_f32, {1}, "", offset)
+                                     .bytes());
   }
-  expect_bad(
+  expect_bad_gguf(
       "overlaps that of tensor \"a\"",
       GgufWriter().tensor("a", type_f32, {16}, data).tensor("t", type_f32, {1}, "", 32).bytes());
 }
@@ -214,9 +217,9 @@ TEST(Gguf, EveryTruncationIsRefused) {
   w.key("general.name", "x").array<float>("f", gguf_f32, {1, 2}).strings("s", {"a", "b"});
   w.tensor("t", type_f32, {2, 2}, std::string(16, 't'));
   const std::string whole = w.bytes();
-  open(whole);
+  open_gguf(whole);
   for (std::size_t size = 0; size < whole.size(); ++size) {
-    EXPECT_THROW(open(whole.substr(0, size)), Error) << size;
+    EXPECT_THROW(open_gguf(whole.substr(0, size)), Error) << size;
   }
 }
 

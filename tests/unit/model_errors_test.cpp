@@ -38,69 +38,70 @@ class EditedModel {
   llm::test::TempDir dir_;
 };
 
-void expect_error(const EditedModel& model, ErrorCode code, const std::string& part) {
+void expect_load_error(const EditedModel& model, ErrorCode code, const std::string& part) {
   llm::test::expect_error(code, part, [&] { llm::Model<float>::load(model.folder(), {1}); });
 }
 
 TEST(ModelErrors, ModelType) {
-  expect_error({"llama-tied", [](Json& c) { c["model_type"] = "mamba"; }}, ErrorCode::unsupported,
-               "supported: bert, ");
-  expect_error({"llama-tied", [](Json& c) { c["model_type"] = "PaLM"; }}, ErrorCode::unsupported,
-               "not public");
-  expect_error({"llama-tied", [](Json& c) { c["model_type"] = "jurassic"; }},
-               ErrorCode::unsupported, "not public");
-  expect_error({"llama-tied", [](Json& c) { c.erase("model_type"); }}, ErrorCode::bad_format,
-               "model_type");
-  expect_error({"llama-tied", [](Json& c) { c = Json::array(); }}, ErrorCode::bad_format,
-               "model_type");
+  expect_load_error({"llama-tied", [](Json& c) { c["model_type"] = "mamba"; }},
+                    ErrorCode::unsupported, "supported: bert, ");
+  expect_load_error({"llama-tied", [](Json& c) { c["model_type"] = "PaLM"; }},
+                    ErrorCode::unsupported, "not public");
+  expect_load_error({"llama-tied", [](Json& c) { c["model_type"] = "jurassic"; }},
+                    ErrorCode::unsupported, "not public");
+  expect_load_error({"llama-tied", [](Json& c) { c.erase("model_type"); }}, ErrorCode::bad_format,
+                    "model_type");
+  expect_load_error({"llama-tied", [](Json& c) { c = Json::array(); }}, ErrorCode::bad_format,
+                    "model_type");
 }
 
 TEST(ModelErrors, Numbers) {
-  expect_error({"llama-tied", [](Json& c) { c.erase("hidden_size"); }}, ErrorCode::bad_format,
-               "hidden_size is absent");
-  expect_error({"llama-tied", [](Json& c) { c["hidden_size"] = -1; }}, ErrorCode::bad_format,
-               "hidden_size is -1");
-  expect_error({"llama-tied", [](Json& c) { c["num_attention_heads"] = 1.5; }},
-               ErrorCode::bad_format, "num_attention_heads");
-  expect_error({"llama-tied", [](Json& c) { c["num_hidden_layers"] = 1e12; }},
-               ErrorCode::bad_format, "num_hidden_layers");
-  expect_error({"llama-tied", [](Json& c) { c["num_hidden_layers"] = 1 << 20; }},
-               ErrorCode::bad_format, "layers");
-  expect_error({"llama-tied", [](Json& c) { c["vocab_size"] = std::uint64_t(-1); }},
-               ErrorCode::bad_format, "vocab_size");
-  expect_error({"llama-tied",
-                [](Json& c) {
-                  c["num_key_value_heads"] = 4, c["head_dim"] = 8, c["num_attention_heads"] = 6;
-                }},
-               ErrorCode::bad_format, "num_key_value_heads");
-  expect_error({"llama-tied", [](Json& c) { c["head_dim"] = 7; }}, ErrorCode::bad_format,
-               "even head_dim");
-  expect_error({"llama-tied", [](Json& c) { c["rope_theta"] = 0; }}, ErrorCode::bad_format,
-               "rope_theta");
-  expect_error({"gpt2-inner", [](Json& c) { c["n_head"] = 1000; }}, ErrorCode::bad_format,
-               "n_head");
+  expect_load_error({"llama-tied", [](Json& c) { c.erase("hidden_size"); }}, ErrorCode::bad_format,
+                    "hidden_size is absent");
+  expect_load_error({"llama-tied", [](Json& c) { c["hidden_size"] = -1; }}, ErrorCode::bad_format,
+                    "hidden_size is -1");
+  expect_load_error({"llama-tied", [](Json& c) { c["num_attention_heads"] = 1.5; }},
+                    ErrorCode::bad_format, "num_attention_heads");
+  expect_load_error({"llama-tied", [](Json& c) { c["num_hidden_layers"] = 1e12; }},
+                    ErrorCode::bad_format, "num_hidden_layers");
+  expect_load_error({"llama-tied", [](Json& c) { c["num_hidden_layers"] = 1 << 20; }},
+                    ErrorCode::bad_format, "layers");
+  expect_load_error({"llama-tied", [](Json& c) { c["vocab_size"] = std::uint64_t(-1); }},
+                    ErrorCode::bad_format, "vocab_size");
+  expect_load_error({"llama-tied",
+                     [](Json& c) {
+                       c["num_key_value_heads"] = 4, c["head_dim"] = 8,
+                       c["num_attention_heads"] = 6;
+                     }},
+                    ErrorCode::bad_format, "num_key_value_heads");
+  expect_load_error({"llama-tied", [](Json& c) { c["head_dim"] = 7; }}, ErrorCode::bad_format,
+                    "even head_dim");
+  expect_load_error({"llama-tied", [](Json& c) { c["rope_theta"] = 0; }}, ErrorCode::bad_format,
+                    "rope_theta");
+  expect_load_error({"gpt2-inner", [](Json& c) { c["n_head"] = 1000; }}, ErrorCode::bad_format,
+                    "n_head");
 }
 
 TEST(ModelErrors, Words) {
-  expect_error({"llama-tied", [](Json& c) { c["hidden_act"] = "snake"; }}, ErrorCode::unsupported,
-               "supported: gelu");
-  expect_error({"llama-tied",
-                [](Json& c) {
-                  c["rope_scaling"] = {{"rope_type", "spiral"}, {"factor", 2.0}};
-                }},
-               ErrorCode::unsupported, "spiral");
-  expect_error({"t5-v1_0", [](Json& c) { c["feed_forward_proj"] = "gated-snake"; }},
-               ErrorCode::unsupported, "gated-snake");
+  expect_load_error({"llama-tied", [](Json& c) { c["hidden_act"] = "snake"; }},
+                    ErrorCode::unsupported, "supported: gelu");
+  expect_load_error({"llama-tied",
+                     [](Json& c) {
+                       c["rope_scaling"] = {{"rope_type", "spiral"}, {"factor", 2.0}};
+                     }},
+                    ErrorCode::unsupported, "spiral");
+  expect_load_error({"t5-v1_0", [](Json& c) { c["feed_forward_proj"] = "gated-snake"; }},
+                    ErrorCode::unsupported, "gated-snake");
 }
 
 TEST(ModelErrors, TensorsAreListed) {
   const EditedModel more_layers("llama-tied", [](Json& c) {
     c["num_hidden_layers"] = c["num_hidden_layers"].get<int>() + 1;
   });
-  expect_error(more_layers, ErrorCode::tensor_mismatch, "is missing, expected with shape");
-  expect_error(more_layers, ErrorCode::tensor_mismatch, "more like this");
-  expect_error({"llama-tied", [](Json& c) { c["intermediate_size"] = 30; }},
-               ErrorCode::tensor_mismatch, "the configuration implies [30, ");
+  expect_load_error(more_layers, ErrorCode::tensor_mismatch, "is missing, expected with shape");
+  expect_load_error(more_layers, ErrorCode::tensor_mismatch, "more like this");
+  expect_load_error({"llama-tied", [](Json& c) { c["intermediate_size"] = 30; }},
+                    ErrorCode::tensor_mismatch, "the configuration implies [30, ");
 }
 
 TEST(ModelErrors, NotAModel) {

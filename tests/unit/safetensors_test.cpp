@@ -25,7 +25,7 @@ std::shared_ptr<const WeightStore> open(const std::string& bytes) {
   return WeightStore::open(dir.write("model.safetensors", bytes));
 }
 
-void expect_bad(const std::string& part, const std::string& bytes) {
+void expect_bad_safetensors(const std::string& part, const std::string& bytes) {
   expect_error(ErrorCode::bad_format, part, [&] { open(bytes); });
 }
 
@@ -37,7 +37,8 @@ std::string header(const std::string& dtype, const std::string& shape, const std
 
 void expect_bad_tensor(const std::string& part, const std::string& dtype, const std::string& shape,
                        const std::string& offsets, std::size_t data = 8) {
-  expect_bad(part, safetensors_bytes(header(dtype, shape, offsets), std::string(data, 'd')));
+  expect_bad_safetensors(part,
+                         safetensors_bytes(header(dtype, shape, offsets), std::string(data, 'd')));
 }
 
 std::string text_of(const FileTensor& tensor) {
@@ -103,33 +104,38 @@ TEST(Safetensors, KnowsTheTypes) {
 }
 
 TEST(Safetensors, RefusesWrongHeaders) {
-  expect_bad("truncated", "");
-  expect_bad("truncated", "1234567");
-  expect_bad("git lfs pull", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n");
+  expect_bad_safetensors("truncated", "");
+  expect_bad_safetensors("truncated", "1234567");
+  expect_bad_safetensors("git lfs pull",
+                         "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n");
   for (const std::uint64_t lie : {std::uint64_t{3}, std::uint64_t{1} << 40, ~std::uint64_t{0}}) {
-    expect_bad("header is said to have", ByteWriter().number(lie).raw("{}").bytes());
+    expect_bad_safetensors("header is said to have", ByteWriter().number(lie).raw("{}").bytes());
   }
-  expect_bad("does not begin with", safetensors_bytes("", ""));
-  expect_bad("does not begin with", safetensors_bytes("[]", ""));
-  expect_bad("not valid JSON", safetensors_bytes("{", ""));
-  expect_bad("not valid JSON", safetensors_bytes("{}x", ""));
-  expect_bad("not valid JSON", safetensors_bytes("{\"\xff\":1}", ""));
-  expect_bad("nested deeper", safetensors_bytes(R"({"a":)" + std::string(100000, '[') + "}", ""));
-  expect_bad("occurs twice", safetensors_bytes(R"({"a":1,"a":1})", ""));
-  expect_bad("__metadata__ is not", safetensors_bytes(R"({"__metadata__":[]})", ""));
-  expect_bad("not a string", safetensors_bytes(R"({"__metadata__":{"a":1}})", ""));
+  expect_bad_safetensors("does not begin with", safetensors_bytes("", ""));
+  expect_bad_safetensors("does not begin with", safetensors_bytes("[]", ""));
+  expect_bad_safetensors("not valid JSON", safetensors_bytes("{", ""));
+  expect_bad_safetensors("not valid JSON", safetensors_bytes("{}x", ""));
+  expect_bad_safetensors("not valid JSON", safetensors_bytes("{\"\xff\":1}", ""));
+  expect_bad_safetensors("nested deeper",
+                         safetensors_bytes(R"({"a":)" + std::string(100000, '[') + "}", ""));
+  expect_bad_safetensors("occurs twice", safetensors_bytes(R"({"a":1,"a":1})", ""));
+  expect_bad_safetensors("__metadata__ is not", safetensors_bytes(R"({"__metadata__":[]})", ""));
+  expect_bad_safetensors("not a string", safetensors_bytes(R"({"__metadata__":{"a":1}})", ""));
 }
 
 TEST(Safetensors, RefusesAHeaderAboveTheLimit) {
   const std::uint64_t size = 100'000'001;
-  expect_bad("at most 100000000", ByteWriter().number(size).raw(std::string(size, ' ')).bytes());
+  expect_bad_safetensors("at most 100000000",
+                         ByteWriter().number(size).raw(std::string(size, ' ')).bytes());
 }
 
 TEST(Safetensors, RefusesWrongTensors) {
-  expect_bad("not described by an object", safetensors_bytes(R"({"t":[]})", ""));
-  expect_bad("has no dtype", safetensors_bytes(R"({"t":{"shape":[],"data_offsets":[0,1]}})", ""));
+  expect_bad_safetensors("not described by an object", safetensors_bytes(R"({"t":[]})", ""));
+  expect_bad_safetensors("has no dtype",
+                         safetensors_bytes(R"({"t":{"shape":[],"data_offsets":[0,1]}})", ""));
   expect_bad_tensor("has no dtype", "3", "[4]", "[0,4]");
-  expect_bad("the shape", safetensors_bytes(R"({"t":{"dtype":"U8","data_offsets":[0,0]}})", ""));
+  expect_bad_safetensors("the shape",
+                         safetensors_bytes(R"({"t":{"dtype":"U8","data_offsets":[0,0]}})", ""));
   for (const char* const shape : {"4", "[-1]", "[1.5]", "[1.0]", "[\"4\"]", "[[4]]", "[null]",
                                   "[1e3]", "[9223372036854775808]", "[99999999999999999999]"}) {
     expect_bad_tensor("the shape of tensor \"t\" is not", "\"U8\"", shape, "[0,4]");
@@ -150,15 +156,15 @@ TEST(Safetensors, RefusesWrongTensors) {
 TEST(Safetensors, RefusesHolesAndOverlap) {
   expect_bad_tensor("begins at byte 4, expected 0", "\"U8\"", "[4]", "[4,8]");
   expect_bad_tensor("end at byte 4", "\"U8\"", "[4]", "[0,4]");
-  expect_bad("end at byte 0", safetensors_bytes("{}", "d"));
+  expect_bad_safetensors("end at byte 0", safetensors_bytes("{}", "d"));
   const auto two = [](const std::string& a, const std::string& b) {
     return safetensors_bytes(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":)" + a +
                                  R"(},"b":{"dtype":"U8","shape":[4],"data_offsets":)" + b + "}}",
                              std::string(9, 'd'));
   };
-  expect_bad("\"b\" begins at byte 3, expected 4", two("[0,4]", "[3,7]"));
-  expect_bad("\"b\" begins at byte 5, expected 4", two("[0,4]", "[5,9]"));
-  expect_bad("begins at byte 0, expected 4", two("[0,4]", "[0,4]"));
+  expect_bad_safetensors("\"b\" begins at byte 3, expected 4", two("[0,4]", "[3,7]"));
+  expect_bad_safetensors("\"b\" begins at byte 5, expected 4", two("[0,4]", "[5,9]"));
+  expect_bad_safetensors("begins at byte 0, expected 4", two("[0,4]", "[0,4]"));
 }
 
 // --- writing ---

@@ -13,7 +13,7 @@
 namespace llm::shell {
 namespace {
 
-using OrderedJson = nlohmann::ordered_json;
+using detail::OrderedJson;
 
 // Bytes of keys and values of one position, as floats.
 std::int64_t cache_bytes_per_token(const StackConfig& decoder) {

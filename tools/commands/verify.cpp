@@ -12,7 +12,7 @@
 namespace llm::shell {
 namespace {
 
-using OrderedJson = nlohmann::ordered_json;
+using detail::OrderedJson;
 
 OrderedJson to_json(const VerifyReport& report) {
   OrderedJson taps = OrderedJson::array(), generations = OrderedJson::array();

@@ -67,7 +67,7 @@ void warn_of_forgotten_turns(const std::string& place, int turns) {
 }
 
 std::string messages_json(const std::vector<Message>& messages) {
-  using OrderedJson = nlohmann::ordered_json;
+  using detail::OrderedJson;
   OrderedJson list = OrderedJson::array();
   for (const Message& message : messages) {
     OrderedJson json = {{"role", message.role}};

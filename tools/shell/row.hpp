@@ -3,19 +3,19 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "core/json.hpp"
 #include "llm/generation/generator.hpp"
 
 namespace llm::shell {
 
 // Objects keep the order of their members: that of the file, and that of the columns written.
-using OrderedJson = nlohmann::ordered_json;
+using detail::OrderedJson;
 
 // The value on one line; bytes that are not UTF-8 become replacement characters.
 std::string dump(const OrderedJson& json);
