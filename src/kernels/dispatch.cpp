@@ -39,11 +39,20 @@ bool has_dot_products() {
   return false;
 #endif
 }
+bool has_bf16_products() {
+#if defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)
+  return true;
+#elif defined(__linux__)
+  return (getauxval(AT_HWCAP2) & HWCAP2_BF16) != 0;
+#else
+  return false;
+#endif
+}
 #endif
 
 // Best first.
-constexpr std::string_view levels[] = {"neondot", "neon", "avx512bf16", "avx512vnni",
-                                       "avx512",  "avx2", "generic"};
+constexpr std::string_view levels[] = {"neonbf16",   "neondot", "neon", "avx512bf16",
+                                       "avx512vnni", "avx512",  "avx2", "generic"};
 
 const FloatKernels& choose() {
   const char* forced = std::getenv("LLM_ISA");
@@ -72,6 +81,7 @@ const FloatKernels* find_float_kernels(std::string_view name) {
   if (name == "avx512" && has_avx512()) return &avx512_kernels;
   if (name == "avx2" && has_avx2()) return &avx2_kernels;
 #elif defined(__aarch64__)
+  if (name == "neonbf16" && has_dot_products() && has_bf16_products()) return &neonbf16_kernels;
   if (name == "neondot" && has_dot_products()) return &neondot_kernels;
   if (name == "neon") return &neon_kernels;
 #endif

@@ -7,12 +7,24 @@
 #include "kernels/elementwise_inl.hpp"
 #include "kernels/rounded_inl.hpp"
 #include "kernels/tables.hpp"
+#include "weights/encode_kernels.hpp"
 
 namespace llm::detail {
 
 constinit const FloatKernels avx2_kernels = {
-    "avx2",   &plain,         &rounded, &avx2_quantized, attend,  attend_scratch_floats,
-    activate, activate_gated, rms_norm, layer_norm,      softmax, log_sum_exp,
+    "avx2",
+    &plain,
+    &rounded,
+    &avx2_quantized,
+    &encode_avx2,
+    attend,
+    attend_scratch_floats,
+    activate,
+    activate_gated,
+    rms_norm,
+    layer_norm,
+    softmax,
+    log_sum_exp,
     argmax,
 };
 

@@ -7,13 +7,25 @@
 #include "kernels/elementwise_inl.hpp"
 #include "kernels/rounded_inl.hpp"
 #include "kernels/tables.hpp"
+#include "weights/encode_kernels.hpp"
 
 namespace llm::detail {
 
 static constexpr FloatKernels with(std::string_view name, const ProductKernels& rounded_products,
                                    const ProductKernels& quantized) {
-  return {name,     &plain,         &rounded_products, &quantized, attend,  attend_scratch_floats,
-          activate, activate_gated, rms_norm,          layer_norm, softmax, log_sum_exp,
+  return {name,
+          &plain,
+          &rounded_products,
+          &quantized,
+          &encode_avx512,
+          attend,
+          attend_scratch_floats,
+          activate,
+          activate_gated,
+          rms_norm,
+          layer_norm,
+          softmax,
+          log_sum_exp,
           argmax};
 }
 

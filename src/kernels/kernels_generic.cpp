@@ -6,12 +6,24 @@
 #include "kernels/elementwise_inl.hpp"
 #include "kernels/rounded_inl.hpp"
 #include "kernels/tables.hpp"
+#include "weights/encode_kernels.hpp"
 
 namespace llm::detail {
 
 constinit const FloatKernels generic_kernels = {
-    "generic", &plain,         &rounded, &generic_quantized, attend,  attend_scratch_floats,
-    activate,  activate_gated, rms_norm, layer_norm,         softmax, log_sum_exp,
+    "generic",
+    &plain,
+    &rounded,
+    &generic_quantized,
+    &encode_generic,
+    attend,
+    attend_scratch_floats,
+    activate,
+    activate_gated,
+    rms_norm,
+    layer_norm,
+    softmax,
+    log_sum_exp,
     argmax,
 };
 

@@ -6,16 +6,31 @@
 #include "kernels/elementwise_inl.hpp"
 #include "kernels/rounded_inl.hpp"
 #include "kernels/tables.hpp"
+#include "weights/encode_kernels.hpp"
 
 namespace llm::detail {
 
-static constexpr FloatKernels with(std::string_view name, const ProductKernels& quantized) {
-  return {name,     &plain,         &rounded, &quantized, attend,  attend_scratch_floats,
-          activate, activate_gated, rms_norm, layer_norm, softmax, log_sum_exp,
+static constexpr FloatKernels with(std::string_view name, const ProductKernels& rounded_products,
+                                   const ProductKernels& quantized) {
+  return {name,
+          &plain,
+          &rounded_products,
+          &quantized,
+          &encode_generic,
+          attend,
+          attend_scratch_floats,
+          activate,
+          activate_gated,
+          rms_norm,
+          layer_norm,
+          softmax,
+          log_sum_exp,
           argmax};
 }
 
-constinit const FloatKernels neon_kernels = with("neon", neon_quantized);
-constinit const FloatKernels neondot_kernels = with("neondot", neondot_quantized);
+constinit const FloatKernels neon_kernels = with("neon", rounded, neon_quantized);
+constinit const FloatKernels neondot_kernels = with("neondot", rounded, neondot_quantized);
+constinit const FloatKernels neonbf16_kernels =
+    with("neonbf16", neonbf16_rounded, neondot_quantized);
 
 }  // namespace llm::detail

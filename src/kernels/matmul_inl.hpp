@@ -199,7 +199,7 @@ void few_rows_panel(const MatmulArgs& a, const std::byte* panel, Index n0) {
 
 // The same where tiles read what was laid out for them first, a few columns at a time: plain types
 // whose panel is wider than a tile (reading it from memory in strides is slow).
-template <int R>
+template <typename Step, int R>
 void few_rows_expanded_panel(const MatmulArgs& a, const std::byte* panel, Index n0, Expand expand) {
   constexpr int V = tile_vectors;
   constexpr Index block = 32;
@@ -213,7 +213,7 @@ void few_rows_expanded_panel(const MatmulArgs& a, const std::byte* panel, Index 
       Vec sum[R][V];
       clear<R, V>(sum);
       if (k0 > 0) load_sums<R, V>(sum, waiting + n, panel_width, slice_width);
-      multiply_add<R, V>(sum, a.x + k0, a.ldx, copy + n * (k1 - k0), slice_width, k1 - k0);
+      multiply_add<R, V, Step>(sum, a.x + k0, a.ldx, copy + n * (k1 - k0), slice_width, k1 - k0);
       if (k1 < a.w.cols) {
         store_sums<R, V>(sum, waiting + n, panel_width, slice_width);
       } else {
@@ -231,7 +231,8 @@ void few_rows(const MatmulArgs& a, Index stride) {
     for (Index p = a.panel_begin; p < a.panel_end; ++p) {
       const std::byte* panel = a.w.data + p * stride;
       if constexpr (R > 1 && row_vectors<R> < 4) {
-        few_rows_expanded_panel<R>(a, panel, p * panel_width, expand<Source>);
+        few_rows_expanded_panel<typename Source::Step, R>(a, panel, p * panel_width,
+                                                          expand<Source>);
       } else {
         few_rows_panel<Source, R>(a, panel, p * panel_width);
       }

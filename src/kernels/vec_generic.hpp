@@ -26,6 +26,11 @@ LLM_INLINE Float4 f16_bits(Uint4 bits) {
   return as_float(finite | special | (bits & 0x8000u) << 16);
 }
 
+// Products of bf16: only where the machine has them.
+constexpr bool has_bf16_products = false;
+LLM_INLINE void store_bf16(void*, Vec) {}
+LLM_INLINE Vec dot_bf16(Vec sum, Vec, Vec) { return sum; }
+
 // Register tile of the integer products.
 constexpr int quant_rows = 2;
 template <int R>

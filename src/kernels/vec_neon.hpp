@@ -26,6 +26,27 @@ LLM_INLINE Float4 f16_bits(Uint4 bits) {
   return (Float4)vcvt_f32_f16((float16x4_t)vmovn_u32((uint32x4_t)bits));
 }
 
+// The upper halves of `rounded`, 32 bytes.
+LLM_INLINE void store_bf16(void* p, Vec rounded) {
+  for (int i = 0; i < 4; ++i) {
+    vst1_u16(static_cast<std::uint16_t*>(p) + 4 * i, vshrn_n_u32((uint32x4_t)rounded.q[i], 16));
+  }
+}
+// sum + the products of two bf16, the odd ones first. Not the instruction for both at once
+// (bfdot): it rounds the sum of the two products to odd.
+#if defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)
+constexpr bool has_bf16_products = true;
+LLM_INLINE Vec dot_bf16(Vec sum, Vec x, Vec w) {
+  return by_quarter([&](int i) {
+    const bfloat16x8_t a = (bfloat16x8_t)x.q[i], b = (bfloat16x8_t)w.q[i];
+    return (Float4)vbfmlalbq_f32(vbfmlaltq_f32((float32x4_t)sum.q[i], a, b), a, b);
+  });
+}
+#else
+constexpr bool has_bf16_products = false;
+LLM_INLINE Vec dot_bf16(Vec sum, Vec, Vec) { return sum; }
+#endif
+
 // Register tile of the integer products: 4 rows x 1 vector of integer sums are 16 registers. The
 // float sums wait in memory.
 constexpr int quant_rows = 4;

@@ -28,6 +28,10 @@ template <typename F>
 LLM_INLINE Vec by_quarter(F f) {
   return {{f(0), f(1), f(2), f(3)}};
 }
+template <typename F>
+LLM_INLINE IntVec int_by_quarter(F f) {
+  return {{f(0), f(1), f(2), f(3)}};
+}
 LLM_INLINE Float4 splat(float value) { return Float4{value, value, value, value}; }
 LLM_INLINE Float4 as_float(Uint4 bits) { return (Float4)bits; }
 LLM_INLINE Uint4 as_bits(Float4 value) { return (Uint4)value; }
@@ -37,11 +41,15 @@ LLM_INLINE Vec set1(float value) {
 }
 LLM_INLINE Vec zero() { return set1(0.0f); }
 LLM_INLINE Vec load(const float* p) {
-  Vec a;
-  __builtin_memcpy(&a, p, sizeof a);
-  return a;
+  return by_quarter([=](int i) {  // g++ takes a copy of all four through the stack
+    Float4 q;
+    __builtin_memcpy(&q, p + 4 * i, sizeof q);
+    return q;
+  });
 }
-LLM_INLINE void store(float* p, Vec a) { __builtin_memcpy(p, &a, sizeof a); }
+LLM_INLINE void store(float* p, Vec a) {
+  LLM_UNROLL for (int i = 0; i < 4; ++i) __builtin_memcpy(p + 4 * i, &a.q[i], sizeof a.q[i]);
+}
 // The first n (1..16) values; the other lanes are 0 and their memory is not touched.
 LLM_INLINE Vec load_first(const float* p, std::int64_t n) {
   float lanes[16] = {};
@@ -127,9 +135,11 @@ LLM_INLINE float max_lane(Vec a) {
 
 // 16 times 32 bits.
 LLM_INLINE IntVec load_int(const void* p) {
-  IntVec a;
-  __builtin_memcpy(&a, p, sizeof a);
-  return a;
+  return int_by_quarter([=](int i) {
+    Uint4 q;
+    __builtin_memcpy(&q, static_cast<const std::byte*>(p) + 16 * i, sizeof q);
+    return q;
+  });
 }
 // The low half of every 32 bits as a bf16 value.
 LLM_INLINE Vec bf16_even(IntVec pairs) {
@@ -150,10 +160,6 @@ LLM_INLINE Vec round_to_bf16(Vec a) {
 LLM_INLINE Vec swap_pairs(Vec a) {
   return by_quarter([&](int i) { return Float4{a.q[i][1], a.q[i][0], a.q[i][3], a.q[i][2]}; });
 }
-// Machines that multiply pairs of bf16 have these; see vec_avx512.hpp.
-constexpr bool has_bf16_products = false;
-LLM_INLINE void store_bf16(void*, Vec) {}
-LLM_INLINE Vec dot_bf16(Vec sum, Vec, Vec) { return sum; }
 // fp16 bits in the low half of every lane.
 LLM_INLINE Float4 f16_bits(Uint4 bits);
 LLM_INLINE Vec f16_even(IntVec pairs) {
@@ -192,10 +198,6 @@ LLM_INLINE Vec load_int8(const void* p) {
 
 // ------------------------------------------------------------------ integers
 
-template <typename F>
-LLM_INLINE IntVec int_by_quarter(F f) {
-  return {{f(0), f(1), f(2), f(3)}};
-}
 LLM_INLINE IntVec set1_int(std::int32_t value) {
   const std::uint32_t v = static_cast<std::uint32_t>(value);
   return int_by_quarter([=](int) { return Uint4{v, v, v, v}; });

@@ -15,16 +15,6 @@ namespace {
 constexpr std::size_t block = 32;
 constexpr std::uint16_t half_nan = 0x7e00;
 
-// Those of the level that computes.
-const EncodeKernels& encode_kernels() {
-#if defined(__x86_64__)
-  const std::string_view level = float_kernels().name;
-  if (level.starts_with("avx512")) return encode_avx512;
-  if (level == "avx2") return encode_avx2;
-#endif
-  return encode_generic;
-}
-
 // The nearest half that is finite; NaN stays.
 std::uint16_t to_half(float value) {
   constexpr float largest = 65504.0f;
@@ -49,7 +39,7 @@ void EncodedBlocks::encode(DType dtype, std::span<const float> values) {
 }
 
 void EncodedBlocks::encode_q8_0(const float* values) {
-  const EncodeKernels& kernels = encode_kernels();
+  const EncodeKernels& kernels = *float_kernels().encode;
   kernels.largest_magnitudes(values, count_, scales_.data());
   for (std::size_t i = 0; i < scales_.size(); ++i) {
     scale_bits_[i] = to_half(scales_[i] / 127);
@@ -61,7 +51,7 @@ void EncodedBlocks::encode_q8_0(const float* values) {
 }
 
 void EncodedBlocks::encode_q4_1(const float* values) {
-  const EncodeKernels& kernels = encode_kernels();
+  const EncodeKernels& kernels = *float_kernels().encode;
   kernels.fit_lines(values, count_, scales_.data(), minimums_.data());
   for (std::size_t i = 0; i < scales_.size(); ++i) {
     scale_bits_[i] = to_half(scales_[i]);

@@ -18,7 +18,7 @@ namespace llm::test {
 inline std::vector<const detail::FloatKernels*> available_kernels() {
   std::vector<const detail::FloatKernels*> found;
   for (const char* name :
-       {"generic", "neon", "neondot", "avx2", "avx512", "avx512vnni", "avx512bf16"}) {
+       {"generic", "neon", "neondot", "neonbf16", "avx2", "avx512", "avx512vnni", "avx512bf16"}) {
     if (const auto* kernels = detail::find_float_kernels(name)) found.push_back(kernels);
   }
   return found;

@@ -217,11 +217,10 @@ TEST(Encode, KeepsWhatIsEncodedAlready) {
 
 // Numbers of blocks that fill no vector, and blocks that are flat, huge, tiny or not finite.
 TEST(Encode, EveryInstructionSetGivesTheSameBits) {
-  std::vector<const detail::EncodeKernels*> tables{&detail::encode_generic};
-#if defined(__x86_64__)
-  if (detail::find_float_kernels("avx2")) tables.push_back(&detail::encode_avx2);
-  if (detail::find_float_kernels("avx512")) tables.push_back(&detail::encode_avx512);
-#endif
+  std::vector<const detail::EncodeKernels*> tables;
+  for (const detail::FloatKernels* kernels : test::available_kernels()) {
+    tables.push_back(kernels->encode);
+  }
   for (const std::int64_t count : {1, 3, 16, 37}) {
     std::vector<float> values = test::random_floats(32 * count, unsigned(count));
     const std::size_t last = std::size_t(count - 1) * 32;

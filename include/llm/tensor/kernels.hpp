@@ -123,11 +123,14 @@ struct ProductKernels {
   std::int64_t (*scratch_floats)(std::int64_t cols);
 };
 
+struct EncodeKernels;  // src/weights/encode_kernels.hpp
+
 struct FloatKernels {
-  std::string_view name;            ///< "generic", "avx2", "avx512", "avx512vnni", "avx512bf16"
+  std::string_view name;            ///< as LLM_ISA takes it: "generic", "avx2", ...
   const ProductKernels* plain;      ///< f32, f16, bf16; activations as they are
   const ProductKernels* rounded;    ///< bf16, with MatmulArgs::fast
   const ProductKernels* quantized;  ///< all others, in integers
+  const EncodeKernels* encode;      ///< float weights to quantized ones, while loading
 
   const ProductKernels& products(DType dtype, bool fast) const {
     if (is_quantized(dtype)) return *quantized;
