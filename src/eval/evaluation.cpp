@@ -224,11 +224,7 @@ void Evaluation::append_f1(std::span<const std::uint32_t> times,
     const auto known = label_ids_.find(label);
     chosen.push_back(known == label_ids_.end() ? ClassCounts() : all[known->second]);
   }
-  // A label that a resample has not drawn is none of its labels.
-  if (options_.labels.empty())
-    std::ranges::copy_if(all, std::back_inserter(chosen), [](const ClassCounts& counts) {
-      return counts.references + counts.predictions > 0;
-    });
+  if (options_.labels.empty()) chosen = std::move(all);
   const ClassAverages averages = class_averages(chosen);
   values.insert(values.end(), {averages.macro.f1, averages.micro.f1, averages.weighted.f1});
 }

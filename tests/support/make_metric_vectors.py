@@ -180,11 +180,12 @@ def drawn_rows(seed, resample, count):
         yield int(((block[0] << 32 | block[1]) >> 11) * 2.0**-53 * count)
 
 
-def all_estimates(squad, scorer, pairs, labels):
-    """Of every metric, in the order of the test."""
+def all_estimates(squad, scorer, pairs, labels, names):
+    """Of every metric, in the order of the test; `names` are the labels that F1 is averaged over."""
     references, predictions = [r for r, _ in labels], [p for _, p in labels]
     values = [sk.accuracy_score(references, predictions)]
-    values += [sk.f1_score(references, predictions, average=a, zero_division=0) for a in ("macro", "micro", "weighted")]
+    for average in ("macro", "micro", "weighted"):
+        values.append(sk.f1_score(references, predictions, labels=names, average=average, zero_division=0))
     exact = [squad_scores(squad, p, r) for p, r in pairs]
     values += [np.mean([e for e, _ in exact]), np.mean([f for _, f in exact])]
     rouge = np.array([rouge_scores(scorer, p, r) for p, r in pairs]).mean(axis=0)
@@ -195,13 +196,14 @@ def all_estimates(squad, scorer, pairs, labels):
 
 def bootstrap(rng, squad, scorer, count=40, resamples=60):
     pairs = [make_pair(rng) for _ in range(count)]
-    labels = [(r, r if rng.random() < 0.7 else rng.choice("abcd")) for r in (rng.choice("abc") for _ in range(count))]
-    cases = []
+    labels = [(r, r if rng.random() < 0.7 else rng.choice("abcdefgh")) for r in (rng.choice("abc") for _ in range(count))]
+    names, cases = sorted({label for pair in labels for label in pair}), []
     for seed, confidence in ((0, 0.95), (2**40 + 7, 0.8)):
         samples = []
         for b in range(resamples):
             rows = list(drawn_rows(seed, b, count))
-            samples.append(all_estimates(squad, scorer, [pairs[i] for i in rows], [labels[i] for i in rows]))
+            drawn = [pairs[i] for i in rows], [labels[i] for i in rows]
+            samples.append(all_estimates(squad, scorer, *drawn, names))
         outside = (1 - confidence) / 2
         low, high = np.percentile(samples, [100 * outside, 100 * (1 - outside)], axis=0)
         cases.append({"seed": seed, "confidence": confidence, "low": low.tolist(), "high": high.tolist()})
@@ -209,7 +211,7 @@ def bootstrap(rng, squad, scorer, count=40, resamples=60):
         "pairs": pairs,
         "labels": labels,
         "resamples": resamples,
-        "values": all_estimates(squad, scorer, pairs, labels),
+        "values": all_estimates(squad, scorer, pairs, labels, names),
         "cases": cases,
     }
 

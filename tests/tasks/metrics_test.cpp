@@ -22,49 +22,49 @@ namespace {
 using Json = nlohmann::json;
 using Texts = std::vector<std::string>;
 
-constexpr double tolerance = 1e-12;
+constexpr double score_tolerance = 1e-12;
 
-const Json& vectors() {
+const Json& metric_vectors() {
   static const Json json = Json::parse(
       std::ifstream(source_dir() / "tests" / "tasks" / "data" / "metrics.json", std::ios::binary));
   return json;
 }
 
-void expect_equal(double value, double expected, const std::string& where) {
-  EXPECT_LE(std::abs(value - expected), tolerance * std::max(1.0, std::abs(expected)))
+void expect_score(double value, double expected, const std::string& where) {
+  EXPECT_LE(std::abs(value - expected), score_tolerance * std::max(1.0, std::abs(expected)))
       << where << ": " << value << " is not " << expected;
 }
 
 TEST(Metrics, SquadScores) {
-  ASSERT_GE(vectors()["rows"].size(), 300u);
-  for (const Json& row : vectors()["rows"]) {
+  ASSERT_GE(metric_vectors()["rows"].size(), 300u);
+  for (const Json& row : metric_vectors()["rows"]) {
     const std::string prediction = row["prediction"];
     const Texts references = row["references"];
     EXPECT_EQ(normalize_answer(prediction), row["normalized"].get<std::string>()) << prediction;
     EXPECT_EQ(squad_exact_match(prediction, references), row["squad"][0] == 1) << row;
-    expect_equal(squad_f1(prediction, references), row["squad"][1], row.dump());
+    expect_score(squad_f1(prediction, references), row["squad"][1], row.dump());
   }
 }
 
 TEST(Metrics, RougeScores) {
   const std::vector<RougeType> types = {RougeType::rouge1, RougeType::rouge2, RougeType::rouge_l,
                                         RougeType::rouge_lsum};
-  for (const Json& row : vectors()["rows"])
+  for (const Json& row : metric_vectors()["rows"])
     for (const bool stem : {false, true}) {
       const Json& expected = row[stem && row.contains("stemmed") ? "stemmed" : "rouge"];
       const auto scores =
           RougeScorer(types, stem)
               .score(row["prediction"].get<std::string>(), row["references"].get<Texts>());
       for (std::size_t i = 0; i < types.size(); ++i) {
-        expect_equal(scores[i].precision, expected[i][0], row.dump());
-        expect_equal(scores[i].recall, expected[i][1], row.dump());
-        expect_equal(scores[i].fmeasure, expected[i][2], row.dump());
+        expect_score(scores[i].precision, expected[i][0], row.dump());
+        expect_score(scores[i].recall, expected[i][1], row.dump());
+        expect_score(scores[i].fmeasure, expected[i][2], row.dump());
       }
     }
 }
 
 TEST(Metrics, StemsAreThoseOfNltk) {
-  std::istringstream words(vectors()["stems"].get<std::string>());
+  std::istringstream words(metric_vectors()["stems"].get<std::string>());
   int count = 0;
   for (std::string pair; words >> pair; ++count) {
     const std::size_t colon = pair.find(':');
@@ -74,29 +74,29 @@ TEST(Metrics, StemsAreThoseOfNltk) {
 }
 
 TEST(Metrics, BleuWords) {
-  for (const Json& row : vectors()["rows"])
+  for (const Json& row : metric_vectors()["rows"])
     EXPECT_EQ(bleu_words(row["prediction"].get<std::string>()), row["words"].get<Texts>()) << row;
 }
 
 TEST(Metrics, BleuOfCorporaAndSentences) {
-  for (const Json& corpus : vectors()["bleu"]) {
+  for (const Json& corpus : metric_vectors()["bleu"]) {
     BleuCounts sum;
     for (std::size_t i = corpus["first"]; i < corpus["end"]; ++i) {
-      const Json& row = vectors()["rows"][i];
+      const Json& row = metric_vectors()["rows"][i];
       sum.add(bleu_counts(row["prediction"].get<std::string>(), row["references"].get<Texts>()));
     }
     EXPECT_EQ(Json({sum.prediction_words, sum.reference_words, sum.matches, sum.totals}),
               corpus["counts"]);
     const BleuScore score = bleu_score(sum);
-    expect_equal(score.score, corpus["score"], corpus.dump());
-    expect_equal(score.brevity_penalty, corpus["brevity_penalty"], corpus.dump());
+    expect_score(score.score, corpus["score"], corpus.dump());
+    expect_score(score.brevity_penalty, corpus["brevity_penalty"], corpus.dump());
     for (std::size_t n = 0; n < 4; ++n)
-      expect_equal(score.precisions[n], corpus["precisions"][n], corpus.dump());
+      expect_score(score.precisions[n], corpus["precisions"][n], corpus.dump());
   }
 }
 
 TEST(Metrics, LabelsAsScikitLearn) {
-  for (const Json& expected : vectors()["labels"]) {
+  for (const Json& expected : metric_vectors()["labels"]) {
     EvalOptions options{.metrics = {Metric::accuracy, Metric::f1}, .resamples = 0};
     if (expected.contains("labels")) options.labels = expected["labels"].get<Texts>();
     Evaluation evaluation(options);
@@ -105,28 +105,28 @@ TEST(Metrics, LabelsAsScikitLearn) {
                      Texts{expected["references"][i]});
     const EvalReport report = evaluation.report();
     const std::string where = expected["averages"].dump();
-    expect_equal(report.metrics[0].estimate.value, expected["accuracy"], where);
+    expect_score(report.metrics[0].estimate.value, expected["accuracy"], where);
     const MetricReport& f1 = report.metrics[1];
-    expect_equal(f1.estimate.value, expected["averages"]["macro"][2], where);
-    expect_equal(f1.parts[0].second.value, expected["averages"]["micro"][2], where);
-    expect_equal(f1.parts[1].second.value, expected["averages"]["weighted"][2], where);
+    expect_score(f1.estimate.value, expected["averages"]["macro"][2], where);
+    expect_score(f1.parts[0].second.value, expected["averages"]["micro"][2], where);
+    expect_score(f1.parts[1].second.value, expected["averages"]["weighted"][2], where);
     ASSERT_TRUE(report.confusion);
     EXPECT_EQ(Json(report.confusion->labels), expected["names"]);
     EXPECT_EQ(Json(report.confusion->counts), expected["confusion"]);
     const std::vector<ClassCounts> classes = class_counts(*report.confusion);
     for (std::size_t i = 0; i < classes.size(); ++i) {
       const ClassScore score = class_score(classes[i]);
-      expect_equal(score.precision, expected["classes"][i][0], where);
-      expect_equal(score.recall, expected["classes"][i][1], where);
-      expect_equal(score.f1, expected["classes"][i][2], where);
+      expect_score(score.precision, expected["classes"][i][0], where);
+      expect_score(score.recall, expected["classes"][i][1], where);
+      expect_score(score.f1, expected["classes"][i][2], where);
     }
     if (expected.contains("labels")) continue;
     const ClassAverages averages = class_averages(classes);
     for (const auto& [name, score] : {std::pair{"macro", averages.macro},
                                       {"micro", averages.micro},
                                       {"weighted", averages.weighted}}) {
-      expect_equal(score.precision, expected["averages"][name][0], where + name);
-      expect_equal(score.recall, expected["averages"][name][1], where + name);
+      expect_score(score.precision, expected["averages"][name][0], where + name);
+      expect_score(score.recall, expected["averages"][name][1], where + name);
     }
   }
 }
@@ -142,7 +142,7 @@ std::vector<Estimate> estimates(const EvalReport& report) {
 }
 
 TEST(Metrics, IntervalsAreThoseOfResampledRows) {
-  const Json& expected = vectors()["bootstrap"];
+  const Json& expected = metric_vectors()["bootstrap"];
   for (const Json& one : expected["cases"]) {
     EvalOptions options{.metrics = metrics_from_names(Texts{"accuracy", "f1"}),
                         .confidence = one["confidence"],
@@ -160,10 +160,10 @@ TEST(Metrics, IntervalsAreThoseOfResampledRows) {
     ASSERT_EQ(all.size(), expected["values"].size());
     for (std::size_t i = 0; i < all.size(); ++i) {
       const std::string where = "estimate " + std::to_string(i);
-      expect_equal(all[i].value, expected["values"][i], where);
+      expect_score(all[i].value, expected["values"][i], where);
       ASSERT_TRUE(all[i].interval);
-      expect_equal(all[i].interval->low, one["low"][i], where);
-      expect_equal(all[i].interval->high, one["high"][i], where);
+      expect_score(all[i].interval->low, one["low"][i], where);
+      expect_score(all[i].interval->high, one["high"][i], where);
     }
   }
 }
@@ -190,7 +190,8 @@ TEST(Metrics, TextsAreNoLabels) {
   EXPECT_FALSE(report.confusion);
   EXPECT_TRUE(std::isnan(report.metrics[1].estimate.value));
   EXPECT_FALSE(report.metrics[1].estimate.interval);
-  EXPECT_NEAR(report.metrics[0].estimate.value, 1.0 / (Evaluation::max_labels + 1), tolerance);
+  EXPECT_NEAR(report.metrics[0].estimate.value, 1.0 / (Evaluation::max_labels + 1),
+              score_tolerance);
 }
 
 TEST(Metrics, BytesThatAreNoTextAreReplaced) {

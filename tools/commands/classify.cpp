@@ -1,6 +1,7 @@
 // llm-generate classify: texts, or pairs of texts, to the labels of a classifier.
 #include "llm/tasks/classify.hpp"
 
+#include "commands/eval_flags.hpp"
 #include "commands/task_flags.hpp"
 #include "shell/table.hpp"
 
@@ -8,7 +9,7 @@ namespace llm::shell {
 namespace {
 
 struct Flags {
-  explicit Flags(CommandLine& line) : task(line, {}, false) {
+  explicit Flags(CommandLine& line) : task(line, {}, false), eval(line, {.reference = "label"}) {
     task.add_pair();
     line.option("--top-k", top_k, "Labels to write, the best first (default: all)")
         ->check(CLI::Range(0, 1 << 20));
@@ -23,6 +24,7 @@ struct Flags {
     return options;
   }
   TaskFlags task;
+  EvalFlags eval;
   std::int64_t top_k = 0;
   std::string function;
 };
@@ -49,8 +51,7 @@ std::vector<RowResult> classify(const TextClassifier<S>& classifier, const Flags
 }
 
 template <typename S>
-int run(const Flags& flags) {
-  const RowJob job = flags.task.job();
+int run(const Flags& flags, const RowJob& job) {
   const ClassifyOptions options = flags.options();
   const auto path = flags.task.model().path();
   LoadOptions load = flags.task.model().load_options();
@@ -80,8 +81,11 @@ int run_classify(const Arguments& arguments) {
                    "head.");
   Flags flags(line);
   if (const auto done = line.parse(arguments)) return *done;
-  return with_scalar(flags.task.model().precision(),
-                     [&](auto scalar) { return run<decltype(scalar)>(flags); });
+  RowJob job = flags.task.job();
+  return flags.eval.run(job, [&] {
+    return with_scalar(flags.task.model().precision(),
+                       [&](auto scalar) { return run<decltype(scalar)>(flags, job); });
+  });
 }
 
 }  // namespace llm::shell

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "commands/eval_flags.hpp"
 #include "commands/generation_flags.hpp"
 #include "llm/core/error.hpp"
 #include "llm/prompt/few_shot_builder.hpp"
@@ -99,6 +100,17 @@ std::string label_field(const FewShotFlags& flags, const FewShotTemplate& few) {
   if (!flags.scores_labels() && flags.select != "balanced") return {};
   const std::vector<std::string> fields = few.answer().field_names();
   return fields.size() == 1 ? fields[0] : std::string();
+}
+
+// The field of queries that says the right answer: that of the examples.
+std::string reference_field(const FewShotFlags& flags, const FewShotTemplate& few) {
+  if (!flags.labels_from.empty()) return flags.labels_from;
+  try {
+    const std::vector<std::string> fields = few.answer().field_names();
+    return fields.size() == 1 ? fields[0] : std::string();
+  } catch (const Error&) {  // the template does not tell; --reference has to
+    return {};
+  }
 }
 
 // --query TEXT is the value of the query's only field; --set NAME=VALUE gives others.
@@ -210,7 +222,7 @@ int show(const RowJob& rows, FewShotPrompts& prompts, const PromptRoom& room) {
                          .several = prompts.options().shots.size() > 1});
 }
 
-int generate(GenerationJob job, FewShotPrompts& prompts) {
+int generate(GenerationJob& job, FewShotPrompts& prompts) {
   const auto& stop = prompts.builder().few_shot_template().stop();
   job.stop.insert(job.stop.end(), stop.begin(), stop.end());
   PromptPlan plan{.count = prompts.options().shots.size(),
@@ -250,12 +262,16 @@ int run_few_shot(const Arguments& arguments) {
   GenerationFlags generation(line, {.fields = {}, .argument = "", .plain = true});
   FewShotFlags flags;
   const CLI::Option* const query = add_flags(line, flags);
+  const EvalFlags eval(line, {.by = "shots"});
   if (const auto done = line.parse(arguments)) return *done;
   flags.has_query = query->count() > 0;
   if (flags.has_query == generation.rows().has_file())
     throw usage("give either --query TEXT or --input FILE.jsonl with the queries", "--query");
   if (flags.calibrate && !flags.scores_labels())
     throw usage("--calibrate is about labels: give --labels or --labels-from", "--calibrate");
+
+  if (flags.show_prompt && eval.is_given())
+    throw usage("--show-prompt gives prompts, no answers that --eval could score", "--eval");
 
   OrderedJson identity;
   FewShotPrompts prompts = open_prompts(flags, generation, identity);
@@ -266,10 +282,13 @@ int run_few_shot(const Arguments& arguments) {
     else if (!rows.identity.empty())
       rows.identity.update(identity);
   };
+  const std::string reference = reference_field(flags, prompts.builder().few_shot_template());
   if (flags.show_prompt || flags.scores_labels()) {
     RowJob rows = generation.rows().job();
     complete(rows);
-    if (!flags.show_prompt) return score_labels(flags, generation, rows, prompts);
+    if (!flags.show_prompt)
+      return eval.run(
+          rows, [&] { return score_labels(flags, generation, rows, prompts); }, reference);
     const auto tokenizer =
         line.has_model_name() ? open_tokenizer(generation.model().path()) : nullptr;
     return show(rows, prompts,
@@ -278,7 +297,8 @@ int run_few_shot(const Arguments& arguments) {
   GenerationJob job = generation.job();
   complete(job.rows);
   if (flags.chat) job.add_special_tokens = false;  // the chat template writes them
-  return generate(std::move(job), prompts);
+  return eval.run(
+      job.rows, [&] { return generate(job, prompts); }, reference);
 }
 
 }  // namespace llm::shell

@@ -1,4 +1,5 @@
 // llm-generate generate: prompts in, texts out. A decoder completes, an encoder-decoder transforms.
+#include "commands/eval_flags.hpp"
 #include "commands/generation_flags.hpp"
 
 namespace llm::shell {
@@ -13,8 +14,10 @@ int run_generate(const Arguments& arguments) {
                                .ids = true,
                                .prompt = true,
                                .plain = true});
+  const EvalFlags eval(line, {.reference = "reference"});
   if (const auto done = line.parse(arguments)) return *done;
-  return run_generation(flags.job());
+  GenerationJob job = flags.job();
+  return eval.run(job.rows, [&] { return run_generation(job); });
 }
 
 }  // namespace llm::shell

@@ -1,6 +1,7 @@
 // llm-generate qa: answers to questions, as parts of a context that is given with each.
 #include "llm/tasks/qa.hpp"
 
+#include "commands/eval_flags.hpp"
 #include "commands/model_flags.hpp"
 #include "commands/row_flags.hpp"
 #include "commands/span_flags.hpp"
@@ -14,6 +15,7 @@ struct Flags {
       : model(line),
         rows(line, {.fields = {"question", "context"}, .argument = "TEXT"}),
         spans(line),
+        eval(line, {.reference = "answers", .answers = true}),
         line_(line) {
     line.option("--top-k", options.top_k, "Answers to write, the best first");
     line.option("--max-answer-len", options.max_answer_len, "Most tokens of an answer");
@@ -43,6 +45,7 @@ struct Flags {
   ModelFlags model;
   RowFlags rows;
   SpanFlags spans;
+  EvalFlags eval;
   QaOptions options;
   std::int64_t max_seq_len = 0, doc_stride = 0;
   bool no_align = false;
@@ -76,8 +79,7 @@ std::string text_of(const Row& row, const OrderedJson& result, bool batch) {
 }
 
 template <typename S>
-int run(const Flags& flags) {
-  const RowJob job = flags.job();
+int run(const Flags& flags, const RowJob& job) {
   const auto path = flags.model.path();
   const auto model = Model<S>::load(path, flags.model.load_options());
   const auto tokenizer = Tokenizer::open(path);
@@ -105,8 +107,11 @@ int run_qa(const Arguments& arguments) {
                    "not given.");
   Flags flags(line);
   if (const auto done = line.parse(arguments)) return *done;
-  return with_scalar(flags.model.precision(),
-                     [&](auto scalar) { return run<decltype(scalar)>(flags); });
+  RowJob job = flags.job();
+  return flags.eval.run(job, [&] {
+    return with_scalar(flags.model.precision(),
+                       [&](auto scalar) { return run<decltype(scalar)>(flags, job); });
+  });
 }
 
 }  // namespace llm::shell

@@ -26,10 +26,11 @@ constexpr std::pair<std::string_view, Format> format_extensions[] = {{".jsonl", 
                                                                      {".tsv", Format::tsv}};
 
 // Options that may differ between a run and the one that resumes it: they change no result.
-constexpr std::array<std::string_view, 16> free_options = {
-    "--help",   "--quiet",   "--verbose",    "--color",    "--model", "--threads",
-    "--input",  "--lines",   "--batch-size", "--output",   "--force", "--resume",
-    "--strict", "--explain", "--stream",     "--no-stream"};
+constexpr std::array<std::string_view, 23> free_options = {
+    "--help",   "--quiet",      "--verbose",    "--color",     "--model",       "--threads",
+    "--input",  "--lines",      "--batch-size", "--output",    "--force",       "--resume",
+    "--strict", "--explain",    "--stream",     "--no-stream", "--eval-output", "--eval-labels",
+    "--plot",   "--confidence", "--resamples",  "--eval-seed", "--use-stemmer"};
 
 Error usage(const std::string& sentence, const std::string& flag) {
   return Error(ErrorCode::invalid_option, sentence, flag);

@@ -2,6 +2,7 @@
 // long text (--perplexity).
 #include <cstdio>
 
+#include "commands/eval_flags.hpp"
 #include "commands/model_flags.hpp"
 #include "commands/row_flags.hpp"
 #include "core/json.hpp"
@@ -126,9 +127,7 @@ int score_rows(const Scorer<S>& scorer, const Tokenizer& tokenizer, const ScoreF
 // One result for a whole file.
 template <typename S>
 int score_file(const Scorer<S>& scorer, const Model<S>& model, const Tokenizer& tokenizer,
-               const ScoreFlags& flags, RowJob rows) {
-  rows.single = Row();
-  rows.single->place = flags.perplexity;
+               const ScoreFlags& flags, const RowJob& rows) {
   const std::int64_t window = flags.window > 0 ? flags.window : model.max_length().value_or(1024);
   const std::int64_t stride = flags.stride > 0 ? flags.stride : std::min<std::int64_t>(512, window);
   const auto compute = [&](std::span<const Row>) -> std::vector<RowResult> {
@@ -192,6 +191,7 @@ int run_score(const Arguments& arguments) {
   ScoreFlags flags;
   RowFlags rows(line, {.fields = {"prompt"}, .argument = "PROMPT", .option = "-p,--prompt"});
   add_flags(line, flags);
+  const EvalFlags eval(line, {.reference = "answer"});
   if (const auto done = line.parse(arguments)) return *done;
   if (!flags.choice_list.empty())
     for (const std::string& choice : split_list(flags.choice_list)) flags.choices.push_back(choice);
@@ -204,9 +204,12 @@ int run_score(const Arguments& arguments) {
   if (!is_file && !rows.has_file() && flags.choices.empty())
     throw Error(ErrorCode::invalid_option,
                 "there is nothing to score: give --choices a,b, or --perplexity FILE", "--choices");
-  const RowJob job = is_file ? rows.job_without_rows() : rows.job();
-  return with_scalar(model.precision(),
-                     [&](auto scalar) { return score<decltype(scalar)>(model, flags, job); });
+  RowJob job = is_file ? rows.job_without_rows() : rows.job();
+  if (is_file) job.single.emplace().place = flags.perplexity;
+  return eval.run(job, [&] {
+    return with_scalar(model.precision(),
+                       [&](auto scalar) { return score<decltype(scalar)>(model, flags, job); });
+  });
 }
 
 }  // namespace llm::shell

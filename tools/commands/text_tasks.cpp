@@ -1,5 +1,6 @@
 // llm-generate summarize and translate: generate, asked as the model's files say it wants to be
 // asked.
+#include "commands/eval_flags.hpp"
 #include "commands/generation_flags.hpp"
 #include "llm/tasks/text_task.hpp"
 
@@ -40,12 +41,13 @@ int run_summarize(const Arguments& arguments) {
                    std::string("Summarizes texts with an encoder-decoder.\n") + long_texts);
   GenerationFlags flags(line, shape());
   const TaskFlags task(line);
+  const EvalFlags eval(line, {.reference = "summary"});
   if (const auto done = line.parse(arguments)) return *done;
   GenerationJob job = flags.job();
   job.task = [&](const auto& path, const auto& config, const Tokenizer* tokenizer) {
     return summarization_task(path, config, tokenizer, task.given());
   };
-  return run_generation(job);
+  return eval.run(job.rows, [&] { return run_generation(job); });
 }
 
 int run_translate(const Arguments& arguments) {
@@ -56,12 +58,13 @@ int run_translate(const Arguments& arguments) {
   line.option("--target-lang,--tgt-lang", task.options.target_language,
               "Language to translate into")
       ->group("Task");
+  const EvalFlags eval(line, {.reference = "translation"});
   if (const auto done = line.parse(arguments)) return *done;
   GenerationJob job = flags.job();
   job.task = [&](const auto& path, const auto& config, const Tokenizer* tokenizer) {
     return translation_task(path, config, tokenizer, task.given());
   };
-  return run_generation(job);
+  return eval.run(job.rows, [&] { return run_generation(job); });
 }
 
 }  // namespace llm::shell

@@ -1,6 +1,7 @@
 // llm-generate zero-shot: labels that no classifier was trained for, by natural language inference.
 #include "llm/tasks/zero_shot.hpp"
 
+#include "commands/eval_flags.hpp"
 #include "commands/task_flags.hpp"
 #include "shell/table.hpp"
 
@@ -10,7 +11,7 @@ namespace {
 using Labels = std::vector<std::string>;
 
 struct Flags {
-  explicit Flags(CommandLine& line) : task(line, {}, false) {
+  explicit Flags(CommandLine& line) : task(line, {}, false), eval(line, {.reference = "label"}) {
     labels_option = line.option("--labels", labels,
                                 "Candidate labels, with commas between them (for rows without "
                                 "\"labels\" of their own)");
@@ -20,6 +21,7 @@ struct Flags {
               "Several labels may be true: each has a score of its own");
   }
   TaskFlags task;
+  EvalFlags eval;
   ZeroShotOptions options;
   std::string labels;
   CLI::Option* labels_option = nullptr;
@@ -81,8 +83,7 @@ std::vector<RowResult> classify(const ZeroShotClassifier<S>& classifier, const F
 }
 
 template <typename S>
-int run(const Flags& flags) {
-  const RowJob job = flags.task.job();
+int run(const Flags& flags, const RowJob& job) {
   ZeroShotOptions options = flags.options;
   options.truncation = flags.task.cuts() ? Truncation::only_first : Truncation::none;
   const auto path = flags.task.model().path();
@@ -116,8 +117,11 @@ int run_zero_shot(const Arguments& arguments) {
                    "(trained on MNLI or XNLI).");
   Flags flags(line);
   if (const auto done = line.parse(arguments)) return *done;
-  return with_scalar(flags.task.model().precision(),
-                     [&](auto scalar) { return run<decltype(scalar)>(flags); });
+  RowJob job = flags.task.job();
+  return flags.eval.run(job, [&] {
+    return with_scalar(flags.task.model().precision(),
+                       [&](auto scalar) { return run<decltype(scalar)>(flags, job); });
+  });
 }
 
 }  // namespace llm::shell

@@ -51,6 +51,10 @@ void Console::note(std::string_view sentence) const {
   if (verbosity_ != Verbosity::quiet) print("", "", sentence);
 }
 
+void Console::lines(std::string_view text) const {
+  if (verbosity_ != Verbosity::quiet) std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
 void Console::detail(std::string_view line) const {
   if (verbosity_ == Verbosity::verbose) print("", "", line);
 }

@@ -20,6 +20,8 @@ class Console {
   void warning(std::string_view sentence) const;  // not with -q
   void note(std::string_view sentence) const;     // not with -q
   void detail(std::string_view line) const;       // with -v only
+  // Whole lines for people, as they are; not with -q.
+  void lines(std::string_view text) const;
   // Whether standard error is a terminal that can redraw a line, and not -q.
   bool shows_progress() const;
   bool is_verbose() const { return verbosity_ == Verbosity::verbose; }

@@ -259,6 +259,7 @@ void RowReader::take_id(Row& row) {
     fail(row.place, quote(name) + " must be a string or a number");
   row.id = id->dump();
   row.has_own_id = true;
+  if (!options_.unique_ids) return;
   if (const auto line = seen_.add(row.id, row.line))
     fail(row.place, "the id " + row.id.substr(0, 80) + " is that of line " + std::to_string(*line) +
                         ", too; --id-field names another field");

@@ -53,6 +53,7 @@ class RowReader {
     bool ids = false;                // "ids", a list of token ids, may stand in for `fields`
     std::vector<std::string> needed = {};  // further fields that every row must have
     std::string line_field = "text";       // what a row of lines has
+    bool unique_ids = true;                // an id that was there before is an error
   };
 
   // "-" is standard input. Throws Error (invalid_input): the file cannot be read, has no header, or

@@ -13,6 +13,7 @@
 #include "shell/console.hpp"
 #include "shell/exit_code.hpp"
 #include "shell/signals.hpp"
+#include "shell/written_results.hpp"
 
 namespace llm::shell {
 namespace {
@@ -106,8 +107,13 @@ void RowRun::open_output() {
 
 // Rows that earlier runs wrote are read once more, which shows that the input is still the same.
 void RowRun::skip_done_rows() {
-  for (std::uint64_t left = done_.rows; left > 0; --left)
-    if (!read()) break;
+  std::optional<WrittenResults> written;
+  if (job_.seen) written.emplace(Output::partial_path(job_.output), job_.format);
+  for (std::uint64_t left = done_.rows; left > 0; --left) {
+    const std::optional<Row> row = read();
+    if (!row) break;
+    if (written) job_.seen(*row, written->of(*row));
+  }
   if (!interrupt_flag() && reader_->digest() != done_.input_digest)
     throw Error(ErrorCode::invalid_option,
                 job_.input +
@@ -128,11 +134,21 @@ std::optional<Row> RowRun::read() {
                             row->place + ": the row has a field " + quote(*name) +
                                 " that the first row has not, and so there is no column to keep it "
                                 "in; name the fields to keep, or write JSON lines"};
+    check(*row);
     return row;
   }
   if (read_ == 0 && !interrupt_flag())
     throw Error(ErrorCode::invalid_input, job_.input + ": there are no rows in it", job_.input);
   return std::nullopt;
+}
+
+void RowRun::check(Row& row) const {
+  if (!job_.check || row.error) return;
+  try {
+    job_.check(row);
+  } catch (const Error& error) {
+    row.error = RowError{error.code(), error.what()};
+  }
 }
 
 std::optional<Row> RowRun::next() {
@@ -173,6 +189,7 @@ void RowRun::write(const RowResult& result) {
   done_.results += std::max<std::size_t>(result.results.size(), 1);
   done_.output_digest = output_digest_.value();
   done_.input_digest = pending_.front().input_digest;
+  if (job_.seen) job_.seen(row, result);
   pending_.pop_front();
   save(false);
   show_progress(false);

@@ -41,6 +41,12 @@ struct RowJob {
   bool force = false;             // replace `output`, and begin again where a run was stopped
   OrderedJson identity = OrderedJson::object();  // what may not differ in the run that resumes it
 
+  // Both may be empty. The first throws Error about a row that cannot be used. The second sees
+  // every row of a file with what came of it, in order; what earlier runs wrote, too, as it is read
+  // back from their output (JSON lines, CSV and TSV).
+  std::function<void(const Row&)> check = {};
+  std::function<void(const Row&, const RowResult&)> seen = {};
+
   bool batch() const { return !single; }
 };
 
@@ -78,6 +84,7 @@ class RowRun {
   void open_output();
   void skip_done_rows();
   std::optional<Row> read();
+  void check(Row& row) const;
   void put(std::string_view bytes);
   void fail(const Row& row, ErrorCode code, const std::string& message);
   void save(bool at_once);

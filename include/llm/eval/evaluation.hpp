@@ -82,8 +82,8 @@ struct EvalReport {
 ///
 /// The intervals are those of the bootstrap: every resample draws as many rows as there are, with
 /// replacement, and the middle `confidence` of the scores of all resamples is the interval
-/// (percentiles as numpy interpolates them). Which rows are drawn depends on the seed and on the
-/// number of rows alone.
+/// (percentiles as numpy interpolates them). Labels that a resample has not drawn are still labels:
+/// their F1 is 0. Which rows are drawn depends on the seed and on the number of rows alone.
 class Evaluation {
  public:
   /// Distinct labels, of references and predictions, that are kept.
