@@ -31,6 +31,14 @@ constexpr std::pair<Metric, RougeType> rouge_metrics[] = {
     {Metric::rouge_l, RougeType::rouge_l},
     {Metric::rouge_lsum, RougeType::rouge_lsum}};
 
+// Dashes are underscores, and case does not matter.
+bool same_name(std::string_view name, std::string_view given) {
+  const auto plain = [](char c) {
+    return c == '-' ? '_' : c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  };
+  return std::ranges::equal(name, given, {}, plain, plain);
+}
+
 // In the order of their columns and estimates.
 std::vector<std::string> part_names(Metric metric) {
   if (metric == Metric::f1) return {"micro", "weighted"};
@@ -80,9 +88,9 @@ std::vector<Metric> metrics_from_names(std::span<const std::string> names) {
     if (std::ranges::find(metrics, metric) == metrics.end()) metrics.push_back(metric);
   };
   for (const std::string& name : names) {
-    const auto known = std::ranges::find(metric_names, std::string_view(name),
-                                         &std::pair<std::string_view, Metric>::first);
-    if (name == "rouge") {
+    const auto known = std::ranges::find_if(
+        metric_names, [&](const auto& one) { return same_name(one.first, name); });
+    if (same_name("rouge", name)) {
       for (const auto& [metric, type] : rouge_metrics) take(metric);
     } else if (known != std::end(metric_names)) {
       take(known->second);

@@ -7,9 +7,9 @@
 
 #include <cmath>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "core/json.hpp"
 #include "eval/porter_stemmer.hpp"
 #include "llm/eval/evaluation.hpp"
 #include "llm/eval/squad.hpp"
@@ -19,7 +19,7 @@
 namespace llm::test {
 namespace {
 
-using Json = nlohmann::json;
+using detail::Json;
 using Texts = std::vector<std::string>;
 
 constexpr double score_tolerance = 1e-12;
@@ -201,10 +201,17 @@ TEST(Metrics, BytesThatAreNoTextAreReplaced) {
   EXPECT_EQ(evaluation.report().rows, 1u);
 }
 
+TEST(Metrics, Names) {
+  EXPECT_EQ(metrics_from_names(Texts{"rougelsum", "exact-match", "rougeLsum", "BLEU"}),
+            (std::vector{Metric::rouge_lsum, Metric::exact_match, Metric::bleu}));
+  EXPECT_EQ(metrics_from_names(Texts{"rouge", "f1"}).size(), 5u);
+  EXPECT_EQ(to_string(Metric::rouge_l), "rougeL");
+}
+
 TEST(Metrics, Errors) {
   const auto names = [](const std::string& name) { (void)metrics_from_names(Texts{name}); };
   expect_error(ErrorCode::invalid_option, "did you mean \"accuracy\"", [&] { names("acuracy"); });
-  expect_error(ErrorCode::invalid_option, "did you mean \"rougeL\"", [&] { names("rougel"); });
+  expect_error(ErrorCode::invalid_option, "did you mean \"bleu\"", [&] { names("blue"); });
   expect_error(ErrorCode::invalid_option, "expected accuracy", [&] { names("perplexity"); });
   expect_error(ErrorCode::invalid_option, "no metric", [] { Evaluation evaluation({}); });
   expect_error(ErrorCode::invalid_option, "between 0 and 1",
