@@ -34,6 +34,28 @@ std::string awkward_text(std::mt19937& random) {
   return text;
 }
 
+// Bytes of memory that are no file's.
+std::size_t own_memory() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("RssAnon:")) return std::stoul(line.substr(8)) * 1024;
+  return 0;
+}
+
+TEST(RowFiles, AllIdsAreComparedInConstantMemory) {
+  constexpr std::uint64_t count = 600'000;
+  SeenIds seen;
+  const std::size_t before = own_memory();
+  std::uint64_t known = 0;
+  for (std::uint64_t line = 1; line <= count; ++line)
+    known += seen.add("row " + std::to_string(line), line).has_value();
+  EXPECT_EQ(known, 0u);
+  EXPECT_LT(own_memory(), before + (std::size_t{6} << 20));  // they take 19 MB
+  for (const std::uint64_t line : {std::uint64_t{1}, count / 3, count})
+    EXPECT_EQ(seen.add("row " + std::to_string(line), count + 1), line);
+  EXPECT_EQ(seen.add("row 0", count + 1), std::nullopt);
+}
+
 TEST(RowFiles, CellsAreReadAsTheyWereWritten) {
   const TempDir folder;
   std::mt19937 random(1);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <regex>
 #include <sstream>
 
 #include "cli/run_command.hpp"
@@ -95,6 +96,14 @@ TEST(Rows, KeepFieldsUnderTheirNames) {
   EXPECT_EQ(tokenize(input, {"--keep", "z", "--format", "text"}).exit_code, 2);
 }
 
+TEST(Rows, KeepTakesNoTextForANameOfAField) {
+  const Outcome one = run({"tokenize", "-m", llama, "--jsonl", "--keep", "text", "hello"});
+  ASSERT_EQ(one.exit_code, 0) << one.err;
+  const Json row = rows_of(one.out)[0];
+  EXPECT_EQ(row["text"], "hello");
+  EXPECT_TRUE(row["ids"].is_array());
+}
+
 TEST(Rows, KeepNothingThatHasNoColumn) {
   const std::string input = "{\"text\":\"a\",\"n\":1}\n{\"text\":\"b\",\"m\":2}\n";
   const Outcome cells = tokenize(input, {"--keep", "all", "--format", "csv"});
@@ -132,6 +141,27 @@ TEST(Rows, BadOnesAreRowsWithErrors) {
   EXPECT_NE(strict.err.find("error: standard input, line 3: "), std::string::npos) << strict.err;
   const Outcome cells = tokenize(csv, {"--input-format", "csv", "--format", "csv"});
   EXPECT_EQ(std::count(cells.out.begin(), cells.out.end(), '\n'), 8);
+}
+
+// The line is written over and over and is gone in the end.
+TEST(Rows, ShowHowFarTheyAreOnATerminal) {
+  const TempDir folder;
+  std::string input;
+  for (int i = 0; i < 30000; ++i) input += "{\"text\":\"once upon a time\"}\n";
+  Command command;
+  command.arguments = {"-m",      llama,     "--num-beams",
+                       "8",       "-n",      "100",
+                       "--jsonl", "--input", folder.write("rows.jsonl", input).string()};
+  command.terminal_error = true;
+  command.interrupt_after_error = " left";  // it would take minutes
+  const Outcome shown = run(command);
+  EXPECT_EQ(shown.exit_code, 130);
+  EXPECT_TRUE(std::regex_search(
+      shown.err, std::regex("\r\x1b\\[K[0-9]+ rows, [0-9.]+ rows/s, [0-9]+:[0-9][0-9] left\r")))
+      << shown.err;
+  EXPECT_NE(shown.err.find("\r\x1b[Kllm-generate: interrupted after"), std::string::npos)
+      << shown.err;
+  EXPECT_EQ(shown.out.find('\r'), std::string::npos);
 }
 
 TEST(Rows, FilesThatAreNone) {

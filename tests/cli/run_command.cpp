@@ -22,11 +22,12 @@ Pipe make_pipe() {
   return ends;
 }
 
-int open_terminal() {
+// Its end for us, and that of the program.
+Pipe open_terminal() {
   const int master = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-  if (master < 0 || ::grantpt(master) != 0 || ::unlockpt(master) != 0) return -1;
-  const int terminal = ::open(::ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
-  return terminal;  // the master stays open until the test program ends
+  if (master < 0 || ::grantpt(master) != 0 || ::unlockpt(master) != 0)
+    throw std::runtime_error("posix_openpt");
+  return {master, ::open(::ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC)};
 }
 
 [[noreturn]] void become(const Command& command, int in, int out, int err) {
@@ -73,6 +74,11 @@ class Conversation {
       if (!outcome.out.empty() && command_.signal_after_output != 0 && !signalled_) {
         signalled_ = true;
         ::kill(child_, command_.signal_after_output);
+      }
+      if (!command_.interrupt_after_error.empty() && !signalled_ &&
+          outcome.err.find(command_.interrupt_after_error) != std::string::npos) {
+        signalled_ = true;
+        ::kill(child_, SIGINT);
       }
       if (std::chrono::steady_clock::now() > deadline) {
         ADD_FAILURE() << "the command did not end within a minute";
@@ -123,7 +129,11 @@ Outcome run(const Command& command) {
   Pipe err = make_pipe();
   if (command.terminal_input) {
     ::close(in[0]);
-    in[0] = open_terminal();
+    in[0] = open_terminal()[1];  // our end stays open until the test program ends
+  }
+  if (command.terminal_error) {
+    for (const int end : err) ::close(end);
+    err = open_terminal();
   }
   if (!command.output_file.empty()) {
     ::close(out[1]);

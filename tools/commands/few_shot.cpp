@@ -42,6 +42,7 @@ CLI::Option* add_flags(CommandLine& line, FewShotFlags& flags) {
   line.option("--shots", flags.shots,
               "Examples in a prompt: N, or N,N,... for a prompt of each (default: all; 0: none)")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->check(CLI::Range(0, 1 << 20));
   line.option("--select", flags.select,
               "Which examples: first, random, balanced (in turns one of each label), similar");

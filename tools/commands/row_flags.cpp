@@ -125,6 +125,7 @@ void RowFlags::add_format_flags() {
               "Write these fields of the input, too: NAME,NAME or all (as input_NAME where a "
               "result has the same name)")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->group(group);
   line_.flag("--strict", strict_, "End at the first bad row instead of writing its error")
       ->group(group);

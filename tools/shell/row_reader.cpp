@@ -15,8 +15,6 @@ namespace {
 // A quote that is never closed must not make us hold the rest of the file.
 constexpr std::size_t max_record_bytes = std::size_t{64} << 20;
 
-constexpr std::size_t max_seen_ids = std::size_t{1} << 18;
-
 [[noreturn]] void fail(const std::string& place, const std::string& what) {
   throw Error(ErrorCode::invalid_input, place + ": " + what, place);
 }
@@ -97,33 +95,6 @@ InputFormat input_format_of(const std::string& path) {
   for (const auto& [extension, format] : extensions)
     if (path.ends_with(extension)) return format;
   return InputFormat::jsonl;
-}
-
-std::optional<std::uint64_t> SeenIds::add(std::string_view id, std::uint64_t line) {
-  Digest digest;
-  digest.add(id);
-  if (2 * used_ >= slots_.size()) grow();
-  Slot& slot = find(digest.value());
-  if (slot.line != 0) return slot.line;
-  if (used_ >= max_seen_ids) return std::nullopt;
-  slot = {digest.value(), line};
-  ++used_;
-  return std::nullopt;
-}
-
-// The slot of that hash, or the empty one where it belongs.
-SeenIds::Slot& SeenIds::find(std::uint64_t hash) {
-  std::size_t at = hash & (slots_.size() - 1);
-  while (slots_[at].line != 0 && slots_[at].hash != hash) at = (at + 1) & (slots_.size() - 1);
-  return slots_[at];
-}
-
-void SeenIds::grow() {
-  if (slots_.size() > 2 * max_seen_ids) return;
-  std::vector<Slot> old(std::max<std::size_t>(2 * slots_.size(), 256));
-  old.swap(slots_);
-  for (const Slot& slot : old)
-    if (slot.line != 0) find(slot.hash) = slot;
 }
 
 RowReader::RowReader(const std::string& path, Options options)

@@ -9,6 +9,7 @@
 
 #include "shell/input.hpp"
 #include "shell/row.hpp"
+#include "shell/seen_ids.hpp"
 
 namespace llm::shell {
 
@@ -20,24 +21,6 @@ enum class InputFormat { jsonl, csv, tsv, lines };
 InputFormat input_format_from_name(const std::string& name);
 // By the file's extension; JSON lines when that says nothing.
 InputFormat input_format_of(const std::string& path);
-
-// Where ids stand, to find those that are there twice. Bounded: remembers the first 262144.
-class SeenIds {
- public:
-  // The line where the id was before; nullopt when it is new.
-  std::optional<std::uint64_t> add(std::string_view id, std::uint64_t line);
-
- private:
-  struct Slot {
-    std::uint64_t hash = 0;
-    std::uint64_t line = 0;  // 0: empty
-  };
-  Slot& find(std::uint64_t hash);
-  void grow();
-
-  std::vector<Slot> slots_;
-  std::size_t used_ = 0;
-};
 
 class RowReader {
  public:

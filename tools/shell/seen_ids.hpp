@@ -1,0 +1,38 @@
+// Where ids stand in a file of rows, to find those that are there twice.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace llm::shell {
+
+// Every id is remembered, by 16 bytes in a hash table at most three quarters full: the hash of the
+// id and its line. (Two of a million ids have the same hash in one of 40 million files.) Beyond
+// 196,608 ids the table is a file without a name in the folder for temporary files, so that the
+// memory of a run does not grow with its rows; where there is no room for that, it is memory.
+class SeenIds {
+ public:
+  SeenIds() = default;
+  SeenIds(const SeenIds&) = delete;
+  SeenIds& operator=(const SeenIds&) = delete;
+  ~SeenIds();
+
+  // The line where the id was before; nullopt when it is new. Throws std::bad_alloc.
+  std::optional<std::uint64_t> add(std::string_view id, std::uint64_t line);
+
+ private:
+  struct Slot {
+    std::uint64_t hash;
+    std::uint64_t line;  // 0: empty
+  };
+  Slot& find(std::uint64_t hash) const;
+  void grow();
+
+  Slot* slots_ = nullptr;
+  std::size_t size_ = 0;  // a power of two
+  std::size_t used_ = 0;
+};
+
+}  // namespace llm::shell
