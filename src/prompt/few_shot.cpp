@@ -12,6 +12,8 @@ namespace {
 
 using detail::Json;
 
+constexpr std::size_t max_rows_bytes = std::size_t{1} << 30;
+
 [[noreturn]] void bad_template(const std::string& where, const std::string& what) {
   throw Error(ErrorCode::invalid_input, where + ": " + what, where);
 }
@@ -78,6 +80,10 @@ FieldRow parse_row(std::string_view line, const std::string& where) {
 }
 
 }  // namespace
+
+std::vector<FieldRow> read_field_rows(const std::filesystem::path& file) {
+  return parse_field_rows(detail::read_file(file, max_rows_bytes), file.string());
+}
 
 std::vector<FieldRow> parse_field_rows(std::string_view text, const std::string& where) {
   std::vector<FieldRow> rows;

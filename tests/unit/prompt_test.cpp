@@ -76,6 +76,8 @@ TEST(FewShot, RefusesTemplatesThatAreWrong) {
 }
 
 TEST(FewShot, RefusesRowsThatAreWrong) {
+  expect_error(ErrorCode::file_not_found, "/missing.jsonl",
+               [] { read_field_rows("/missing.jsonl"); });
   expect_error(ErrorCode::invalid_input, "e.jsonl, line 2",
                [] { parse_field_rows("{}\n{\"a\":\n", "e.jsonl"); });
   expect_error(ErrorCode::invalid_input, "e.jsonl, line 1: expected a JSON object",

@@ -42,19 +42,19 @@ struct RowError {
 
 /// One prompt.
 struct GenerationRequest {
-  std::string id;                   ///< the caller's name for it; handed through
-  std::optional<std::string> text;  ///< the prompt; needs a tokenizer
-  std::vector<TokenId> ids;         ///< the prompt as tokens, when there is no text
-  bool add_special_tokens = true;   ///< for `text`: as in EncodeOptions
-  std::string language = {};        ///< for `text`: as in EncodeOptions
+  std::string id;                        ///< the caller's name for it; handed through
+  std::optional<std::string> text = {};  ///< the prompt; needs a tokenizer
+  std::vector<TokenId> ids = {};         ///< the prompt as tokens, when there is no text
+  bool add_special_tokens = true;        ///< for `text`: as in EncodeOptions
+  std::string language = {};             ///< for `text`: as in EncodeOptions
   /// Number of the row in the random stream and in the result; default: its place in the input.
-  std::optional<std::uint64_t> row;
-  std::shared_ptr<const GenerationConfig> config;  ///< instead of the run's
+  std::optional<std::uint64_t> row = {};
+  std::shared_ptr<const GenerationConfig> config = {};  ///< instead of the run's
   /// A row that failed before it came here: handed through to its place among the results.
-  std::optional<RowError> error;
+  std::optional<RowError> error = {};
   /// Receives each piece of text as soon as it is certain (in beam search once, at the end);
   /// returning false ends the row ("interrupted").
-  std::function<bool(std::int32_t sample, std::string_view piece)> on_text;
+  std::function<bool(std::int32_t sample, std::string_view piece)> on_text = {};
 };
 
 /// One token of RunOptions::logprobs.
@@ -109,8 +109,8 @@ struct RunOptions {
   Overflow overflow = Overflow::error;
   std::int32_t logprobs = 0;  ///< how many TokenLogprobs::top; 0: no logprobs; not for beams
   const std::atomic<bool>* interrupt = nullptr;  ///< checked at every step
-  ProcessorList<S> processors;                   ///< own, in their place of make_processors()
-  std::vector<std::shared_ptr<const StopRule>> stop_rules;
+  ProcessorList<S> processors = {};              ///< own, in their place of make_processors()
+  std::vector<std::shared_ptr<const StopRule>> stop_rules = {};
   GenerationObserver<S>* observer = nullptr;
 };
 

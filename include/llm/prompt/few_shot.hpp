@@ -22,6 +22,8 @@ struct FieldRow {
 /// Reads JSON lines of objects; empty lines are skipped. Numbers and booleans become their JSON
 /// text. Throws Error (invalid_input) with the line number.
 std::vector<FieldRow> parse_field_rows(std::string_view text, const std::string& where);
+/// The rows of a file. Throws Error: file_not_found, and as above.
+std::vector<FieldRow> read_field_rows(const std::filesystem::path& file);
 
 /// The prompt is: header, then each example filled and followed by the separator, then the query
 /// filled. Without examples it is a zero-shot prompt.
