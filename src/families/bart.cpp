@@ -44,6 +44,9 @@ TransformerConfig read_config(const ConfigReader& json) {
     c.decoder_vocab_size = json.size("decoder_vocab_size", c.vocab_size);
   }
   c.decoder.causal = c.decoder.cross_attention = true;
+  const TokenId eos = json.is_any({"marian"}) ? 0 : json.is_any({"pegasus"}) ? 1 : 2;
+  c.forced_eos_token_id = json.tokens("forced_eos_token_id", {eos});
+  c.fills_masks = json.is_any({"bart", "mbart"});  // trained to restore texts with masks
   c.decoder_starts_with_last = json.is_any({"mbart"});  // the language code, where heads read
   if (!c.decoder_start_token_id && !c.eos_token_id.empty()) {
     c.decoder_start_token_id = c.eos_token_id.front();
@@ -93,6 +96,15 @@ StackSource bind_stack(const WeightBinder& w, const StackConfig& s, const FileTe
   return source;
 }
 
+LinearSource bind_lm_head(const WeightBinder& root, const TransformerConfig& c,
+                          const FileTensor* target) {
+  LinearSource head = root.lm_head("lm_head", target, c.tie_word_embeddings, Bias::no);
+  if (root.has("final_logits_bias")) {
+    head.parts.front().bias = root.row_vector("final_logits_bias", c.target_vocab_size());
+  }
+  return head;
+}
+
 ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   const WeightBinder w = root.scope_with("encoder.layers.0.fc1.weight", {"model", ""});
   const std::int64_t hidden = c.encoder.hidden_size;
@@ -107,12 +119,8 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   m.encoder = bind_stack(w.scope("encoder"), c.encoder, tokens);
   m.decoder = bind_stack(w.scope("decoder"), c.decoder, target);
   m.head = bind_seq2seq_head(root, c);
-  if (c.head == HeadKind::language_model) {
-    m.lm_head = root.lm_head("lm_head", target, c.tie_word_embeddings, Bias::no);
-    if (root.has("final_logits_bias")) {
-      m.lm_head.parts.front().bias = root.row_vector("final_logits_bias", c.target_vocab_size());
-    }
-  }
+  if (c.head == HeadKind::language_model) m.lm_head = bind_lm_head(root, c, target);
+  if (c.head == HeadKind::masked_lm) m.head.out = bind_lm_head(root, c, target);
   return m;
 }
 

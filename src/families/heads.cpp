@@ -13,7 +13,7 @@ std::vector<HeadKind> decoder_heads() {
 }
 
 std::vector<HeadKind> seq2seq_heads() {
-  return {HeadKind::language_model, HeadKind::sequence_classification,
+  return {HeadKind::language_model, HeadKind::masked_lm, HeadKind::sequence_classification,
           HeadKind::question_answering};
 }
 

@@ -10,6 +10,11 @@ GenerationConfig model_generation_config(const std::filesystem::path& path,
   if (!c.pad_token_id) c.pad_token_id = config.pad_token_id;
   if (!c.decoder_start_token_id) c.decoder_start_token_id = config.decoder_start_token_id;
   if (c.eos_token_id.empty()) c.eos_token_id = config.eos_token_id;
+  if (c.forced_eos_token_id.empty() && !config.forced_eos_token_id.empty() &&
+      !std::filesystem::exists(path / "generation_config.json")) {
+    c.forced_eos_token_id = config.forced_eos_token_id;
+    c.sources["forced_eos_token_id"] = "default of the model type " + config.model_type;
+  }
   return c;
 }
 

@@ -197,9 +197,12 @@ Checkpoint open_any(const fs::path& path, bool with_weights, std::optional<HeadK
   return open_folder(path, with_weights, head);
 }
 
-// The parts of a packed model follow from its head.
+// The parts of a packed model follow from its head. An LM head that fills masks is the same part.
 void refuse_other_head(const Checkpoint& c, const fs::path& path) {
-  if (!c.packed || c.packed->head() == to_string(c.config.head)) return;
+  if (!c.packed) return;
+  const bool by_lm_head = c.config.fills_masks && c.config.head == HeadKind::masked_lm;
+  const HeadKind needed = by_lm_head ? HeadKind::language_model : c.config.head;
+  if (c.packed->head() == to_string(needed)) return;
   throw Error(ErrorCode::unsupported,
               path.string() + ": was packed with the head " + quote(c.packed->head()) + ", and " +
                   quote(to_string(c.config.head)) + " is asked for; pack the model with this head",

@@ -243,15 +243,16 @@ std::optional<TokenId> ConfigReader::token(std::string_view name) const {
   return ids.front();
 }
 
-std::vector<TokenId> ConfigReader::tokens(std::string_view name) const {
+std::vector<TokenId> ConfigReader::tokens(std::string_view name,
+                                          std::vector<TokenId> absent) const {
   const Json* value = find(name);
+  if (!value && !has_null(name)) return absent;
   std::vector<TokenId> ids;
   if (!value) return ids;
   const Json list = value->is_array() ? *value : Json::array({*value});
   for (const Json& id : list) {
     // -1 is how some checkpoints spell "none".
     if (!id.is_number_integer() || id.get<std::int64_t>() < -1 ||
-
         id.get<std::int64_t>() > std::numeric_limits<TokenId>::max()) {
       reject(name, "expected a token id");
     }

@@ -50,6 +50,8 @@ class ConfigReader {
   std::vector<std::string> repeated_texts(std::string_view name, std::int64_t count) const;
   // Whether model_type is one of these: for a family's own differences.
   bool is_any(std::initializer_list<std::string_view> model_types) const;
+  // A token id or a list of them; empty when it is null.
+  std::vector<TokenId> tokens(std::string_view name, std::vector<TokenId> absent = {}) const;
   std::vector<double> numbers(std::string_view name) const;  // empty when absent
 
   // The fields that every configuration shares: model_type, architectures, head (none where they do
@@ -63,7 +65,6 @@ class ConfigReader {
  private:
   const Json* find(std::string_view name) const;
   std::optional<TokenId> token(std::string_view name) const;
-  std::vector<TokenId> tokens(std::string_view name) const;
 
   Json json_;
   std::string where_;

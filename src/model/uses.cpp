@@ -16,6 +16,7 @@ std::vector<std::string_view> uses_of(const TransformerConfig& config) {
         uses.emplace_back("chat");
       } else {
         uses.insert(uses.end(), {"summarize", "translate"});
+        if (config.fills_masks) uses.emplace_back("fill-mask");
       }
       break;
     case HeadKind::masked_lm:

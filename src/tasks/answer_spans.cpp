@@ -27,14 +27,14 @@ void AnswerSpans::add(SpanWindow window) {
   softmax(window.ends, window.allowed);
   no_answer_ = std::min(no_answer_, window.starts[0] * window.ends[0]);
   window.starts[0] = window.ends[0] = 0.0;
-  for (const Span& span : top_spans(window)) merge(bytes_of(*window.tokens, span), span.score);
+  for (const Span& span : top_spans(window)) merge(bytes_of(window, span), span.score);
 }
 
 // Some of them become the same when they are grown to words, so there are more than are asked for.
 // Spans without any probability are none: the reference has some of them, in no certain order, when
 // a window has too few others.
 std::vector<AnswerSpans::Span> AnswerSpans::top_spans(const SpanWindow& window) const {
-  const Range context = window.tokens->second;
+  const Range context = window.context;
   std::vector<Span> spans;
   for (std::int64_t s = context.begin; s < context.end; ++s) {
     const std::int64_t last = std::min(context.end, s + options_.max_answer_len);
@@ -56,17 +56,18 @@ std::vector<AnswerSpans::Span> AnswerSpans::top_spans(const SpanWindow& window) 
   return spans;
 }
 
-ByteSpan AnswerSpans::bytes_of(const TextTokens& tokens, const Span& span) const {
-  const auto& words = tokens.encoding.words;
+ByteSpan AnswerSpans::bytes_of(const SpanWindow& window, const Span& span) const {
+  const Encoding& encoding = window.tokens->encoding;
+  const auto& words = encoding.words;
   std::int64_t first = span.start, last = span.end;
   if (options_.align_to_words && !words.empty()) {
     const auto same = [&](std::int64_t a, std::int64_t b) {
       return words[static_cast<std::size_t>(a)] == words[static_cast<std::size_t>(b)];
     };
-    while (first > tokens.second.begin && same(first - 1, span.start)) --first;
-    while (last + 1 < tokens.second.end && same(last + 1, span.end)) ++last;
+    while (first > window.context.begin && same(first - 1, span.start)) --first;
+    while (last + 1 < window.context.end && same(last + 1, span.end)) ++last;
   }
-  const auto& offsets = tokens.encoding.offsets;
+  const auto& offsets = encoding.offsets;
   return {offsets[static_cast<std::size_t>(first)].begin,
           offsets[static_cast<std::size_t>(last)].end};
 }

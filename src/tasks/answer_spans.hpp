@@ -12,9 +12,10 @@ namespace llm::detail {
 
 // One window: a token's logits, and which tokens an answer may be made of.
 struct SpanWindow {
-  const TextTokens* tokens = nullptr;  // the context is the second text
-  std::vector<double> starts, ends;    // logits of all tokens
-  std::vector<bool> allowed;           // tokens that take part in the softmax
+  const TextTokens* tokens = nullptr;
+  Range context;                     // of the tokens: where answers are
+  std::vector<double> starts, ends;  // logits of all tokens
+  std::vector<bool> allowed;         // tokens that take part in the softmax
 };
 
 class AnswerSpans {
@@ -32,7 +33,7 @@ class AnswerSpans {
     double score = 0.0;
   };
   std::vector<Span> top_spans(const SpanWindow& window) const;
-  ByteSpan bytes_of(const TextTokens& tokens, const Span& span) const;
+  ByteSpan bytes_of(const SpanWindow& window, const Span& span) const;
   void merge(ByteSpan bytes, double score);
 
   std::string_view context_;

@@ -37,26 +37,18 @@ std::int64_t sequence_length(const QaOptions& options, std::optional<std::int64_
   return *options.max_seq_len;
 }
 
-void check_texts(const Question& question) {
-  for (const auto& [name, text] :
-       {std::pair("question", &question.question), std::pair("context", &question.context)}) {
-    if (text->empty())
-      throw Error(ErrorCode::invalid_input,
-                  std::string("the ") + name + " is empty; give at least one word", name);
-  }
-}
-
 template <typename S>
-SpanWindow window_of(const TextTokens& tokens, TensorView<const S> logits,
+SpanWindow window_of(const TextTokens& tokens, Range context, TensorView<const S> logits,
                      std::optional<TokenId> cls) {
   SpanWindow window;
   window.tokens = &tokens;
+  window.context = context;
   for (std::int64_t i = 0; i < tokens.size(); ++i) {
     const auto row = logits.row_span(i);
     window.starts.push_back(static_cast<double>(row[0]));
     window.ends.push_back(static_cast<double>(row[1]));
     // The first token of many models stands for "there is no answer".
-    window.allowed.push_back((i >= tokens.second.begin && i < tokens.second.end) ||
+    window.allowed.push_back((i >= context.begin && i < context.end) ||
                              (cls && tokens.encoding.ids[static_cast<std::size_t>(i)] == *cls));
   }
   return window;
@@ -72,6 +64,7 @@ QuestionAnswerer<S>::QuestionAnswerer(const Model<S>& model, const Tokenizer& to
       max_seq_len_(sequence_length(options_, limit_of(model.config(), tokenizer))),
       doc_stride_(options_.doc_stride.value_or(std::min<std::int64_t>(max_seq_len_ / 2, 128))),
       cls_(tokenizer.special().cls),
+      context_first_(tokenizer.pads_left()),
       encoder_(tokenizer, model.config(), TokenLimit{max_seq_len_, "max_seq_len"}) {
   detail::require_head(model.config(), HeadKind::question_answering, "qa");
   require(options_.top_k >= 1, "top_k", options_.top_k, "1 or more");
@@ -80,15 +73,23 @@ QuestionAnswerer<S>::QuestionAnswerer(const Model<S>& model, const Tokenizer& to
           "0 to max_seq_len, which is " + std::to_string(max_seq_len_));
 }
 
+template <typename S>
+TextTokens QuestionAnswerer<S>::encode(const Question& question) const {
+  constexpr const char *question_name = "the question", *context_name = "the context";
+  if (context_first_)
+    return encoder_.encode(question.context, question.question, {context_name, question_name});
+  return encoder_.encode(question.question, question.context, {question_name, context_name});
+}
+
 // Ranges of the context's tokens that fit beside the question.
 template <typename S>
 std::vector<Range> QuestionAnswerer<S>::windows(const TextTokens& tokens) const {
-  const std::int64_t count = tokens.second.size();
+  const std::int64_t count = context_of(tokens).size();
   if (tokens.size() <= max_seq_len_) return {{0, count}};
   const std::int64_t room = max_seq_len_ - (tokens.size() - count);
   if (room <= doc_stride_)
     throw Error(ErrorCode::context_overflow,
-                "the question has " + std::to_string(tokens.first.size()) +
+                "the question has " + std::to_string(question_of(tokens).size()) +
                     " tokens, which leaves " + std::to_string(std::max<std::int64_t>(room, 0)) +
                     " of max_seq_len (" + std::to_string(max_seq_len_) +
                     ") for the context, no more than windows share (doc_stride, " +
@@ -106,20 +107,21 @@ template <typename S>
 std::vector<std::vector<Answer>> QuestionAnswerer<S>::answer(
     std::span<const Question> questions) const {
   std::vector<TextTokens> inputs;
-  std::vector<std::size_t> question_of;  // of each input
+  std::vector<std::size_t> row_of;  // of each input
   std::vector<AnswerSpans> spans;
   for (std::size_t q = 0; q < questions.size(); ++q) {
-    check_texts(questions[q]);
     spans.emplace_back(questions[q].context, options_);
-    const TextTokens tokens = encoder_.encode(questions[q].question, questions[q].context);
+    const TextTokens tokens = encode(questions[q]);
+    const Range question{0, question_of(tokens).size()};
     for (const Range window : windows(tokens)) {
-      inputs.push_back(encoder_.cut(tokens, {0, tokens.first.size()}, window));
-      question_of.push_back(q);
+      inputs.push_back(context_first_ ? encoder_.cut(tokens, window, question)
+                                      : encoder_.cut(tokens, question, window));
+      row_of.push_back(q);
     }
   }
   run_head(model_, std::span<const TextTokens>(inputs), options_.batch_tokens,
            [&](std::size_t i, TensorView<const S> logits) {
-             spans[question_of[i]].add(window_of(inputs[i], logits, cls_));
+             spans[row_of[i]].add(window_of(inputs[i], context_of(inputs[i]), logits, cls_));
            });
   std::vector<std::vector<Answer>> answers;
   for (AnswerSpans& found : spans) answers.push_back(found.best());

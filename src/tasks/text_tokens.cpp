@@ -152,8 +152,9 @@ TextTokens TextEncoder::encode(std::string_view text) const {
   return join(only, {0, size_of(only)}, nullptr, {});
 }
 
-TextTokens TextEncoder::encode(std::string_view first, std::string_view second) const {
-  const Encoding one = content(first, "the text"), two = content(second, "the second text");
+TextTokens TextEncoder::encode(std::string_view first, std::string_view second,
+                               std::pair<const char*, const char*> names) const {
+  const Encoding one = content(first, names.first), two = content(second, names.second);
   return join(one, {0, size_of(one)}, &two, {0, size_of(two)});
 }
 

@@ -72,6 +72,7 @@ Pipeline::Pipeline(PipelineParts parts) : parts_(std::move(parts)) {
   special_ = parts_.special;
   chat_template_ = std::move(parts_.chat_template);
   max_length_ = parts_.max_length;
+  pads_left_ = parts_.pads_left.value_or(false);
   trims_offsets_ = post_processor_ != nullptr && post_processor_->trims_offsets();
   if (trims_offsets_) {
     edges_.resize(static_cast<std::size_t>(vocabulary.size()));

@@ -32,7 +32,8 @@ struct PipelineParts {
   SpecialTokens special;
   std::string chat_template;
   std::optional<std::int64_t> max_length;
-  std::string source;  // the file, for errors and the description
+  std::optional<bool> pads_left;  // absent: as the class does
+  std::string source;             // the file, for errors and the description
 
   // The id of an added token or of a token of the model.
   std::optional<TokenId> find(std::string_view token) const;

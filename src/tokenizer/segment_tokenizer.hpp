@@ -23,6 +23,7 @@ class SegmentTokenizer : public Tokenizer {
   const SpecialTokens& special() const final { return special_; }
   const std::string& chat_template() const final { return chat_template_; }
   std::optional<std::int64_t> max_length() const final { return max_length_; }
+  bool pads_left() const final { return pads_left_; }
   const std::string& description() const final { return description_; }
   LanguageMark language_mark() const final {
     return languages_       ? LanguageMark::own
@@ -36,6 +37,7 @@ class SegmentTokenizer : public Tokenizer {
   SpecialTokens special_;
   std::string chat_template_;
   std::optional<std::int64_t> max_length_;
+  bool pads_left_ = false;
   std::string description_;
   std::unique_ptr<PostProcessor> post_processor_;  // may be absent
   std::optional<LanguageMarks> languages_;         // in place of post_processor_

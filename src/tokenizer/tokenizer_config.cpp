@@ -154,6 +154,14 @@ std::optional<std::int64_t> read_max_length(const JsonFields& fields) {
   return static_cast<std::int64_t>(field->get<double>());
 }
 
+std::optional<bool> read_padding_side(const JsonFields& fields) {
+  const std::string side = fields.string_or("padding_side", "");
+  if (!side.empty() && side != "left" && side != "right") {
+    fields.fail("padding_side", "\"left\" or \"right\"");
+  }
+  return side.empty() ? std::nullopt : std::optional(side == "left");
+}
+
 void read_settings(const JsonFields& fields, TokenizerConfig& config) {
   config.tokenizer_class = plain_class(fields.string_or("tokenizer_class", ""));
   config.add_bos = optional_boolean(fields, "add_bos_token");
@@ -168,6 +176,7 @@ void read_settings(const JsonFields& fields, TokenizerConfig& config) {
   if (fields.find("extra_ids") != nullptr) config.extra_ids = fields.integer("extra_ids");
   if (fields.find("offset") != nullptr) config.offset = fields.integer("offset");
   config.max_length = read_max_length(fields);
+  config.pads_left = read_padding_side(fields);
   config.separate_vocabularies = fields.boolean_or("separate_vocabs", false);
   config.source_language = fields.string_or("src_lang", "");
   config.target_language = fields.string_or("tgt_lang", "");
@@ -267,6 +276,9 @@ void apply_tokenizer_config(const TokenizerConfig& config, PipelineParts& parts)
                    find(Config::pad), find(Config::cls), find(Config::mask)};
   parts.chat_template = config.chat_template;
   parts.max_length = config.max_length;
+  if (config.pads_left || !parts.pads_left) {
+    parts.pads_left = config.pads_left.value_or(config.is_class({"LlamaTokenizer"}));
+  }
   // The reference cleans up only what was not made by BPE, where it would take real spaces away.
   parts.clean_up_spaces = config.clean_up_spaces.value_or(false) && parts.model->name() != "BPE";
   set_languages(config, parts);

@@ -27,6 +27,7 @@ struct TokenizerConfig {
   std::optional<bool> chinese_chars, strip_accents, trim_offsets;
   std::optional<std::int64_t> extra_ids, offset;
   std::optional<std::int64_t> max_length;  // model_max_length
+  std::optional<bool> pads_left;           // padding_side
   std::string source_language, target_language;
   bool separate_vocabularies = false;  // Marian: target_vocab.json is the decoder's
   std::string sentence_mask;           // Pegasus: mask_token_sent

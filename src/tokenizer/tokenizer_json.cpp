@@ -33,7 +33,10 @@ PipelineParts read_parts(const Json& json, const std::string& where) {
   if (const Json* decoder = fields.find("decoder")) {
     parts.decoder = read_decoder(*decoder, step("decoder"));
   }
-  // Truncation and padding are left out: the caller decides how long a prompt may be.
+  // Of truncation and padding only the side is read: the caller decides how long a prompt may be.
+  if (fields.find("padding") != nullptr) {
+    parts.pads_left = fields.object("padding").string_or("direction", "Right") == "Left";
+  }
   read_added_tokens(fields, parts);
   return parts;
 }

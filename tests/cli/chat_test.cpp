@@ -200,7 +200,7 @@ TEST_F(Chat, SaysWhatIsWrong) {
   const Outcome encoder =
       run({"chat", "-m", fixture("bert-masked-lm"), "x", "--chat-template", file("j", "x")});
   EXPECT_EQ(encoder.exit_code, 3);
-  EXPECT_NE(encoder.err.find("is not a decoder"), std::string::npos) << encoder.err;
+  EXPECT_NE(encoder.err.find("is an encoder (bert)"), std::string::npos) << encoder.err;
   // In a session the conversation goes on after an error.
   const Outcome session = run(chat({"-i", "--chat-template",
                                     file("k",

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "cli/run_command.hpp"
 #include "core/json.hpp"
@@ -229,6 +230,60 @@ TEST(SimilarCommand, PairsAndTheNearest) {
   EXPECT_NEAR(row["nearest"][0]["cosine"].get<double>(), 1.0, 1e-6);
   EXPECT_LT(row["nearest"][1]["cosine"], row["nearest"][0]["cosine"]);
   expect_failure(4, "the row has no second text \"text_pair\"", {"similar", "-m", masked, "a"});
+}
+
+// The same bytes for any batch, number of threads and order.
+TEST(SimilarCommand, RowsStandAlone) {
+  const std::vector<std::string> words = {"the cat", "a river",   "hello world", "an old house",
+                                          "a bird",  "the light", "a small dog", "once upon"};
+  std::vector<std::string> lines;
+  for (std::size_t i = 0; i < 24; ++i)
+    lines.push_back(Json{{"id", i},
+                         {"text", words[i % 8] + " and " + words[(i / 2) % 8]},
+                         {"text_pair", words[(3 * i + 1) % 8]}}
+                        .dump());
+  const auto joined = [](const std::vector<std::string>& list) {
+    std::string text;
+    for (const std::string& line : list) text += line + '\n';
+    return text;
+  };
+  const TempDir dir;
+  const std::string nearest = dir.write("texts.jsonl", joined(lines)).string();
+  for (const Arguments& more : {Arguments{}, Arguments{"--nearest", nearest, "-k", "3"}}) {
+    const auto written = [&](const std::string& input, const char* batch, const char* threads) {
+      Arguments arguments = {"similar", "-m",           masked, "--input",   "-",
+                             "--jsonl", "--batch-size", batch,  "--threads", threads};
+      arguments.insert(arguments.end(), more.begin(), more.end());
+      const Outcome outcome = run(arguments, input);
+      EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+      return outcome.out;
+    };
+    const std::string expected = written(joined(lines), "1", "1");
+    EXPECT_EQ(written(joined(lines), "64", "2"), expected);
+    const std::vector<std::string> backwards(lines.rbegin(), lines.rend());
+    std::istringstream answers(written(joined(backwards), "5", "2"));
+    std::vector<std::string> rows;
+    for (std::string row; std::getline(answers, row);) rows.push_back(row);
+    std::reverse(rows.begin(), rows.end());
+    EXPECT_EQ(joined(rows), expected);
+  }
+}
+
+TEST(FillMaskCommand, BartFillsMasksByItsLmHead) {
+  const std::string mbart = fixture("mbart-languages");
+  const Arguments fill = {"fill-mask", "-m", mbart, "--top-k", "2", "the <mask> cat"};
+  const Json row = only_row(fill);
+  ASSERT_EQ(row["masks"].size(), 1U);
+  EXPECT_EQ(row["masks"][0].size(), 2U);
+  const TempDir dir;
+  const std::string packed = dir.path() / "packed";
+  ASSERT_EQ(run({"pack", mbart, "-o", packed}).exit_code, 0);
+  EXPECT_EQ(only_row({"fill-mask", "-m", packed, "--top-k", "2", "the <mask> cat"}), row);
+  EXPECT_NE(run({"info", mbart}).out.find("fill-mask"), std::string::npos);
+  expect_failure(4, "has no mask to fill; this model's is <mask>, not <extra_id_0>",
+                 {"fill-mask", "-m", mbart, "the <extra_id_0> cat"});
+  expect_failure(3, "it can be used for classify, zero-shot, embed and similar",
+                 {"fill-mask", "-m", fixture("bart-nli"), "the <mask> cat"});
 }
 
 TEST(Generate, OfAnEncoderSaysWhatItCanDo) {

@@ -40,7 +40,7 @@ def found(entity):
 
 def main():
     rng, rows = random.Random(11), []
-    for name in ("bert-ner", "roberta-ner"):
+    for name in ("bert-ner", "roberta-ner", "xlm-roberta-ner"):
         path = str(ROOT / "models" / name)
         model = export_reference.load_float64(path)
         tokenizer = transformers.AutoTokenizer.from_pretrained(path)

@@ -82,8 +82,7 @@ def main():
             if source:
                 answer = run(pipe, text, src_lang=source, tgt_lang=target, max_new_tokens=12)
             else:
-                # Without a generation_config.json it takes its class's own forced_eos_token_id.
-                answer = run(pipe, f">>{target}<< {text}", max_new_tokens=12, forced_eos_token_id=None)
+                answer = run(pipe, f">>{target}<< {text}", max_new_tokens=12)
             rows.append({"model": name, "task": "translation", "source": source, "target": target,
                          "max_new_tokens": 12, "text": text, "answer": answer})
     lines = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows)

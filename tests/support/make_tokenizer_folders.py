@@ -5,7 +5,7 @@ without a tokenizer.json, GGUF vocabularies made from some, and what `transforme
     tests/support/make_tokenizer_folders.py
 
 A row of expected.jsonl is [ids, offsets in bytes (flat, null where the class has none), decoded, decoded with
-special tokens (absent where the same)]."""
+special tokens (absent where the same)]; one of words.jsonl is the words of the tokens, of texts as sources."""
 
 import json
 import pathlib
@@ -55,6 +55,15 @@ def write_expected(folder, reference, rows):
     (folder / "expected.jsonl").write_text("".join(dump(expected(reference, row)) for row in rows))
 
 
+def write_words(folder, reference, rows):
+    """words.jsonl: which word of its text each token is cut from, -1 for special tokens that were added."""
+    words = []
+    for row in rows:
+        encoding = reference.tokenizer(row["text"], row.get("pair"), add_special_tokens=row.get("special", True))
+        words.append([-1 if word is None else word for word in encoding.word_ids()])
+    (folder / "words.jsonl").write_text("".join(map(dump, words)))
+
+
 def make_gguf(data, name, rows):
     """A folder with the vocabulary of another one as GGUF; the reference reads the other one."""
     folder = data / f"gguf-{name}"
@@ -77,7 +86,10 @@ def main():
         folder = data / name
         folder.mkdir(exist_ok=True)
         make(str(folder))
-        write_expected(folder, Folder(str(folder)), rows)
+        reference = Folder(str(folder))
+        write_expected(folder, reference, rows)
+        if reference.tokenizer.is_fast:
+            write_words(folder, reference, rows)
     for name in ("bert", "t5", "xlm-roberta"):
         make_gguf(data, name, rows)
 

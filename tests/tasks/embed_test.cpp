@@ -212,6 +212,45 @@ TEST(Similarity, IsExactForAllAngles) {
   expect_error(ErrorCode::invalid_input, "cannot be compared", [&] { compare({1}, {1, 2}); });
 }
 
+// What two texts are to each other is the same bits whatever else is compared, and which are the
+// nearest does not depend on the order in which they are shown.
+TEST(Similarity, PairsStandAlone) {
+  const SentenceConfig config = llm::embedding_config(fixture("bert-masked-lm"));
+  std::vector<std::string> texts;
+  for (const json& row : llm::test::task_rows("embed.jsonl")) {
+    if (texts.size() < 24) texts.push_back(row["text"]);
+  }
+  const auto pairs = [&](int threads, std::int64_t batch_tokens, bool backwards) {
+    const TaskModel<float> opened(fixture("bert-masked-lm"), HeadKind::none, threads);
+    const TextEmbedder<float> embedder(*opened.model, *opened.tokenizer, config,
+                                       {.batch_tokens = batch_tokens});
+    std::vector<TextTokens> tokens;
+    for (const std::string& text : texts) tokens.push_back(embedder.encode(text));
+    if (backwards) std::reverse(tokens.begin(), tokens.end());
+    auto vectors = embedder.embed(tokens);
+    if (backwards) std::reverse(vectors.begin(), vectors.end());
+    std::vector<double> values;
+    for (std::size_t i = 0; i + 1 < vectors.size(); i += 2) {
+      const auto pair = llm::similarity(std::span<const float>(vectors[i]),
+                                        std::span<const float>(vectors[i + 1]));
+      values.insert(values.end(), {pair.cosine, pair.angle, pair.l2});
+    }
+    llm::NearestNeighbours<float> nearest(vectors[0], 5);
+    for (std::size_t i = 0; i < vectors.size(); ++i) {
+      const std::size_t row = backwards ? vectors.size() - 1 - i : i;
+      nearest.add(row, vectors[row]);
+    }
+    for (const auto& neighbour : nearest.nearest()) {
+      values.insert(values.end(),
+                    {static_cast<double>(neighbour.row), neighbour.similarity.cosine});
+    }
+    return values;
+  };
+  const auto expected = pairs(1, 1, false);
+  EXPECT_EQ(pairs(1, 2048, false), expected);
+  EXPECT_EQ(pairs(2, 100, true), expected);
+}
+
 TEST(Similarity, TheNearestAreKeptInOrder) {
   llm::NearestNeighbours<float> nearest({1, 0}, 3);
   const std::vector<std::vector<float>> vectors = {{0, 1}, {1, 1}, {-1, 0}, {2, 2}, {5, 1}};

@@ -53,12 +53,39 @@ void check_row(const MaskFiller<S>& filler, const json& row) {
 
 TYPED_TEST(Fill, MasksAreFilledAsByTheReferencesPipeline) {
   const auto rows = llm::test::task_rows("fill_mask.jsonl");
-  for (const char* const name : {"bert-masked-lm", "roberta-masked-lm"}) {
-    const TaskModel<TypeParam> opened(fixture(name));
+  for (const char* const name :
+       {"bert-masked-lm", "roberta-masked-lm", "bart-nli", "mbart-languages"}) {
+    const TaskModel<TypeParam> opened(fixture(name), llm::HeadKind::masked_lm);
     for (const json& row : rows) {
       if (row["model"] != name) continue;
       check_row(MaskFiller<TypeParam>(*opened.model, *opened.tokenizer, options_of(row)), row);
     }
+  }
+}
+
+// BART's head over masks is its LM head, behind a decoder that reads the text shifted right.
+TYPED_TEST(Fill, MasksOfBartAreFilledByItsLmHead) {
+  for (const char* const name : {"bart-lm", "mbart-lm"}) {
+    const auto writes = llm::Model<TypeParam>::load(fixture(name), {.threads = 1});
+    const auto fills = llm::Model<TypeParam>::load(
+        fixture(name), {.threads = 1, .head = llm::HeadKind::masked_lm});
+    const std::vector<TokenId> text = {0, 17, 4, 95, 33, 8, 2};
+    // mBART's decoder begins with the text's last token, BART's with decoder_start_token_id.
+    std::vector<TokenId> shifted = text;
+    std::rotate(shifted.begin(), shifted.end() - 1, shifted.end());
+    llm::Workspace workspace;
+    const std::span<const TokenId> source(text);
+    const auto states = writes->start({&source, 1}, workspace);
+    const llm::StepInput<TypeParam> step{states.front().get(), shifted, true};
+    const auto expected = writes->step({&step, 1}, workspace);
+    const std::vector<TypeParam> logits(expected.data(), expected.data() + 7 * expected.cols());
+    const llm::EncoderInput input{text, {}};
+    const auto output = fills->run_head({&input, 1}, workspace);
+    ASSERT_EQ(output.logits.view().rows(), 7);
+    EXPECT_EQ(std::vector<TypeParam>(output.logits.data(),
+                                     output.logits.data() + 7 * output.logits.view().cols()),
+              logits)
+        << name;
   }
 }
 
@@ -153,6 +180,40 @@ TEST(FillMask, RowsStandAlone) {
   const auto expected = results(1, false);
   EXPECT_EQ(results(2048, false), expected);
   EXPECT_EQ(results(60, true), expected);
+}
+
+// So do gaps: any threads, neighbours and order.
+TEST(FillSpans, RowsStandAlone) {
+  std::vector<std::string> sentences;
+  for (const json& row : llm::test::task_rows("spans.jsonl")) {
+    if (row["model"] == "t5-v1_0" && sentences.size() < 20) sentences.push_back(row["text"]);
+  }
+  const auto results = [&](int threads, std::size_t together, bool backwards) {
+    const TaskModel<float> opened(fixture("t5-v1_0"), {}, threads);
+    const SpanFiller<float> filler(*opened.model, *opened.tokenizer, span_config(*opened.tokenizer),
+                                   2);
+    std::vector<SpanText> texts;
+    for (const std::string& sentence : sentences) texts.push_back(filler.encode(sentence));
+    if (backwards) std::reverse(texts.begin(), texts.end());
+    std::vector<std::vector<std::pair<std::string, double>>> all;  // of each text
+    for (std::size_t begin = 0; begin < texts.size(); begin += together) {
+      const std::size_t count = std::min(together, texts.size() - begin);
+      for (const auto& answers : filler.fill(std::span(texts).subspan(begin, count))) {
+        all.emplace_back();
+        for (const auto& answer : answers) {
+          all.back().emplace_back(answer.sequence, 0.0);
+          for (const auto& fill : answer.fills) {
+            if (fill) all.back().emplace_back(fill->token_str, fill->score);
+          }
+        }
+      }
+    }
+    if (backwards) std::reverse(all.begin(), all.end());
+    return all;
+  };
+  const auto expected = results(1, 1, false);
+  EXPECT_EQ(results(1, 20, false), expected);
+  EXPECT_EQ(results(2, 7, true), expected);
 }
 
 TEST(FillMask, TargetsThatAreNoTokensAreReported) {

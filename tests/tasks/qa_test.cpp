@@ -31,7 +31,9 @@ TYPED_TEST_SUITE(Qa, test::Scalars);
 
 TYPED_TEST(Qa, IsTheReferences) {
   std::map<std::string, FixtureModel<TypeParam>> models;
-  for (const char* name : {"bert-answers", "roberta-answers"}) models.try_emplace(name, name);
+  for (const char* name :
+       {"bert-answers", "roberta-answers", "xlm-roberta-answers", "llama-answers"})
+    models.try_emplace(name, name);
   const auto rows = test::task_rows("qa.jsonl");
   ASSERT_GE(rows.size(), 200u);
   for (const Json& row : rows) {
@@ -43,7 +45,7 @@ TYPED_TEST(Qa, IsTheReferences) {
     for (std::size_t i = 0; i < answers.size(); ++i) {
       const Json& expected = row["answers"][i];
       EXPECT_EQ(answers[i].answer, expected[0]) << row;
-      EXPECT_NEAR(answers[i].score, expected[1].get<double>(), 1e-6) << row;
+      test::expect_near<TypeParam>(answers[i].score, expected[1], row.dump());
       EXPECT_EQ(answers[i].span.start, expected[2]) << row;
       EXPECT_EQ(answers[i].span.end, expected[3]) << row;
       EXPECT_EQ(text_span(question.context, answers[i].span.bytes), answers[i].span);
@@ -70,6 +72,29 @@ TEST(Questions, DoNotDependOnTheirNeighbours) {
       EXPECT_EQ(all[q][i].span, other[q][i].span);
     }
   }
+}
+
+// Which side is padded is asked of tokenizer_config.json, then of tokenizer.json, then of the
+// class.
+TEST(Questions, StandBehindTheContextWhereTextsArePaddedOnTheLeft) {
+  const auto pads_left = [](const std::string& config, const std::string& padding) {
+    const test::TempDir dir;
+    detail::Json json = detail::read_json_file(test::fixture("bert-answers") / "tokenizer.json");
+    if (!padding.empty()) json["padding"] = {{"direction", padding}};
+    dir.write("tokenizer.json", json.dump());
+    dir.write("tokenizer_config.json", config);
+    return Tokenizer::open(dir.path())->pads_left();
+  };
+  const std::string left = R"({"padding_side": "left"})", right = R"({"padding_side": "right"})";
+  const std::string llama = R"({"tokenizer_class": "LlamaTokenizerFast"})";
+  EXPECT_FALSE(pads_left("{}", ""));
+  EXPECT_TRUE(pads_left("{}", "Left"));
+  EXPECT_TRUE(pads_left(left, "Right"));
+  EXPECT_FALSE(pads_left(right, "Left"));
+  EXPECT_TRUE(pads_left(llama, ""));
+  EXPECT_FALSE(pads_left(llama, "Right"));
+  test::expect_error(ErrorCode::bad_format, "padding_side",
+                     [&] { pads_left(R"({"padding_side": "top"})", ""); });
 }
 
 TEST(Questions, BadOnesAreErrors) {

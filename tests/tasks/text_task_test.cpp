@@ -90,6 +90,16 @@ TEST(TextTasks, PrefixesAndLanguages) {
   const TaskModel marian(test::fixture("marian-languages"));
   EXPECT_EQ(marian.translation({.target_language = "fra"}).language, "fra");
   EXPECT_EQ(marian.translation({}).language, "");
+  // Without a generation_config.json an option of the family's configuration holds, unless
+  // config.json says otherwise.
+  const GenerationConfig forced = marian.translation({}).config;
+  EXPECT_EQ(forced.forced_eos_token_id, std::vector<TokenId>{0});
+  EXPECT_EQ(forced.source("forced_eos_token_id"), "default of the model type marian");
+  EXPECT_TRUE(task.config.forced_eos_token_id.empty());  // null
+  const test::EditedFixture other("marian-languages",
+                                  [](Json& config) { config["forced_eos_token_id"] = 5; });
+  EXPECT_EQ(TaskModel(other.path()).translation({}).config.forced_eos_token_id,
+            std::vector<TokenId>{5});
   const test::EditedFixture bart("mbart-languages", [](Json& config) {
     config["prefix"] = " ";
     config["task_specific_params"] = Json{{"summarization", Json{{"max_length", 9}}}};

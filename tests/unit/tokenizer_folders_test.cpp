@@ -63,6 +63,29 @@ INSTANTIATE_TEST_SUITE_P(All, TokenizerFolder,
                                          "camembert", "mbart", "mbart50", "pegasus", "marian", "t5",
                                          "llama", "gguf-bert", "gguf-t5", "gguf-xlm-roberta"));
 
+class TokenizerWords : public testing::TestWithParam<const char*> {};
+
+TEST_P(TokenizerWords, AreTheReferences) {
+  const auto tokenizer = Tokenizer::open(data / GetParam());
+  const std::vector<Json> texts = read_json_rows(data / "texts.jsonl");
+  const std::vector<Json> expected = read_json_rows(data / GetParam() / "words.jsonl");
+  ASSERT_EQ(texts.size(), expected.size());
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    const std::string text = texts[i]["text"];
+    const llm::EncodeOptions options{.add_special_tokens = texts[i].value("special", true)};
+    const llm::Encoding encoding =
+        texts[i].contains("pair")
+            ? tokenizer->encode_pair(text, texts[i]["pair"].get<std::string>(), options)
+            : tokenizer->encode(text, options);
+    EXPECT_EQ(encoding.words, expected[i].get<std::vector<std::int32_t>>()) << text;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, TokenizerWords,
+                         testing::Values("openai-gpt", "gpt2", "roberta", "xlm-roberta",
+                                         "camembert", "mbart", "mbart50", "pegasus", "t5",
+                                         "llama"));
+
 TEST(TokenizerFolders, KnowTheirLanguages) {
   const auto mbart = Tokenizer::open(data / "mbart");  // src_lang fr_XX, tgt_lang de_DE
   const auto ends = [&](const llm::EncodeOptions& options) {

@@ -6,6 +6,8 @@
 
 #include "commands/generation_flags.hpp"
 #include "llm/core/error.hpp"
+#include "llm/model/model.hpp"
+#include "llm/model/uses.hpp"
 #include "shell/chat_session.hpp"
 #include "shell/console.hpp"
 #include "shell/input.hpp"
@@ -140,6 +142,16 @@ int run_turns(GenerationJob job, ChatPrompts& prompts, const PromptMaker& prompt
   return run_generation(job, prompt);
 }
 
+// It has no chat template either, which is not what is wrong.
+void refuse_encoder(const std::filesystem::path& path) {
+  const TransformerConfig config = read_model_config(path);
+  if (config.kind != ModelKind::encoder) return;
+  throw Error(ErrorCode::unsupported,
+              path.string() + ": is an encoder (" + config.model_type +
+                  "), which writes no text; it can be used for " + describe_uses(config),
+              path.string());
+}
+
 }  // namespace
 
 int run_chat(const Arguments& arguments) {
@@ -156,6 +168,7 @@ int run_chat(const Arguments& arguments) {
   GenerationJob job = generation.job();
   job.add_special_tokens = false;  // the template writes them
   const std::filesystem::path path = find_model(job.model);
+  refuse_encoder(path);
   ChatPrompts prompts(ChatTemplate::open(path, flags.template_file), options_of(flags),
                       forgets_turns(job.overflow));
   job.overflow = "error";

@@ -141,7 +141,10 @@ int run(const Flags& flags) {
   const RowJob job = flags.task.job();
   const auto path = flags.task.model().path();
   const TransformerConfig config = read_model_config(path);
-  if (config.kind == ModelKind::encoder_decoder) return run_gaps<S>(flags, job, path);
+  const bool by_lm_head = config.fills_masks && config.head == HeadKind::language_model;
+  if (config.kind == ModelKind::encoder_decoder && !by_lm_head) {
+    return run_gaps<S>(flags, job, path);
+  }
   refuse(flags.tokens_option, "is for T5, which generates its words");
   LoadOptions load = flags.task.model().load_options();
   load.head = HeadKind::masked_lm;

@@ -4,6 +4,7 @@
 #include "commands/options.hpp"
 #include "core/json.hpp"
 #include "llm/model/model.hpp"
+#include "llm/model/uses.hpp"
 #include "llm/weights/weight_store.hpp"
 #include "shell/exit_code.hpp"
 #include "shell/load.hpp"
@@ -62,6 +63,7 @@ OrderedJson describe(const std::filesystem::path& path) {
                       {"architectures", config.architectures},
                       {"kind", to_string(config.kind)},
                       {"head", to_string(config.head)},
+                      {"uses", uses_of(config)},
                       {"vocab_size", config.vocab_size}};
   if (config.kind != ModelKind::decoder) info["encoder"] = stack_json(config.encoder);
   if (config.kind != ModelKind::encoder) info["decoder"] = stack_json(config.decoder);

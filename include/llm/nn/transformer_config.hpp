@@ -61,7 +61,9 @@ using Positions = std::variant<NoPositions, LearnedPositions, SinusoidalPosition
 enum class HeadKind : std::uint8_t {
   none,                     ///< hidden states only
   language_model,           ///< logits over the vocabulary after each decoder token
-  masked_lm,                ///< logits over the vocabulary at each encoder token
+  /// Logits over the vocabulary at each token of the text: of an encoder's, or of the decoder of an
+  /// encoder-decoder that reads the text shifted right (BART).
+  masked_lm,
   sequence_classification,  ///< one row of label logits per text
   token_classification,     ///< one row of label logits per token
   question_answering,       ///< start and end logit per token
@@ -121,6 +123,11 @@ struct TransformerConfig {
 
   std::optional<TokenId> bos_token_id, pad_token_id, decoder_start_token_id;
   std::vector<TokenId> eos_token_id;
+  /// Generation's option for files that have no generation_config.json: what the family's
+  /// configuration says unless the file says otherwise.
+  std::vector<TokenId> forced_eos_token_id;
+  /// The LM head of an encoder-decoder fills masks, too: it can be loaded as a masked-LM head.
+  bool fills_masks = false;
   /// Where a head reads the decoder of an encoder-decoder, this reads the text shifted right behind
   /// decoder_start_token_id, or, as here when true, behind the text's own last token (mBART).
   bool decoder_starts_with_last = false;

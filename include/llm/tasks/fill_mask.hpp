@@ -37,7 +37,8 @@ struct FillMaskOptions {
 template <typename S>
 class MaskFiller {
  public:
-  /// Throws Error: unsupported for a model without a masked-lm head or a tokenizer without a mask;
+  /// BART fills masks by its LM head: load it with LoadOptions::head = HeadKind::masked_lm. Throws
+  /// Error: unsupported for a model without a masked-lm head or a tokenizer without a mask;
   /// invalid_option for top_k and when no target has a token.
   MaskFiller(const Model<S>& model, const Tokenizer& tokenizer, FillMaskOptions options = {});
 

@@ -60,6 +60,13 @@ class QuestionAnswerer {
   std::int64_t max_seq_len() const { return max_seq_len_; }
 
  private:
+  TextTokens encode(const Question& question) const;
+  Range context_of(const TextTokens& tokens) const {
+    return context_first_ ? tokens.first : tokens.second;
+  }
+  Range question_of(const TextTokens& tokens) const {
+    return context_first_ ? tokens.second : tokens.first;
+  }
   std::vector<Range> windows(const TextTokens& tokens) const;
 
   const Model<S>& model_;
@@ -67,6 +74,7 @@ class QuestionAnswerer {
   std::int64_t max_seq_len_;
   std::int64_t doc_stride_;
   std::optional<TokenId> cls_;
+  bool context_first_ = false;  // as models are asked whose tokenizer pads on the left
   TextEncoder encoder_;
 };
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "llm/core/thread_pool.hpp"
@@ -65,9 +66,12 @@ class TextEncoder {
   /// Special tokens that are added to a text or to a pair.
   std::int64_t added(bool pair) const;
 
-  /// All tokens, however many. Throws Error (invalid_input) when a text has none, or is not UTF-8.
+  /// All tokens, however many. Throws Error (invalid_input) when a text has none, or is not UTF-8;
+  /// `names` are the texts' own for this sentence.
   TextTokens encode(std::string_view text) const;
-  TextTokens encode(std::string_view first, std::string_view second) const;
+  TextTokens encode(std::string_view first, std::string_view second,
+                    std::pair<const char*, const char*> names = {"the text",
+                                                                 "the second text"}) const;
   /// The tokens within limit(), cut if need be and then marked as truncated. Throws Error:
   /// context_overflow when they are too many and must not be cut, and as above.
   TextTokens encode(const TaskText& text, Truncation truncation) const;

@@ -130,6 +130,10 @@ class Tokenizer {
   /// Tokens of a text that the model was made for, special ones included, as the folder's
   /// model_max_length says; absent when it says nothing or names no real number.
   virtual std::optional<std::int64_t> max_length() const { return std::nullopt; }
+  /// Whether the reference would fill up texts on the left, as the files or the tokenizer's class
+  /// say (padding_side). Nothing is ever padded here, but models that answer questions read the
+  /// context first then.
+  virtual bool pads_left() const { return false; }
   /// What was opened, for people: "tokenizer.json (BPE, byte-level, 49152 tokens)".
   virtual const std::string& description() const = 0;
 };
