@@ -285,6 +285,19 @@ TEST_F(Eval, OfAnyFile) {
   EXPECT_EQ(EvalJson::parse(squad.out)["exact_match"]["value"], 1.0) << squad.err;
 }
 
+TEST_F(Eval, ManyGroupsStayReadable) {
+  std::string rows = "guess,truth,kind\n";
+  for (int i = 0; i < 60; ++i) rows += "a,a,<kind & \"" + std::to_string(i) + "\">\n";
+  const Outcome result = run({"eval", write("rows.csv", rows), "--prediction", "guess",
+                              "--reference", "truth", "--by", "kind", "--plot", path("p.svg")});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  const std::string picture = bytes_of(path("p.svg"));
+  expect_well_formed(picture);
+  EXPECT_EQ(count_of(picture, "<circle"), 60u);
+  EXPECT_EQ(count_of(picture, "&lt;kind &amp; &quot;"), 20u);
+  EXPECT_EQ(EvalJson::parse(result.out)["groups"].size(), 60u);
+}
+
 TEST_F(Eval, BadInput) {
   const std::string rows = write("rows.jsonl", "{\"id\":1,\"guess\":\"a\",\"truth\":\"a\"}\n");
   const Words eval = {"eval", rows, "--prediction", "guess", "--reference", "truth"};
@@ -310,6 +323,7 @@ TEST_F(Eval, BadInput) {
   fails(both(eval, {"--by", "shots"}), 4, "the row has no \"shots\"");
   fails(both(eval, {"--confidence", "1"}), 2, "confidence must lie between 0 and 1");
   fails(both(eval, {"--plot", path("p.png")}), 2, "name it FILE.svg");
+  fails(both(eval, {"--plot", path("p.svg"), "-o", path("p.svg")}), 2, "given for two outputs");
   const std::string there = write("there.svg", "as it was");
   fails(both(eval, {"--plot", there}), 2, "give --force");
   fails(both(eval, {"--plot", there, "--force", "--metrics", "f1", "--by", "none", "--references",
@@ -336,6 +350,8 @@ TEST_F(Eval, BadFlagsOfCommandsOnRows) {
   fails(both(generate, {"--input", queries_, "--eval", "blue"}), 2, "did you mean \"bleu\"?");
   fails(both(generate, {"--input", queries_, "--eval", "bleu", "-o", path("o"), "--resume"}), 2,
         "which needs --jsonl");
+  fails(both(generate, {"--input", queries_, "--eval", "bleu", "--eval-output", "-"}), 2,
+        "given for two outputs");
   fails(few_shot({"--show-prompt", "--eval", "accuracy"}), 2, "--show-prompt gives prompts");
   fails(both(generate, {"--input", write("q.csv", "text\na\n"), "--eval", "bleu"}), 4,
         "there is no column \"reference\"");

@@ -248,6 +248,8 @@ int run_eval(const Arguments& arguments) {
   if (flags.file.empty()) flags.file = "-";
   EvalJob& job = flags.job;
   job.force = line.force();
+  job.others = {line.output_path()};
+  if (!flags.row_scores.empty()) job.others.push_back(flags.row_scores);
   job.options.metrics = metrics_from_names(split_list(flags.metrics));
   if (!flags.labels.empty()) job.options.labels = split_list(flags.labels);
   job.options.validate();

@@ -45,7 +45,7 @@ EvalFlags::EvalFlags(CommandLine& line, Shape shape) : line_(line), shape_(std::
 }
 
 EvalJob EvalFlags::job(const RowJob& rows, const std::string& reference) const {
-  EvalJob job{options_, reference_, shape_.by, output_, plot_, rows.force};
+  EvalJob job{options_, reference_, shape_.by, output_, plot_, rows.force, {rows.output}};
   job.options.metrics = metrics_from_names(split_list(metrics_));
   if (!labels_.empty()) job.options.labels = split_list(labels_);
   if (shape_.answers) std::ranges::replace(job.options.metrics, Metric::f1, Metric::squad_f1);

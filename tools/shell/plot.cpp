@@ -11,9 +11,10 @@
 namespace llm::shell {
 namespace {
 
-constexpr double width = 640, height = 400;
-constexpr double left = 70, right = 610, top = 50, bottom = 340;
-constexpr double least_gap = 26;  // between labels of the axis below
+// In pixels: the picture, the frame of the curve in it, and what labels of the axis below need.
+constexpr double picture_width = 640, picture_height = 400;
+constexpr double frame_left = 70, frame_right = 610, frame_top = 50, frame_bottom = 340;
+constexpr double least_gap = 26;
 
 struct PlotPoint {
   std::string label;
@@ -21,13 +22,13 @@ struct PlotPoint {
   Estimate estimate;
 };
 
-std::string number(double value) {
+std::string svg_number(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.5g", value);
   return text;
 }
 
-std::string escaped(const std::string& text) {
+std::string svg_text(const std::string& text) {
   std::string out;
   for (const char c : text) {
     if (c == '<' || c == '>' || c == '&' || c == '"') {
@@ -51,7 +52,8 @@ void place_points(const EvalSummary& summary, std::vector<PlotPoint>& points,
                   const std::vector<OrderedJson>& values) {
   const auto count = static_cast<double>(points.size());
   for (std::size_t i = 0; i < points.size(); ++i)
-    points[i].place = left + (right - left) * (static_cast<double>(i) + 0.5) / count;
+    points[i].place =
+        frame_left + (frame_right - frame_left) * (static_cast<double>(i) + 0.5) / count;
   if (points.size() < 2 || summary.by.empty()) return;
   std::vector<double> places;
   for (const OrderedJson& value : values) {
@@ -61,7 +63,7 @@ void place_points(const EvalSummary& summary, std::vector<PlotPoint>& points,
   const double first = places.front(), span = places.back() - first;
   constexpr double inset = 30;
   for (double& place : places)
-    place = left + inset + (right - left - 2 * inset) * (place - first) / span;
+    place = frame_left + inset + (frame_right - frame_left - 2 * inset) * (place - first) / span;
   for (std::size_t i = 1; i < places.size(); ++i)
     if (!(places[i] - places[i - 1] >= least_gap)) return;
   for (std::size_t i = 0; i < points.size(); ++i) points[i].place = places[i];
@@ -86,18 +88,19 @@ std::vector<PlotPoint> points_of(const EvalSummary& summary) {
 class Drawing {
  public:
   void line(double x1, double y1, double x2, double y2, const char* kind) {
-    svg_ += "<line class=\"" + std::string(kind) + "\" x1=\"" + number(x1) + "\" y1=\"" +
-            number(y1) + "\" x2=\"" + number(x2) + "\" y2=\"" + number(y2) + "\"/>\n";
+    svg_ += "<line class=\"" + std::string(kind) + "\" x1=\"" + svg_number(x1) + "\" y1=\"" +
+            svg_number(y1) + "\" x2=\"" + svg_number(x2) + "\" y2=\"" + svg_number(y2) + "\"/>\n";
   }
   void text(double x, double y, const char* anchor, const std::string& what,
             const char* more = "") {
-    svg_ += "<text x=\"" + number(x) + "\" y=\"" + number(y) + "\" text-anchor=\"" + anchor + "\"" +
-            more + ">" + escaped(what) + "</text>\n";
+    svg_ += "<text x=\"" + svg_number(x) + "\" y=\"" + svg_number(y) + "\" text-anchor=\"" +
+            anchor + "\"" + more + ">" + svg_text(what) + "</text>\n";
   }
   void add(const std::string& element) { svg_ += element + "\n"; }
   std::string finish() const {
-    return "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + number(width) + "\" height=\"" +
-           number(height) + "\" viewBox=\"0 0 " + number(width) + " " + number(height) +
+    return "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + svg_number(picture_width) +
+           "\" height=\"" + svg_number(picture_height) + "\" viewBox=\"0 0 " +
+           svg_number(picture_width) + " " + svg_number(picture_height) +
            "\" font-family=\"sans-serif\" font-size=\"13\" fill=\"#808080\">\n"
            "<style>.axis{stroke:#808080}.grid{stroke:#808080;stroke-opacity:.3}"
            ".mark{stroke:#2b83ba;stroke-width:2}</style>\n" +
@@ -114,43 +117,49 @@ void draw_frame(const EvalSummary& summary, double most, Drawing& drawing) {
   char about[80];
   std::snprintf(about, sizeof about, "%llu rows, %g%% intervals",
                 static_cast<unsigned long long>(summary.rows()), summary.options.confidence * 100);
-  drawing.text(left, 24, "start", name + (summary.by.empty() ? "" : " by " + summary.by),
+  drawing.text(frame_left, 24, "start", name + (summary.by.empty() ? "" : " by " + summary.by),
                " font-size=\"16\"");
-  drawing.text(right, 24, "end", about);
+  drawing.text(frame_right, 24, "end", about);
   constexpr int steps = 5;
   for (int i = 0; i <= steps; ++i) {
-    const double y = bottom - (bottom - top) * i / steps;
-    drawing.line(left, y, right, y, i == 0 ? "axis" : "grid");
-    drawing.text(left - 8, y + 4, "end", number(most * i / steps));
+    const double y = frame_bottom - (frame_bottom - frame_top) * i / steps;
+    drawing.line(frame_left, y, frame_right, y, i == 0 ? "axis" : "grid");
+    drawing.text(frame_left - 8, y + 4, "end", svg_number(most * i / steps));
   }
-  drawing.line(left, top, left, bottom, "axis");
-  if (!summary.by.empty()) drawing.text((left + right) / 2, height - 12, "middle", summary.by);
+  drawing.line(frame_left, frame_top, frame_left, frame_bottom, "axis");
+  if (!summary.by.empty())
+    drawing.text((frame_left + frame_right) / 2, picture_height - 12, "middle", summary.by);
 }
 
 void draw_points(const std::vector<PlotPoint>& points, Metric metric, double most,
                  Drawing& drawing) {
-  const auto up = [most](double value) { return bottom - (bottom - top) * value / most; };
+  const auto up = [most](double value) {
+    return frame_bottom - (frame_bottom - frame_top) * value / most;
+  };
   std::string path;
   for (const PlotPoint& point : points)
-    path +=
-        (path.empty() ? "" : " ") + number(point.place) + "," + number(up(point.estimate.value));
+    path += (path.empty() ? "" : " ") + svg_number(point.place) + "," +
+            svg_number(up(point.estimate.value));
   if (points.size() > 1)
     drawing.add("<polyline class=\"mark\" fill=\"none\" points=\"" + path + "\"/>");
   constexpr double cap = 5;
-  for (const PlotPoint& point : points) {
+  constexpr std::size_t most_values = 12;  // that can be read beside their points
+  const double room = (frame_right - frame_left) / static_cast<double>(points.size());
+  const auto labels_apart = static_cast<std::size_t>(std::ceil(std::max(1.0, least_gap / room)));
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const PlotPoint& point = points[i];
     if (const auto& interval = point.estimate.interval) {
       drawing.line(point.place, up(interval->low), point.place, up(interval->high), "mark");
       for (const double end : {interval->low, interval->high})
         drawing.line(point.place - cap, up(end), point.place + cap, up(end), "mark");
     }
     const double y = up(point.estimate.value);
-    drawing.add("<circle cx=\"" + number(point.place) + "\" cy=\"" + number(y) +
+    drawing.add("<circle cx=\"" + svg_number(point.place) + "\" cy=\"" + svg_number(y) +
                 "\" r=\"4\" fill=\"#2b83ba\"/>");
-    char text[32];
-    std::snprintf(text, sizeof text, metric == Metric::bleu ? "%.1f" : "%.3f",
-                  point.estimate.value);
-    drawing.text(point.place + 8, y - 6, "start", text, " font-size=\"11\"");
-    drawing.text(point.place, bottom + 18, "middle", point.label);
+    if (points.size() <= most_values)
+      drawing.text(point.place + 8, y - 6, "start", metric_text(metric, point.estimate.value),
+                   " font-size=\"11\"");
+    if (i % labels_apart == 0) drawing.text(point.place, frame_bottom + 18, "middle", point.label);
   }
 }
 

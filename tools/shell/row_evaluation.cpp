@@ -1,5 +1,6 @@
 #include "shell/row_evaluation.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "llm/core/error.hpp"
@@ -29,9 +30,16 @@ EvalFiles::EvalFiles(const EvalJob& job) {
   if (!job.plot.empty() && !job.plot.ends_with(".svg"))
     throw Error(ErrorCode::invalid_option,
                 "--plot " + quote(job.plot) + ": the picture is SVG; name it FILE.svg", "--plot");
-  if (!job.plot.empty() && job.plot == job.output)
-    throw Error(ErrorCode::invalid_option, "the report and the picture are different files",
-                "--plot");
+  std::vector<std::string> paths = job.others;
+  for (std::string& path : paths)
+    if (path.empty()) path = "-";
+  for (const std::string& path : {job.output, job.plot}) {
+    if (path.empty()) continue;
+    if (std::ranges::find(paths, path) != paths.end())
+      throw Error(ErrorCode::invalid_option,
+                  quote(path) + " is given for two outputs; each needs a file of its own", path);
+    paths.push_back(path);
+  }
   report_ = open_report(job.output, job.force);
   plot_ = open_report(job.plot, job.force);
 }

@@ -13,11 +13,12 @@ namespace llm::shell {
 
 struct EvalJob {
   EvalOptions options;
-  std::string reference;  // field of the rows of the input
-  std::string by;         // field of results to evaluate apart; empty: none
-  std::string output;     // a file for the report as JSON; empty: none
-  std::string plot;       // a file for the picture; empty: none
-  bool force = false;     // replace these files
+  std::string reference;                 // field of the rows of the input
+  std::string by;                        // field of results to evaluate apart; empty: none
+  std::string output;                    // a file for the report as JSON; empty: none
+  std::string plot;                      // a file for the picture; empty: none
+  bool force = false;                    // replace these files
+  std::vector<std::string> others = {};  // further files that are written; "" is standard output
 };
 
 // Files for reports: they are made before anything is computed, since they may not be there yet,
