@@ -44,7 +44,10 @@ struct Answer {
   TextSpan span;  ///< in the context
 };
 
-/// Immutable; refers to model and tokenizer. Any number of threads may use one.
+/// Reads the question before the context, or behind it where the tokenizer pads on the left, as the
+/// reference does. Only the context has answers; the reference, whose mask of the other order is
+/// wrong, then takes the question's tokens for answers, too. Immutable; refers to model and
+/// tokenizer. Any number of threads may use one.
 template <typename S>
 class QuestionAnswerer {
  public:
