@@ -10,8 +10,9 @@ namespace llm::shell {
 
 // Every id is remembered, by 16 bytes in a hash table at most three quarters full: the hash of the
 // id and its line. (Two of a million ids have the same hash in one of 40 million files.) Beyond
-// 196,608 ids the table is a file without a name in the folder for temporary files, so that the
-// memory of a run does not grow with its rows; where there is no room for that, it is memory.
+// 196,608 ids the table is a file without a name in the folder for temporary files: its pages, 32
+// MB for a million ids, are the system's to keep or to write to disk, and no memory that a run
+// holds. Where there is no room for such a file, it is memory.
 class SeenIds {
  public:
   SeenIds() = default;
