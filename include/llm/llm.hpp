@@ -2,6 +2,10 @@
 /// The whole library in one include.
 #pragma once
 
+#include "llm/chain/chain.hpp"
+#include "llm/chain/chain_description.hpp"
+#include "llm/chain/chain_plan.hpp"
+#include "llm/chain/chain_value.hpp"
 #include "llm/core/buffer.hpp"
 #include "llm/core/dtype.hpp"
 #include "llm/core/error.hpp"
@@ -25,6 +29,7 @@
 #include "llm/generation/scheduler.hpp"
 #include "llm/generation/scorer.hpp"
 #include "llm/generation/scores.hpp"
+#include "llm/generation/settings.hpp"
 #include "llm/generation/stop_rule.hpp"
 #include "llm/generation/task.hpp"
 #include "llm/generation/text_streamer.hpp"

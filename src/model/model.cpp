@@ -98,6 +98,15 @@ void refuse_missing_head(const detail::Checkpoint& checkpoint, const WeightBinde
 
 }  // namespace
 
+std::optional<WeightType> weight_type_from_name(std::string_view name) {
+  if (name == "auto") return WeightType::as_stored;
+  if (name == "f32") return WeightType::f32;
+  if (name == "bf16") return WeightType::bf16;
+  if (name == "int8") return WeightType::int8;
+  if (name == "int4") return WeightType::int4;
+  return std::nullopt;
+}
+
 std::optional<DType> dtype_of(WeightType type, bool is_sensitive) {
   switch (type) {
     case WeightType::as_stored:

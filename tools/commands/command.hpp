@@ -15,6 +15,7 @@ int run_chat(const Arguments& arguments);
 int run_generate(const Arguments& arguments);
 int run_few_shot(const Arguments& arguments);
 int run_eval(const Arguments& arguments);
+int run_chain(const Arguments& arguments);
 int run_score(const Arguments& arguments);
 int run_fill_mask(const Arguments& arguments);
 int run_ner(const Arguments& arguments);
@@ -42,6 +43,7 @@ inline constexpr Command commands[] = {
     {"generate", "complete or transform a prompt (the default command)", run_generate},
     {"chat", "talk with a model through its own chat template", run_chat},
     {"few-shot", "build prompts from a template and examples, and complete them", run_few_shot},
+    {"chain", "steps that feed each other, as a file says", run_chain},
     {"score", "log-probabilities of given completions; perplexity", run_score},
     {"eval", "scores of results that were written, against references", run_eval},
     {"summarize", "shorten texts, with an encoder-decoder", run_summarize},

@@ -36,8 +36,15 @@ Error usage(const std::string& sentence, const std::string& flag) {
   return Error(ErrorCode::invalid_option, sentence, flag);
 }
 
-// Tells models apart by what their files are called, how large they are and when they were written.
-std::string identity_of(const fs::path& model) {
+std::string lower(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
+}  // namespace
+
+std::string model_identity(const fs::path& model) {
   std::vector<fs::path> files;
   if (fs::is_directory(model)) {
     for (const auto& entry : fs::directory_iterator(model))
@@ -57,14 +64,6 @@ std::string identity_of(const fs::path& model) {
   }
   return text + ", files " + std::to_string(digest.value());
 }
-
-std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text;
-}
-
-}  // namespace
 
 RowFlags::RowFlags(CommandLine& line, RowShape shape)
     : line_(line),
@@ -285,8 +284,8 @@ void RowFlags::read_shard(RowJob& job) const {
 // All options given that can change what is written, and which model it is.
 OrderedJson RowFlags::identity() const {
   OrderedJson identity;
-  if (line_.app().get_option_no_throw("--model") != nullptr)
-    identity["model"] = identity_of(find_model(line_.model_name()));
+  if (line_.app().get_option_no_throw("--model") != nullptr && line_.has_model_name())
+    identity["model"] = model_identity(find_model(line_.model_name()));
   for (const CLI::Option* option : line_.app().get_options()) {
     if (option->count() == 0) continue;
     const std::string name =

@@ -10,6 +10,7 @@
 //   return run_rows(rows.job(), {.columns = {"label", "score"}, .compute = ..., .text = ...});
 #pragma once
 
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
@@ -35,6 +36,10 @@ struct RowShape {
   std::vector<std::string> formats = {};  // further names for --format, which the command writes
   bool plain = false;                     // text is the default format even when no person reads it
 };
+
+// Tells models apart by what their files are called, how large they are and when they were written:
+// for RowJob::identity.
+std::string model_identity(const std::filesystem::path& model);
 
 class RowFlags {
  public:

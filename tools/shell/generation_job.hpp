@@ -8,18 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "llm/generation/settings.hpp"
 #include "llm/model/model.hpp"
 #include "llm/tasks/text_task.hpp"
 #include "shell/row_run.hpp"
 
 namespace llm::shell {
-
-// A generation option the user gave, and where.
-struct Setting {
-  std::string name;
-  std::string value;
-  std::string source;
-};
 
 struct GenerationJob {
   std::string model;  // as named by the user
@@ -35,7 +29,7 @@ struct GenerationJob {
   // prompt, with the options of its files.
   std::function<TextTask(const std::filesystem::path&, const TransformerConfig&, const Tokenizer*)>
       task;
-  std::vector<Setting> settings;
+  std::vector<GenerationSetting> settings;
   std::vector<std::string> stop;         // stop strings
   std::vector<std::string> stop_tokens;  // as spelled in the vocabulary, or numbers
   std::vector<std::string> bad_words;

@@ -1,24 +1,14 @@
 #include "shell/load.hpp"
 
-#include <utility>
-
 namespace llm::shell {
 
 Precision parse_precision(const std::string& dtype) {
-  static constexpr std::pair<std::string_view, Precision> known[] = {
-      {"auto", {}},
-      {"f32", {.weights = WeightType::f32}},
-      {"bf16", {.weights = WeightType::bf16}},
-      {"int8", {.weights = WeightType::int8}},
-      {"int4", {.weights = WeightType::int4}},
-      {"f64", {.f64 = true}}};
-  std::string names;
-  for (const auto& [name, precision] : known) {
-    if (name == dtype) return precision;
-    names += (names.empty() ? "" : ", ") + std::string(name);
-  }
+  if (dtype == "f64") return {.f64 = true};
+  if (const auto weights = weight_type_from_name(dtype)) return {.weights = *weights};
   throw Error(ErrorCode::invalid_option,
-              "--dtype " + quote(dtype) + " does not exist; expected one of " + names, "--dtype");
+              "--dtype " + quote(dtype) +
+                  " does not exist; expected one of auto, f32, bf16, int8, int4, f64",
+              "--dtype");
 }
 
 KVType parse_kv_type(const std::string& dtype) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 
 #include "core/json.hpp"
 #include "llm/generation/model_generation_config.hpp"
@@ -12,9 +11,6 @@
 
 namespace llm::shell {
 namespace {
-
-constexpr const char* own_default = "default of llm-generate";
-constexpr const char* default_new_tokens = "128";
 
 std::string json_list(const std::vector<std::string>& strings) {
   return detail::Json(strings).dump();
@@ -49,42 +45,13 @@ std::vector<std::vector<TokenId>> ids_of_words(const std::vector<std::string>& w
   return all;
 }
 
-// The last value given for an option on the command line.
-const Setting* given(const GenerationJob& job, std::string_view name) {
-  const auto found = std::find_if(job.settings.rbegin(), job.settings.rend(),
-                                  [name](const Setting& setting) { return setting.name == name; });
-  return found == job.settings.rend() ? nullptr : &*found;
-}
-
-// A temperature of 0 is how many programs spell greedy.
-bool is_zero(const std::string& number) {
-  char* end = nullptr;
-  const double value = std::strtod(number.c_str(), &end);
-  return !number.empty() && *end == '\0' && value == 0;
-}
-
-// Options that only mean something when tokens are drawn turn drawing on.
-void turn_sampling_on(const GenerationJob& job, GenerationConfig& config) {
-  if (given(job, "do_sample") != nullptr) return;
-  const Setting* const temperature = given(job, "temperature");
-  if (temperature != nullptr && is_zero(temperature->value)) {
-    config.set("temperature", "null", "default");
-    return config.set("do_sample", "false", "implied by temperature 0");
-  }
-  for (const char* name : {"temperature", "top_k", "top_p", "min_p", "typical_p"})
-    if (given(job, name) != nullptr)
-      config.set("do_sample", "true", std::string("implied by ") + name);
-}
-
 GenerationConfig configure(const GenerationJob& job, GenerationConfig config,
                            const Tokenizer* tokenizer) {
   // What came with the model, but from no file of generation options.
   for (const char* name :
        {"bos_token_id", "pad_token_id", "eos_token_id", "decoder_start_token_id"})
     if (config.source(name) == "default") config.sources[name] = "model";
-  for (const Setting& setting : job.settings)
-    config.set(setting.name, setting.value, setting.source);
-  turn_sampling_on(job, config);
+  apply_settings(config, job.settings);
   if (!job.stop.empty()) config.set("stop_strings", json_list(job.stop), "flag");
   if (!job.bad_words.empty())
     config.set("bad_words_ids", detail::Json(ids_of_words(job.bad_words, tokenizer)).dump(),
@@ -94,8 +61,7 @@ GenerationConfig configure(const GenerationJob& job, GenerationConfig config,
     for (const std::string& name : job.stop_tokens) ids.push_back(token_of(name, tokenizer));
     config.set("stop_token_ids", detail::Json(ids).dump(), "flag");
   }
-  if (!config.max_new_tokens && !config.max_length)
-    config.set("max_new_tokens", default_new_tokens, own_default);
+  set_default_length(config);
   config.validate();
   if (!config.stop_strings.empty() && tokenizer == nullptr)
     throw Error(ErrorCode::invalid_option,

@@ -30,6 +30,9 @@ enum class WeightType : std::uint8_t {
   int4,  ///< groups of 32 with fp16 scale and minimum; sensitive matrices as int8
 };
 
+/// "auto" (as_stored), "f32", "bf16", "int8" or "int4"; nothing for other names.
+std::optional<WeightType> weight_type_from_name(std::string_view name);
+
 /// The element type that a WeightType stands for; nothing: its own. Sensitive matrices are LM
 /// heads, which decide between close logits, and those that make queries, keys and values: with
 /// them in 4 bits, too, a model of 135M parameters lost twice as much (perplexity +23 % instead of

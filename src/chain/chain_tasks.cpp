@@ -1,0 +1,129 @@
+#include "chain/chain_tasks.hpp"
+
+#include <algorithm>
+
+#include "llm/core/error.hpp"
+
+namespace llm::detail {
+namespace {
+
+const ChainTask::Names generated = {"new_ids",    "finish_reason", "stop", "prompt_tokens",
+                                    "new_tokens", "truncated",     "seed", "logprob"};
+const ChainTask::Names repeated = {"rounds",     "ended",     "finish_reason", "stop",
+                                   "new_tokens", "truncated", "logprob"};
+
+std::vector<ChainTask> make_tasks() {
+  using Head = HeadKind;
+  const ChainTask::Names languages = {"prefix",   "src_lang",    "source_lang",
+                                      "tgt_lang", "target_lang", "overflow"};
+  const ChainTask::Names embedding = {"pooling", "normalize",   "max_seq_length",
+                                      "prompt",  "prompt_name", "overflow"};
+  ChainTask::Names retrieving = embedding;
+  retrieving.emplace_back("top_k");
+  std::vector<ChainTask> tasks;
+  tasks.push_back({.name = "text", .texts = {"text"}, .has_model = false});
+  tasks.push_back({.name = "split",
+                   .texts = {"text"},
+                   .has_model = false,
+                   .has_text = false,
+                   .has_items = true});
+  tasks.push_back({.name = "generate",
+                   .texts = {"prompt"},
+                   .options = {"overflow", "add_special_tokens", "stop"},
+                   .fields = generated,
+                   .generates = true});
+  tasks.push_back({.name = "few-shot",
+                   .texts = {},
+                   .options = {"overflow", "add_special_tokens", "stop", "shots", "select",
+                               "select_seed", "label_field"},
+                   .fields = generated,
+                   .generates = true});
+  tasks.push_back({.name = "chat",
+                   .texts = {"prompt"},
+                   .more_texts = {"system"},
+                   .options = {"stop"},
+                   .fields = generated,
+                   .generates = true});
+  tasks.push_back({.name = "summarize",
+                   .texts = {"text"},
+                   .options = {"prefix", "src_lang", "source_lang", "overflow", "stop"},
+                   .fields = generated,
+                   .generates = true});
+  tasks.push_back({.name = "translate",
+                   .texts = {"text"},
+                   .options = languages,
+                   .fields = generated,
+                   .generates = true});
+  tasks.push_back({.name = "classify",
+                   .texts = {"text"},
+                   .more_texts = {"text_pair"},
+                   .options = {"top_k", "function_to_apply", "overflow"},
+                   .fields = {"label", "score", "labels", "truncated"},
+                   .head = Head::sequence_classification});
+  tasks.push_back({.name = "zero-shot",
+                   .texts = {"text", "labels"},
+                   .options = {"hypothesis_template", "multi_label", "overflow"},
+                   .fields = {"label", "score", "sequence", "labels", "scores", "truncated"},
+                   .head = Head::sequence_classification});
+  tasks.push_back(
+      {.name = "ner",
+       .texts = {"text"},
+       .options = {"aggregation_strategy", "ignore_labels", "stride", "overflow"},
+       .fields = {"entities", "truncated"},
+       .item_fields = {"entity", "entity_group", "score", "index", "word", "start", "end"},
+       .has_items = true});
+  tasks.push_back({.name = "qa",
+                   .texts = {"question", "context"},
+                   .options = {"top_k", "max_answer_len", "handle_impossible_answer",
+                               "align_to_words", "max_seq_len", "doc_stride"},
+                   .fields = {"answer", "score", "start", "end", "answers"}});
+  tasks.push_back({.name = "fill-mask",
+                   .texts = {"text"},
+                   .options = {"top_k", "targets", "overflow", "max_new_tokens"},
+                   .fields = {"token_str", "score", "sequence", "masks", "truncated"},
+                   .head = Head::masked_lm});
+  tasks.push_back({.name = "embed",
+                   .texts = {"text"},
+                   .options = embedding,
+                   .fields = {"embedding", "tokens", "truncated"},
+                   .head = Head::none});
+  tasks.push_back({.name = "retrieve",
+                   .texts = {"text"},
+                   .options = retrieving,
+                   .fields = {"nearest"},
+                   .has_items = true,
+                   .head = Head::none});
+  return tasks;
+}
+
+}  // namespace
+
+std::span<const ChainTask> chain_tasks() {
+  static const std::vector<ChainTask> tasks = make_tasks();
+  return tasks;
+}
+
+const ChainTask* find_chain_task(std::string_view name) {
+  const auto tasks = chain_tasks();
+  const auto found = std::ranges::find(tasks, name, &ChainTask::name);
+  return found == tasks.end() ? nullptr : &*found;
+}
+
+std::vector<std::string_view> value_fields(const ChainTask& task, const ChainStep& step) {
+  return step.repeat ? repeated : task.fields;
+}
+
+std::string nearest_or_list(std::string_view name, std::span<const std::string_view> known) {
+  const std::string_view nearest = nearest_name(name, known.data(), known.size());
+  if (!nearest.empty()) return "; did you mean " + quote(nearest) + "?";
+  std::string list;
+  for (const std::string_view other : known)
+    list += (list.empty() ? "" : ", ") + std::string(other);
+  return list.empty() ? "; there is none" : "; expected one of " + list;
+}
+
+void bad_chain(const std::string& where, const std::string& what) {
+  throw Error(ErrorCode::invalid_input, where + ": " + what, where);
+}
+
+}  // namespace llm::detail
