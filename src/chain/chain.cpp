@@ -78,13 +78,15 @@ FewShotTemplate read_template(const ChainDescription& description, const ChainSt
   }
 }
 
-// Fields of a few-shot template that a step says nothing about are steps and inputs of their names.
+// Fields of a few-shot template that a step says nothing about are steps and inputs of their names,
+// or fields of the element that the step is done for.
 ChainDescription with_few_shot_fields(ChainDescription description) {
   for (ChainStep& step : description.steps) {
     if (step.task != "few-shot" || step.few_shot_template.empty()) continue;
     for (const std::string& field : read_template(description, step).query().field_names())
       if (std::ranges::count(step.texts, "fields." + field, &ChainSetting::name) == 0)
-        step.texts.push_back({"fields." + field, "{{" + field + "}}"});
+        step.texts.push_back(
+            {"fields." + field, (step.map.empty() ? "{{" : "{{item.") + field + "}}"});
   }
   return description;
 }
@@ -279,6 +281,7 @@ struct Chain<S>::State {
                              .origin = origin,
                              .aligned = origin.empty() ? 0 : i + 1};
       text += (i == 0 ? "" : separator) + scope.fill(planned.each);
+      scope.check_size(text.size());
     }
     return text;
   }
@@ -574,6 +577,8 @@ class Chain<S>::State::Session {
     ChainProgress& run = progress_[job.run];
     if (planned.step.task == "retrieve")
       outcome.value.text = state_.join(planned, run, outcome.value.items, {});
+    if (state_.parts[number].few_shot)
+      outcome.value.fields.push_back({"shots", std::to_string(state_.parts[number].shots), true});
     report(number, job, 0, outcome.value);
     if (planned.maps()) {
       run.values[number].items.push_back(std::move(outcome.value));
@@ -624,13 +629,14 @@ void Chain<S>::check(const ChainRun& run) const {
 template <typename S>
 ChainOutcome Chain<S>::run(const ChainInputs& inputs, const OnResult& on_result) {
   const ChainRun one{inputs};
-  ChainOutcome outcome = std::move(run(std::span(&one, 1), on_result).front());
+  ChainOutcome outcome = std::move(run_all(std::span(&one, 1), on_result).front());
   if (outcome.error) throw Error(outcome.error->code, outcome.error->message);
   return outcome;
 }
 
 template <typename S>
-std::vector<ChainOutcome> Chain<S>::run(std::span<const ChainRun> runs, const OnResult& on_result) {
+std::vector<ChainOutcome> Chain<S>::run_all(std::span<const ChainRun> runs,
+                                            const OnResult& on_result) {
   return typename State::Session(*state_, runs, on_result).run();
 }
 

@@ -132,6 +132,11 @@ std::string joined(const std::vector<std::string>& names, const char* separator)
   return text;
 }
 
+// Line ends and quotes escaped, all else as it is.
+std::string as_json(const std::string& text) {
+  return detail::Json(text).dump(-1, ' ', false, detail::Json::error_handler_t::replace);
+}
+
 bool same_source(const ChainModelSource& a, const ChainModelSource& b) {
   return a.path == b.path && a.weights == b.weights &&
          std::ranges::equal(a.adapters, b.adapters, [](const Adapter& x, const Adapter& y) {
@@ -489,8 +494,8 @@ std::string ChainPlan::explain() const {
     for (const std::string& input : planned.inputs) uses.push_back(input + " (input)");
     if (!uses.empty()) text += "   uses " + joined(uses, ", ") + '\n';
     for (const ChainSetting& part : step.texts)
-      text += "   " + part.name + ": " + quote(part.value, 400) + '\n';
-    if (step.each) text += "   each: " + quote(*step.each, 400) + '\n';
+      text += "   " + part.name + ": " + as_json(part.value) + '\n';
+    if (step.each) text += "   each: " + as_json(*step.each) + '\n';
     for (const auto& [name, file] :
          {std::pair("file", &step.file), std::pair("examples", &step.examples),
           std::pair("template", &step.few_shot_template)})

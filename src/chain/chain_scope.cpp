@@ -125,7 +125,16 @@ std::string ChainScope::fill(const TextTemplate& text) const {
     if (found) fields[name] = *found;
   }
   if (missing) fields.merge(known_names());
-  return text.fill(fields, "the inputs and steps of the chain");
+  std::string filled = text.fill(fields, "the inputs and steps of the chain");
+  check_size(filled.size());
+  return filled;
+}
+
+void ChainScope::check_size(std::size_t bytes) const {
+  constexpr std::size_t most = std::size_t{64} << 20;
+  if (bytes > most)
+    throw Error(ErrorCode::invalid_input,
+                run.place + "a text becomes larger than 64 MiB; does a step double it?");
 }
 
 const ChainValue& ChainScope::list(std::string_view name) const {

@@ -47,6 +47,8 @@ struct ChainScope {
   // The template with all names replaced. Throws Error (invalid_input): `row` says in whom a name
   // is missing.
   std::string fill(const TextTemplate& text) const;
+  // Throws Error (invalid_input) for a text that is too large to be meant: steps may double texts.
+  void check_size(std::size_t bytes) const;
   // The list of that name. Throws Error (invalid_input) when it is none.
   const ChainValue& list(std::string_view name) const;
 

@@ -7,8 +7,9 @@
 namespace llm::detail {
 namespace {
 
-const ChainTask::Names generated = {"new_ids",    "finish_reason", "stop", "prompt_tokens",
-                                    "new_tokens", "truncated",     "seed", "logprob"};
+const ChainTask::Names generated = {"new_ids",       "finish_reason", "stop",
+                                    "prompt_tokens", "new_tokens",    "truncated",
+                                    "seed",          "logprob",       "score"};
 const ChainTask::Names repeated = {"rounds",     "ended",     "finish_reason", "stop",
                                    "new_tokens", "truncated", "logprob"};
 
@@ -20,6 +21,8 @@ std::vector<ChainTask> make_tasks() {
                                       "prompt",  "prompt_name", "overflow"};
   ChainTask::Names retrieving = embedding;
   retrieving.emplace_back("top_k");
+  ChainTask::Names few_shot = generated;
+  few_shot.emplace_back("shots");
   std::vector<ChainTask> tasks;
   tasks.push_back({.name = "text", .texts = {"text"}, .has_model = false});
   tasks.push_back({.name = "split",
@@ -36,7 +39,7 @@ std::vector<ChainTask> make_tasks() {
                    .texts = {},
                    .options = {"overflow", "add_special_tokens", "stop", "shots", "select",
                                "select_seed", "label_field"},
-                   .fields = generated,
+                   .fields = few_shot,
                    .generates = true});
   tasks.push_back({.name = "chat",
                    .texts = {"prompt"},

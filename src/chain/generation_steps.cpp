@@ -40,6 +40,7 @@ ChainValue value_of_result(const GenerationResult& result) {
   add("truncated", result.truncated ? "true" : "false");
   add("seed", std::to_string(result.seed));
   add("logprob", json_number(result.logprob));
+  if (result.score) add("score", json_number(*result.score));
   return value;
 }
 

@@ -40,6 +40,7 @@ Tasks of steps, and the texts they take (templates; a list of strings is a text 
   generate   prompt           the default task where there is a "prompt"
   few-shot   fields           a prompt made by the files "template" and "examples" (see few-shot);
                               "fields": {"NAME": TEXT}, or inputs and steps of the same names
+                              (of a map step: fields of the element)
   chat       prompt, system   one turn of the model's own chat template
   summarize, translate, ner, fill-mask, embed: text      classify: text, text_pair
   zero-shot  text, labels     qa: question, context

@@ -150,7 +150,7 @@ class ChainRunner {
       if (!row.error) runs.push_back(inputs_of(row));
     }
     std::vector<std::vector<OrderedJson>> values(runs.size());
-    const std::vector<ChainOutcome> outcomes = chain_.run(runs, [&](const ChainResult& result) {
+    const std::vector<ChainOutcome> outcomes = chain_.run_all(runs, [&](const ChainResult& result) {
       if (!writer_.writes(result)) return;
       values[result.run].push_back(writer_.fields(result));
       if (streams()) run.stream(bytes_of(rows[0], values[result.run].back()));

@@ -47,7 +47,7 @@ struct ChainOptions {
   std::function<ChainModel<S>(const PlannedModel&)> load_model = {};
   /// Rows of inputs, examples and of retrieve steps; default: read_chain_rows().
   std::function<std::vector<ChainValue>(const std::filesystem::path&)> read_rows = {};
-  /// A model is given up when no later step needs it; another run() loads it again.
+  /// A model is given up when no later step needs it; another run loads it again.
   bool release_models = false;
   const std::atomic<bool>* interrupt = nullptr;
   /// Sentences for people: options without effect, targets that are no tokens.
@@ -106,7 +106,7 @@ class Chain {
   ChainOutcome run(const ChainInputs& inputs, const OnResult& on_result = {});
   /// Runs it for each, step by step for all of them together. A run that fails has an error and
   /// the others go on. Throws Error for models that cannot be loaded or do not fit their step.
-  std::vector<ChainOutcome> run(std::span<const ChainRun> runs, const OnResult& on_result = {});
+  std::vector<ChainOutcome> run_all(std::span<const ChainRun> runs, const OnResult& on_result = {});
 
  private:
   struct State;

@@ -31,7 +31,8 @@
 ///   generate     prompt                 what was generated    finish_reason, new_tokens, seed, ...
 ///   few-shot     fields                 the same, of a prompt made by the files "template" and
 ///                                       "examples"; the template's fields are "fields": {NAME:
-///                                       TEXT} or else inputs and steps of their names
+///                                       TEXT}, or else inputs and steps of their names, or in a
+///                                       map step fields of the element
 ///   chat         prompt, system         the answer of the model's own chat template
 ///   summarize    text                   as the commands of the same names
 ///   translate    text
@@ -47,11 +48,11 @@
 ///
 /// Further members of a step:
 ///   model        which model; not needed where there is only one
-///   map          a list: an input, a map, split, ner or retrieve step. The step is done for each
-///   of
-///                it. `{{item}}`, `{{item.field}}` is the element, `{{index}}` its number from 1;
-///                other lists that were made from the same one stand for their element of this
-///                number. Its value is a list.
+///   map          a list: an input, or a map, split, ner or retrieve step. The step is done for
+///   each
+///                element: `{{item}}`, `{{item.field}}`; `{{index}}` is its number from 1; other
+///                lists that were made from the same one stand for their element of this number.
+///                The step's value is a list.
 ///   reduce       a list that becomes one text, `{{items}}`: its elements as "each" says (default
 ///                "{{item}}") with "separator" between them (default a line end)
 ///   repeat       {"times": N, "until": STRING or list, "max_chars": N, "max_new_tokens": N,
