@@ -11,7 +11,7 @@
 #include "support/paths.hpp"
 #include "support/temp_dir.hpp"
 
-namespace llm::test {
+namespace llm::test::chain {
 namespace {
 
 using detail::Json;
@@ -374,4 +374,4 @@ TEST(Chain, PlanInputsAndPipes) {
 }
 
 }  // namespace
-}  // namespace llm::test
+}  // namespace llm::test::chain
