@@ -140,9 +140,12 @@ ChainModel<S> load_chain_model(const PlannedModel& planned, const LoadOptions& o
   if (planned.embeds) loaded.path = embedding_config(loaded.path).model_path;
   LoadOptions load = options;
   load.head = planned.head;
-  if (planned.head == HeadKind::masked_lm &&
-      read_model_config(loaded.path).kind == ModelKind::encoder_decoder)
-    load.head.reset();  // T5 writes what stands in its gaps
+  if (planned.head == HeadKind::masked_lm) {
+    const TransformerConfig config = read_model_config(loaded.path);
+    const bool by_lm_head = config.fills_masks && config.head == HeadKind::language_model;
+    if (config.kind == ModelKind::encoder_decoder && !by_lm_head)
+      load.head.reset();  // T5 writes what stands in its gaps
+  }
   if (planned.source.weights) load.weights = *planned.source.weights;
   load.adapters.insert(load.adapters.end(), planned.source.adapters.begin(),
                        planned.source.adapters.end());

@@ -419,7 +419,7 @@ std::unique_ptr<StepRunner<S>> make_head_step(const StepContext& context, ChainM
   if (task == "ner") return std::make_unique<NerStep<S>>(context, std::move(model));
   if (task == "qa") return std::make_unique<QaStep<S>>(context, std::move(model));
   if (task == "embed") return std::make_unique<EmbedStep<S>>(context, std::move(model));
-  if (model.model->is_encoder_decoder())
+  if (model.model->is_encoder_decoder() && model.model->head() != HeadKind::masked_lm)
     return std::make_unique<FillSpansStep<S>>(context, std::move(model));
   return std::make_unique<FillMaskStep<S>>(context, std::move(model));
 }

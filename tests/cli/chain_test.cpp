@@ -98,6 +98,9 @@ TEST(Chain, StepsGiveWhatCommandsGive) {
        {"fill-mask", "-m", fixture("bert-masked-lm"), "the [MASK] saw"});
   same(value_of(folder, {{"task", "fill-mask"}, {"model", t5}, {"text", "the <extra_id_0> saw"}}),
        {"fill-mask", "-m", t5, "the <extra_id_0> saw"});
+  const std::string mbart = fixture("mbart-languages");
+  same(value_of(folder, {{"task", "fill-mask"}, {"model", mbart}, {"text", "the <mask> cat"}}),
+       {"fill-mask", "-m", mbart, "the <mask> cat"});
   same(value_of(folder, {{"task", "embed"},
                          {"model", fixture("bert-ner")},
                          {"text", "the cat"},
