@@ -24,10 +24,10 @@ using llm::WeightType;
 // Hidden states or logits of a few tokens, whatever the model is.
 template <typename S>
 std::vector<S> outputs(const llm::Model<S>& model) {
-  const std::vector<llm::TokenId> ids = {5, 17, 40, 8, 3, 2};
+  const std::vector<llm::TokenId> prompt = {5, 17, 40, 8, 3, 2};
   llm::Workspace workspace;
   if (model.kind() == llm::ModelKind::encoder) {
-    const llm::EncoderInput input{ids, {}};
+    const llm::EncoderInput input{prompt, {}};
     if (model.head() == llm::HeadKind::none) {
       const auto states = model.encode({&input, 1}, workspace);
       return {states.row(0), states.row(0) + states.rows() * states.cols()};
@@ -36,9 +36,9 @@ std::vector<S> outputs(const llm::Model<S>& model) {
     return {head.logits.values().begin(), head.logits.values().end()};
   }
   const std::span<const llm::TokenId> source =
-      model.is_encoder_decoder() ? std::span(ids) : std::span<const llm::TokenId>();
+      model.is_encoder_decoder() ? std::span(prompt) : std::span<const llm::TokenId>();
   const auto state = std::move(model.start({&source, 1}, workspace).front());
-  const llm::StepInput<S> input{state.get(), ids, true};
+  const llm::StepInput<S> input{state.get(), prompt, true};
   const auto logits = model.step({&input, 1}, workspace);
   return {logits.row(0), logits.row(0) + logits.rows() * logits.cols()};
 }

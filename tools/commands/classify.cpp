@@ -8,8 +8,8 @@
 namespace llm::shell {
 namespace {
 
-struct Flags {
-  explicit Flags(CommandLine& line) : task(line, {}, false), eval(line, {.reference = "label"}) {
+struct ClassifyFlags {
+  explicit ClassifyFlags(CommandLine& line) : task(line, {}, false), eval(line, {.reference = "label"}) {
     task.add_pair();
     line.option("--top-k", top_k, "Labels to write, the best first (default: all)")
         ->check(CLI::Range(0, 1 << 20));
@@ -30,7 +30,7 @@ struct Flags {
 };
 
 template <typename S>
-std::vector<RowResult> classify(const TextClassifier<S>& classifier, const Flags& flags,
+std::vector<RowResult> classify(const TextClassifier<S>& classifier, const ClassifyFlags& flags,
                                 std::span<const Row> rows) {
   std::vector<TextTokens> texts;
   for (const Row& row : rows) {
@@ -51,7 +51,7 @@ std::vector<RowResult> classify(const TextClassifier<S>& classifier, const Flags
 }
 
 template <typename S>
-int run(const Flags& flags, const RowJob& job) {
+int run(const ClassifyFlags& flags, const RowJob& job) {
   const ClassifyOptions options = flags.options();
   const auto path = flags.task.model().path();
   LoadOptions load = flags.task.model().load_options();
@@ -79,7 +79,7 @@ int run_classify(const Arguments& arguments) {
   CommandLine line("classify",
                    "The labels of a text, or of a pair of texts, by a model with a classifier's "
                    "head.");
-  Flags flags(line);
+  ClassifyFlags flags(line);
   if (const auto done = line.parse(arguments)) return *done;
   RowJob job = flags.task.job();
   return flags.eval.run(job, [&] {

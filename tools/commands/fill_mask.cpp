@@ -10,8 +10,8 @@
 namespace llm::shell {
 namespace {
 
-struct Flags {
-  explicit Flags(CommandLine& line) : task(line, {}, false) {
+struct FillMaskFlags {
+  explicit FillMaskFlags(CommandLine& line) : task(line, {}, false) {
     top_k_option = line.option("--top-k", top_k,
                                "Answers for each mask, the best first (default: 5; T5: 1, as many "
                                "beams are searched)")
@@ -38,7 +38,7 @@ OrderedJson fill_json(const MaskFill& fill) {
 }
 
 template <typename S>
-std::vector<RowResult> fill_masks(const MaskFiller<S>& filler, const Flags& flags,
+std::vector<RowResult> fill_masks(const MaskFiller<S>& filler, const FillMaskFlags& flags,
                                   std::span<const Row> rows) {
   std::vector<TextTokens> texts;
   for (const Row& row : rows) texts.push_back(filler.encode(row.texts[0]));
@@ -104,7 +104,7 @@ std::string masks_as_text(const Row& row, const OrderedJson& result, bool batch)
 }
 
 template <typename S>
-int run_task(const Flags& flags, const RowJob& job,
+int run_task(const FillMaskFlags& flags, const RowJob& job,
              const std::function<std::vector<RowResult>(std::span<const Row>)>& compute) {
   std::vector<std::string> columns = {"masks"};
   if (flags.task.cuts()) columns.emplace_back("truncated");
@@ -120,7 +120,7 @@ void refuse(const CLI::Option* option, const std::string& what) {
 }
 
 template <typename S>
-int run_gaps(const Flags& flags, const RowJob& job, const std::filesystem::path& path) {
+int run_gaps(const FillMaskFlags& flags, const RowJob& job, const std::filesystem::path& path) {
   refuse(flags.targets_option, "needs a masked language model; T5 generates its words");
   if (flags.task.cuts()) {
     throw Error(ErrorCode::invalid_option, "--overflow truncate-right cannot be done for T5's gaps",
@@ -137,7 +137,7 @@ int run_gaps(const Flags& flags, const RowJob& job, const std::filesystem::path&
 }
 
 template <typename S>
-int run(const Flags& flags) {
+int run(const FillMaskFlags& flags) {
   const RowJob job = flags.task.job();
   const auto path = flags.task.model().path();
   const TransformerConfig config = read_model_config(path);
@@ -166,7 +166,7 @@ int run_fill_mask(const Arguments& arguments) {
   CommandLine line("fill-mask",
                    "What a model puts in place of the masks of a text: [MASK] or <mask>, as the "
                    "model spells it; <extra_id_0>, <extra_id_1> for T5.");
-  Flags flags(line);
+  FillMaskFlags flags(line);
   if (const auto done = line.parse(arguments)) return *done;
   return with_scalar(flags.task.model().precision(),
                      [&](auto scalar) { return run<decltype(scalar)>(flags); });

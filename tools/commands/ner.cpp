@@ -8,8 +8,8 @@
 namespace llm::shell {
 namespace {
 
-struct Flags {
-  explicit Flags(CommandLine& line) : task(line, {}, false), spans(line) {
+struct NerFlags {
+  explicit NerFlags(CommandLine& line) : task(line, {}, false), spans(line) {
     line.option("--aggregation-strategy", aggregation,
                 "Tokens to entities: none, simple, first, average, max (default: none, every token "
                 "for itself)");
@@ -36,7 +36,7 @@ struct Flags {
 };
 
 template <typename S>
-OrderedJson fields_of(const TaggedText& text, const Flags& flags) {
+OrderedJson fields_of(const TaggedText& text, const NerFlags& flags) {
   const bool grouped = flags.aggregation != "none";
   OrderedJson list = OrderedJson::array();
   for (const Entity& entity : text.entities) {
@@ -52,7 +52,7 @@ OrderedJson fields_of(const TaggedText& text, const Flags& flags) {
   return fields;
 }
 
-std::string text_of(const Row& row, const OrderedJson& result, bool batch) {
+std::string entities_text(const Row& row, const OrderedJson& result, bool batch) {
   std::string lines = heading(row, batch);
   for (const OrderedJson& entity : result["entities"]) {
     const OrderedJson& label =
@@ -66,7 +66,7 @@ std::string text_of(const Row& row, const OrderedJson& result, bool batch) {
 }
 
 template <typename S>
-int run(const Flags& flags) {
+int run(const NerFlags& flags) {
   const RowJob job = flags.task.job();
   const NerOptions options = flags.options();
   const auto path = flags.task.model().path();
@@ -84,7 +84,7 @@ int run(const Flags& flags) {
     return results;
   };
   const auto text = [&](const Row& row, const OrderedJson& result) {
-    return text_of(row, result, job.batch());
+    return entities_text(row, result, job.batch());
   };
   return run_rows(job, {std::move(columns), compute, text});
 }
@@ -93,7 +93,7 @@ int run(const Flags& flags) {
 
 int run_ner(const Arguments& arguments) {
   CommandLine line("ner", "The names in a text, by a model that labels tokens.");
-  Flags flags(line);
+  NerFlags flags(line);
   if (const auto done = line.parse(arguments)) return *done;
   return with_scalar(flags.task.model().precision(),
                      [&](auto scalar) { return run<decltype(scalar)>(flags); });

@@ -10,8 +10,8 @@
 namespace llm::shell {
 namespace {
 
-struct Flags {
-  explicit Flags(CommandLine& line)
+struct QaFlags {
+  explicit QaFlags(CommandLine& line)
       : model(line),
         rows(line, {.fields = {"question", "context"}, .argument = "TEXT"}),
         spans(line),
@@ -57,7 +57,7 @@ struct Flags {
 };
 
 template <typename S>
-OrderedJson fields_of(const std::vector<Answer>& answers, const Flags& flags) {
+OrderedJson fields_of(const std::vector<Answer>& answers, const QaFlags& flags) {
   OrderedJson list = OrderedJson::array();
   for (const Answer& answer : answers) {
     OrderedJson fields = {{"answer", answer.answer},
@@ -68,7 +68,7 @@ OrderedJson fields_of(const std::vector<Answer>& answers, const Flags& flags) {
   return {{"answers", std::move(list)}};
 }
 
-std::string text_of(const Row& row, const OrderedJson& result, bool batch) {
+std::string answers_text(const Row& row, const OrderedJson& result, bool batch) {
   std::string lines = heading(row, batch);
   for (const OrderedJson& answer : result["answers"]) {
     const std::string text = answer["answer"];
@@ -79,7 +79,7 @@ std::string text_of(const Row& row, const OrderedJson& result, bool batch) {
 }
 
 template <typename S>
-int run(const Flags& flags, const RowJob& job) {
+int run(const QaFlags& flags, const RowJob& job) {
   const auto path = flags.model.path();
   const auto model = Model<S>::load(path, flags.model.load_options());
   const auto tokenizer = Tokenizer::open(path);
@@ -93,7 +93,7 @@ int run(const Flags& flags, const RowJob& job) {
     return results;
   };
   const auto text = [&](const Row& row, const OrderedJson& result) {
-    return text_of(row, result, job.batch());
+    return answers_text(row, result, job.batch());
   };
   return run_rows(job, {{"answers"}, compute, text});
 }
@@ -105,7 +105,7 @@ int run_qa(const Arguments& arguments) {
                    "Answers to a question, as parts of a context, by a model that tells where "
                    "answers are.\nThe argument or pipe is whichever of --question and --context is "
                    "not given.");
-  Flags flags(line);
+  QaFlags flags(line);
   if (const auto done = line.parse(arguments)) return *done;
   RowJob job = flags.job();
   return flags.eval.run(job, [&] {

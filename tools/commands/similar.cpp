@@ -9,8 +9,8 @@
 namespace llm::shell {
 namespace {
 
-struct Flags {
-  explicit Flags(CommandLine& line) : embed(line, {}) {
+struct SimilarFlags {
+  explicit SimilarFlags(CommandLine& line) : embed(line, {}) {
     embed.task().add_pair();
     line.option("--nearest", nearest,
                 "Look in this file of rows (.jsonl, .csv, .tsv, .txt) for the texts nearest to "
@@ -31,7 +31,7 @@ OrderedJson to_json(const Similarity& similarity) {
 }
 
 template <typename S>
-std::vector<RowResult> compare(const TextEmbedder<S>& embedder, const Flags& flags,
+std::vector<RowResult> compare(const TextEmbedder<S>& embedder, const SimilarFlags& flags,
                                std::span<const Row> rows) {
   std::vector<TextTokens> texts;
   for (const Row& row : rows) {
@@ -108,7 +108,7 @@ Collection<S> read_collection(const TextEmbedder<S>& embedder, const RowJob& job
 
 template <typename S>
 std::vector<RowResult> find(const TextEmbedder<S>& embedder, const Collection<S>& all,
-                            const Flags& flags, std::span<const Row> rows) {
+                            const SimilarFlags& flags, std::span<const Row> rows) {
   std::vector<TextTokens> texts;
   for (const Row& row : rows) texts.push_back(embedder.encode(row.texts[0]));
   auto vectors = embedder.embed(texts);
@@ -140,7 +140,7 @@ std::string nearest_as_text(const Row& row, const OrderedJson& result, bool batc
 }
 
 template <typename S>
-int run(const Flags& flags) {
+int run(const SimilarFlags& flags) {
   RowJob job = flags.embed.task().job();
   const EmbeddingModel<S> opened = flags.embed.open<S>();
   const TextEmbedder<S>& embedder = *opened.embedder;
@@ -168,7 +168,7 @@ int run_similar(const Arguments& arguments) {
   CommandLine line("similar",
                    "How near two texts are: cosine, angle in degrees and Euclidean distance of "
                    "their vectors; or which texts of a file (--nearest) are the nearest.");
-  Flags flags(line);
+  SimilarFlags flags(line);
   if (const auto done = line.parse(arguments)) return *done;
   return with_scalar(flags.embed.task().model().precision(),
                      [&](auto scalar) { return run<decltype(scalar)>(flags); });

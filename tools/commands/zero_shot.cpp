@@ -10,8 +10,8 @@ namespace {
 
 using Labels = std::vector<std::string>;
 
-struct Flags {
-  explicit Flags(CommandLine& line) : task(line, {}, false), eval(line, {.reference = "label"}) {
+struct ZeroShotFlags {
+  explicit ZeroShotFlags(CommandLine& line) : task(line, {}, false), eval(line, {.reference = "label"}) {
     labels_option = line.option("--labels", labels,
                                 "Candidate labels, with commas between them (for rows without "
                                 "\"labels\" of their own)");
@@ -40,7 +40,7 @@ Labels split_labels(const std::string& text) {
 }
 
 // The row's own labels, or those of the flag.
-Labels labels_of(const Row& row, const Flags& flags) {
+Labels labels_of(const Row& row, const ZeroShotFlags& flags) {
   const auto field = row.fields.find("labels");
   if (field == row.fields.end() || field->is_null()) {
     if (flags.labels_option->count() > 0) return split_labels(flags.labels);
@@ -60,7 +60,7 @@ Labels labels_of(const Row& row, const Flags& flags) {
 }
 
 template <typename S>
-std::vector<RowResult> classify(const ZeroShotClassifier<S>& classifier, const Flags& flags,
+std::vector<RowResult> classify(const ZeroShotClassifier<S>& classifier, const ZeroShotFlags& flags,
                                 std::span<const Row> rows) {
   std::vector<ZeroShotText> texts;
   for (const Row& row : rows) {
@@ -83,7 +83,7 @@ std::vector<RowResult> classify(const ZeroShotClassifier<S>& classifier, const F
 }
 
 template <typename S>
-int run(const Flags& flags, const RowJob& job) {
+int run(const ZeroShotFlags& flags, const RowJob& job) {
   ZeroShotOptions options = flags.options;
   options.truncation = flags.task.cuts() ? Truncation::only_first : Truncation::none;
   const auto path = flags.task.model().path();
@@ -115,7 +115,7 @@ int run_zero_shot(const Arguments& arguments) {
   CommandLine line("zero-shot",
                    "Which of the given labels fit a text, by a model of natural language inference "
                    "(trained on MNLI or XNLI).");
-  Flags flags(line);
+  ZeroShotFlags flags(line);
   if (const auto done = line.parse(arguments)) return *done;
   RowJob job = flags.task.job();
   return flags.eval.run(job, [&] {

@@ -19,10 +19,11 @@ constexpr std::size_t max_record_bytes = std::size_t{64} << 20;
   throw Error(ErrorCode::invalid_input, place + ": " + what, place);
 }
 
-constexpr std::pair<std::string_view, InputFormat> format_names[] = {{"jsonl", InputFormat::jsonl},
-                                                                     {"csv", InputFormat::csv},
-                                                                     {"tsv", InputFormat::tsv},
-                                                                     {"lines", InputFormat::lines}};
+constexpr std::pair<std::string_view, InputFormat> input_format_names[] = {
+    {"jsonl", InputFormat::jsonl},
+    {"csv", InputFormat::csv},
+    {"tsv", InputFormat::tsv},
+    {"lines", InputFormat::lines}};
 constexpr std::pair<std::string_view, InputFormat> extensions[] = {{".csv", InputFormat::csv},
                                                                    {".tsv", InputFormat::tsv},
                                                                    {".tab", InputFormat::tsv},
@@ -83,7 +84,7 @@ std::string without_cr(std::string line) {
 }  // namespace
 
 InputFormat input_format_from_name(const std::string& name) {
-  for (const auto& [known, format] : format_names)
+  for (const auto& [known, format] : input_format_names)
     if (known == name) return format;
   throw Error(
       ErrorCode::invalid_option,

@@ -9,11 +9,11 @@
 namespace llm::shell {
 namespace {
 
-constexpr std::pair<std::string_view, Format> format_names[] = {{"jsonl", Format::jsonl},
-                                                                {"csv", Format::csv},
-                                                                {"tsv", Format::tsv},
-                                                                {"text", Format::text},
-                                                                {"json", Format::json}};
+constexpr std::pair<std::string_view, Format> output_format_names[] = {{"jsonl", Format::jsonl},
+                                                                       {"csv", Format::csv},
+                                                                       {"tsv", Format::tsv},
+                                                                       {"text", Format::text},
+                                                                       {"json", Format::json}};
 
 // A value in a cell, without quotes around it.
 std::string cell_text(const OrderedJson& value) {
@@ -36,7 +36,7 @@ std::string quoted_cell(const std::string& text, char separator) {
 }  // namespace
 
 Format format_from_name(const std::string& name) {
-  for (const auto& [known, format] : format_names)
+  for (const auto& [known, format] : output_format_names)
     if (known == name) return format;
   throw Error(ErrorCode::invalid_option,
               "--format " + quote(name) + " does not exist; expected jsonl, csv, tsv, text or json",
