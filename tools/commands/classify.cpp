@@ -9,7 +9,8 @@ namespace llm::shell {
 namespace {
 
 struct ClassifyFlags {
-  explicit ClassifyFlags(CommandLine& line) : task(line, {}, false), eval(line, {.reference = "label"}) {
+  explicit ClassifyFlags(CommandLine& line)
+      : task(line, {}, false), eval(line, {.reference = "label"}) {
     task.add_pair();
     line.option("--top-k", top_k, "Labels to write, the best first (default: all)")
         ->check(CLI::Range(0, 1 << 20));

@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* group = "Input and output";
+constexpr const char* row_group = "Input and output";
 
 constexpr std::pair<std::string_view, Format> format_extensions[] = {{".jsonl", Format::jsonl},
                                                                      {".json", Format::json},
@@ -84,56 +84,57 @@ void RowFlags::add_source_flags() {
       option_option_ = line_.option(shape_.option, option_, "The same, as an option")
                            ->excludes(argument_option_);
     line_.option("-f,--file", file_, "The file is the " + noun_ + " (without its last line end)")
-        ->group(group);
-    line_.option("--lines", lines_, "Every line of the file is a row; - is stdin")->group(group);
+        ->group(row_group);
+    line_.option("--lines", lines_, "Every line of the file is a row; - is stdin")
+        ->group(row_group);
   }
   line_
       .option("--input", input_,
               "Rows: .jsonl, .csv or .tsv (with a header), .txt (lines); - is stdin")
-      ->group(group);
+      ->group(row_group);
   line_.option("--input-format", input_format_, "What --input is: jsonl, csv, tsv, lines")
-      ->group(group);
+      ->group(row_group);
   line_
       .option("--id-field", id_field_,
               "Field that names a row (default: \"id\", or else the line's number)")
-      ->group(group);
+      ->group(row_group);
 }
 
 void RowFlags::add_field_flags() {
   if (names_.size() == 1) {
-    line_.option("--field", names_[0], "Name of the text in a row of --input")->group(group);
+    line_.option("--field", names_[0], "Name of the text in a row of --input")->group(row_group);
     return;
   }
   for (std::size_t i = 0; i < names_.size(); ++i) {
     const std::string& name = shape_.fields[i];
     fixed_options_[name] =
-        line_.option("--" + name, fixed_[name], "The " + name + " (of all rows)")->group(group);
+        line_.option("--" + name, fixed_[name], "The " + name + " (of all rows)")->group(row_group);
     line_.option("--" + name + "-field", names_[i], "Name of the " + name + " in a row of --input")
-        ->group(group);
+        ->group(row_group);
   }
 }
 
 void RowFlags::add_format_flags() {
   std::string own;
   for (const std::string& name : shape_.formats) own += ", " + name;
-  line_.option("--format", format_, "Write jsonl, csv, tsv, json or text" + own)->group(group);
-  line_.flag("--json", json_, "Write JSON (one object, a list for several)")->group(group);
-  line_.flag("--jsonl", jsonl_, "Write one JSON object a line")->group(group);
+  line_.option("--format", format_, "Write jsonl, csv, tsv, json or text" + own)->group(row_group);
+  line_.flag("--json", json_, "Write JSON (one object, a list for several)")->group(row_group);
+  line_.flag("--jsonl", jsonl_, "Write one JSON object a line")->group(row_group);
   line_
       .option("--keep", keep_,
               "Write these fields of the input, too: NAME,NAME or all (as input_NAME where a "
               "result has the same name)")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->group(group);
+      ->group(row_group);
   line_.flag("--strict", strict_, "End at the first bad row instead of writing its error")
-      ->group(group);
+      ->group(row_group);
   line_.option("--shard", shard_, "I/N: of N runs that share the rows, this one is the I-th")
-      ->group(group);
+      ->group(row_group);
   line_
       .flag("--resume", resume_,
             "Go on where a stopped run left FILE.partial; begin when there is none")
-      ->group(group);
+      ->group(row_group);
   line_.option("--batch-size", batch_size_, "Rows computed together; changes no result")
       ->group("Run")
       ->check(CLI::Range(1, 1 << 20));

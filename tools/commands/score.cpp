@@ -101,10 +101,10 @@ std::string result_text(const Row&, const OrderedJson& result) {
 template <typename S>
 int score_rows(const Scorer<S>& scorer, const Tokenizer& tokenizer, const ScoreFlags& flags,
                const RowJob& rows) {
-  const auto compute = [&](std::span<const Row> group) {
+  const auto compute = [&](std::span<const Row> some) {
     std::vector<std::vector<std::string>> texts;
     std::vector<ScoreRequest> requests;
-    for (const Row& row : group) {
+    for (const Row& row : some) {
       texts.push_back(choices_of(row, flags));
       requests.push_back(scorer.request(row.texts[0], texts.back()));
     }

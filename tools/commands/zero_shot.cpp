@@ -11,7 +11,8 @@ namespace {
 using Labels = std::vector<std::string>;
 
 struct ZeroShotFlags {
-  explicit ZeroShotFlags(CommandLine& line) : task(line, {}, false), eval(line, {.reference = "label"}) {
+  explicit ZeroShotFlags(CommandLine& line)
+      : task(line, {}, false), eval(line, {.reference = "label"}) {
     labels_option = line.option("--labels", labels,
                                 "Candidate labels, with commas between them (for rows without "
                                 "\"labels\" of their own)");

@@ -18,20 +18,16 @@ constexpr std::size_t max_input_bytes = std::size_t{1} << 30;
 
 std::string display_name(const std::string& path) { return path == "-" ? "standard input" : path; }
 
-[[noreturn]] void fail(const std::string& place, const std::string& what) {
-  throw Error(ErrorCode::invalid_input, place + ": " + what, place);
-}
-
 int open_input(const std::string& path) {
   if (path == "-") return STDIN_FILENO;
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) fail(path, std::string("cannot be read: ") + std::strerror(errno));
+  if (file < 0) bad_input(path, std::string("cannot be read: ") + std::strerror(errno));
   return file;
 }
 
 // Appends what there is; false at the end or after a signal.
 bool read_some(int file, const std::string& name, std::string& buffer) {
-  if (buffer.size() > max_input_bytes) fail(name, "more than 1 GiB without a line end");
+  if (buffer.size() > max_input_bytes) bad_input(name, "more than 1 GiB without a line end");
   char block[1 << 16];
   for (;;) {
     const ssize_t count = ::read(file, block, sizeof block);
@@ -40,7 +36,7 @@ bool read_some(int file, const std::string& name, std::string& buffer) {
       return true;
     }
     if (count == 0 || (errno == EINTR && interrupt_flag())) return false;
-    if (errno != EINTR) fail(name, std::string("cannot be read: ") + std::strerror(errno));
+    if (errno != EINTR) bad_input(name, std::string("cannot be read: ") + std::strerror(errno));
   }
 }
 
@@ -49,11 +45,15 @@ constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 // Where a text begins, behind its byte order mark.
 std::size_t text_begin(std::string_view text, const std::string& name) {
   if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff"))
-    fail(name, "is UTF-16; convert it to UTF-8 first, for example with iconv");
+    bad_input(name, "is UTF-16; convert it to UTF-8 first, for example with iconv");
   return text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0;
 }
 
 }  // namespace
+
+void bad_input(const std::string& place, const std::string& what) {
+  throw Error(ErrorCode::invalid_input, place + ": " + what, place);
+}
 
 bool stdin_is_piped() {
   struct stat status = {};

@@ -9,6 +9,8 @@
 
 namespace llm::shell {
 
+[[noreturn]] void bad_input(const std::string& place, const std::string& what);
+
 // Whether anything can be read from standard input without a person typing it.
 bool stdin_is_piped();
 

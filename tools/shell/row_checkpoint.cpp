@@ -26,7 +26,7 @@ constexpr std::size_t max_header_bytes = std::size_t{16} << 20;
               path + ": " + what + "; give --force without --resume to begin again", "--resume");
 }
 
-[[noreturn]] void fail(const std::string& path, const char* what) {
+[[noreturn]] void fail_with_errno(const std::string& path, const char* what) {
   throw Error(ErrorCode::io, path + ": cannot be " + what + ": " + std::strerror(errno), path);
 }
 
@@ -64,7 +64,7 @@ std::optional<RunProgress> from_slot(std::string_view text) {
 // Whether the first bytes of the file are those that were written.
 bool bears_out(const std::string& output, const RunProgress& progress) {
   const int file = ::open(output.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) fail(output, "read");
+  if (file < 0) fail_with_errno(output, "read");
   Digest digest;
   std::uint64_t left = progress.bytes;
   std::vector<char> block(1 << 16);
@@ -100,13 +100,13 @@ Checkpoint::~Checkpoint() {
 
 void Checkpoint::create(const OrderedJson& identity, std::uint64_t seed) {
   file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (file_ < 0) fail(path_, "made");
+  if (file_ < 0) fail_with_errno(path_, "made");
   seed_ = seed;
   const std::string header = dump({{"run", identity}, {"seed", seed}}) + '\n';
   header_bytes_ = header.size();
   const std::string text = header + std::string(2 * slot_bytes, ' ');  // room, before it is needed
   if (::write(file_, text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-    fail(path_, "written");
+    fail_with_errno(path_, "written");
   save(RunProgress{0, 0, 0, 0, Digest().value(), Digest().value()});
 }
 
@@ -143,7 +143,7 @@ void Checkpoint::save(const RunProgress& progress) {
   const std::string slot = to_slot(progress);
   const auto at = static_cast<off_t>(header_bytes_ + static_cast<std::size_t>(slot_) * slot_bytes);
   if (::pwrite(file_, slot.data(), slot.size(), at) != static_cast<ssize_t>(slot.size()))
-    fail(path_, "written");
+    fail_with_errno(path_, "written");
   slot_ = 1 - slot_;
 }
 

@@ -15,10 +15,6 @@ namespace {
 // A quote that is never closed must not make us hold the rest of the file.
 constexpr std::size_t max_record_bytes = std::size_t{64} << 20;
 
-[[noreturn]] void fail(const std::string& place, const std::string& what) {
-  throw Error(ErrorCode::invalid_input, place + ": " + what, place);
-}
-
 constexpr std::pair<std::string_view, InputFormat> input_format_names[] = {
     {"jsonl", InputFormat::jsonl},
     {"csv", InputFormat::csv},
@@ -59,9 +55,9 @@ class CellScanner {
       cells_.push_back(std::exchange(cell_, {}));
       state_ = State::begin;
     } else if (state_ == State::quote && c != '"') {
-      fail(place,
-           "a quoted cell goes on behind its closing quote; a quote within it must be "
-           "doubled");
+      bad_input(place,
+                "a quoted cell goes on behind its closing quote; a quote within it must be "
+                "doubled");
     } else if (state_ == State::begin && c == '"') {
       state_ = State::quoted;
     } else {
@@ -107,19 +103,19 @@ void RowReader::read_header() {
   const std::optional<std::string> record = next_record();
   if (!record) {
     if (interrupt_flag()) return;
-    fail(lines_.name(), "is empty; expected a line with the names of the columns");
+    bad_input(lines_.name(), "is empty; expected a line with the names of the columns");
   }
   const std::string place = lines_.place(first_line_);
   if (const auto bad = detail::find_invalid_utf8(*record))
-    fail(place, "is not UTF-8 at byte " + std::to_string(*bad + 1));
+    bad_input(place, "is not UTF-8 at byte " + std::to_string(*bad + 1));
   CellScanner scanner(separator());
   scanner.feed(*record, place);
-  if (scanner.open()) fail(place, "a quoted cell is never closed");
+  if (scanner.open()) bad_input(place, "a quoted cell is never closed");
   header_ = scanner.finish();
   OrderedJson fields = OrderedJson::object();
   for (const std::string& name : header_) {
-    if (name.empty()) fail(place, "a column has no name");
-    if (fields.contains(name)) fail(place, "the column " + quote(name) + " is there twice");
+    if (name.empty()) bad_input(place, "a column has no name");
+    if (fields.contains(name)) bad_input(place, "the column " + quote(name) + " is there twice");
     fields[name] = nullptr;
   }
   std::vector<std::string> needed = options_.needed;
@@ -128,7 +124,7 @@ void RowReader::read_header() {
   if (!options_.id_field.empty()) needed.push_back(options_.id_field);
   for (const std::string& name : needed)
     if (!fields.contains(name))
-      fail(place, "there is no column " + quote(name) + field_suggestion(name, fields));
+      bad_input(place, "there is no column " + quote(name) + field_suggestion(name, fields));
 }
 
 std::optional<std::string> RowReader::next_line() {
@@ -185,7 +181,7 @@ Row RowReader::parse(const std::string& record) {
   row.id = '"' + std::to_string(first_line_) + '"';
   try {
     if (const auto bad = detail::find_invalid_utf8(record))
-      fail(row.place, "is not UTF-8 at byte " + std::to_string(*bad + 1) + " of the row");
+      bad_input(row.place, "is not UTF-8 at byte " + std::to_string(*bad + 1) + " of the row");
     if (options_.format == InputFormat::jsonl) {
       parse_json(record, row);
     } else if (options_.format == InputFormat::lines) {
@@ -205,18 +201,18 @@ void RowReader::parse_json(const std::string& record, Row& row) const {
   // The first reading bounds depth and refuses what is there twice, the second keeps the order.
   const detail::Json checked = detail::parse_json(record, row.place);
   if (!checked.is_object())
-    fail(row.place, "expected a JSON object, got " + std::string(checked.type_name()));
+    bad_input(row.place, "expected a JSON object, got " + std::string(checked.type_name()));
   row.fields = OrderedJson::parse(record);
 }
 
 void RowReader::parse_cells(const std::string& record, Row& row) const {
   CellScanner scanner(separator());
   scanner.feed(record, row.place);
-  if (scanner.open()) fail(row.place, "the quoted cell that begins here is never closed");
+  if (scanner.open()) bad_input(row.place, "the quoted cell that begins here is never closed");
   std::vector<std::string> cells = scanner.finish();
   if (cells.size() != header_.size())
-    fail(row.place, "expected " + std::to_string(header_.size()) + " cells as in the header, got " +
-                        std::to_string(cells.size()));
+    bad_input(row.place, "expected " + std::to_string(header_.size()) +
+                             " cells as in the header, got " + std::to_string(cells.size()));
   for (std::size_t i = 0; i < cells.size(); ++i) row.fields[header_[i]] = std::move(cells[i]);
 }
 
@@ -225,22 +221,22 @@ void RowReader::take_id(Row& row) {
   const auto id = row.fields.find(name);
   if (id == row.fields.end() || id->is_null()) {
     if (options_.id_field.empty()) return;
-    fail(row.place, "the row has no " + quote(name) + field_suggestion(name, row.fields));
+    bad_input(row.place, "the row has no " + quote(name) + field_suggestion(name, row.fields));
   }
   if (!id->is_string() && !id->is_number())
-    fail(row.place, quote(name) + " must be a string or a number");
+    bad_input(row.place, quote(name) + " must be a string or a number");
   row.id = id->dump();
   row.has_own_id = true;
   if (!options_.unique_ids) return;
   if (const auto line = seen_.add(row.id, row.line))
-    fail(row.place, "the id " + row.id.substr(0, 80) + " is that of line " + std::to_string(*line) +
-                        ", too; --id-field names another field");
+    bad_input(row.place, "the id " + row.id.substr(0, 80) + " is that of line " +
+                             std::to_string(*line) + ", too; --id-field names another field");
 }
 
 void RowReader::take_texts(Row& row) const {
   for (const std::string& name : options_.needed)
     if (!row.fields.contains(name))
-      fail(row.place, "the row has no " + quote(name) + field_suggestion(name, row.fields));
+      bad_input(row.place, "the row has no " + quote(name) + field_suggestion(name, row.fields));
   if (options_.ids && row.fields.contains("ids") && !row.fields.contains(options_.fields[0].name))
     return;
   for (const auto& [name, value] : options_.fields) {
@@ -248,12 +244,12 @@ void RowReader::take_texts(Row& row) const {
     if (value) {
       row.texts.push_back(*value);
     } else if (field == row.fields.end()) {
-      fail(row.place,
-           options_.ids
-               ? "the row has neither " + quote(name) + " nor \"ids\"; --field names the text"
-               : "the row has no " + quote(name) + field_suggestion(name, row.fields));
+      bad_input(row.place,
+                options_.ids
+                    ? "the row has neither " + quote(name) + " nor \"ids\"; --field names the text"
+                    : "the row has no " + quote(name) + field_suggestion(name, row.fields));
     } else if (!field->is_string()) {
-      fail(row.place, quote(name) + " must be a string, got " + field->type_name());
+      bad_input(row.place, quote(name) + " must be a string, got " + field->type_name());
     } else {
       row.texts.push_back(field->get<std::string>());
     }
