@@ -113,7 +113,10 @@ TEST_F(Resume, RefusesWhatIsNotItsOwn) {
   refused(command({"--resume"}), "does not say which run it is from");
   fs::rename(partial_ + ".away", partial_ + ".run");
   EXPECT_EQ(run(command({"--resume"})).exit_code, 5);
+  // As after a kill at the very end.
+  folder_.write("out.jsonl.partial.run", "{}\n");
   EXPECT_EQ(run(command({"--resume"})).exit_code, 2);  // it is whole: nothing is replaced
+  EXPECT_FALSE(fs::exists(partial_ + ".run"));
 }
 
 TEST_F(Resume, AfterCtrlC) {

@@ -92,6 +92,8 @@ void RowRun::open_output() {
                     " is left from a run that was stopped; --resume goes on with it, "
                     "--force begins again",
                 path);
+  // A run that was killed when its file had its name already leaves this.
+  if (!exists) std::filesystem::remove(path + ".run");
   out_ = std::make_unique<Output>(job_.output, job_.force, Output::Unfinished::kept);
   checkpoint_ = std::make_unique<Checkpoint>(path + ".run");
   if (exists && job_.resume) {
