@@ -15,9 +15,9 @@ function(llm_target target)
   endif()
 endfunction()
 
-# Most of compiling is reading headers and instantiating their templates: several sources share it.
-function(llm_share_headers target)
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ${LLM_UNITY_BUILD} UNITY_BUILD_BATCH_SIZE 6)
+# Most of compiling is reading headers and instantiating their templates: `sources` of them share it.
+function(llm_share_headers target sources)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${LLM_UNITY_BUILD} UNITY_BUILD_BATCH_SIZE ${sources})
   if(LLM_UNITY_BUILD)  # types in unnamed namespaces are then seen as if they came from headers
     target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
   endif()

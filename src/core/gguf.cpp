@@ -264,7 +264,7 @@ std::vector<std::int64_t> read_shape(Cursor& cursor, const std::string& name) {
 }
 
 // Bytes of a tensor; its shape is known not to overflow in values, but may in bytes.
-std::uint64_t byte_size(const Cursor& cursor, const GgufTensor& tensor) {
+std::uint64_t tensor_bytes(const Cursor& cursor, const GgufTensor& tensor) {
   const GgmlType* const type = find_ggml_type(tensor.type);
   if (type == nullptr) return 0;
   const std::int64_t row = tensor.shape.empty() ? 1 : tensor.shape.back();
@@ -295,7 +295,7 @@ std::vector<TensorRow> read_table(Cursor& cursor, std::uint64_t count) {
     row.tensor.shape = read_shape(cursor, row.tensor.name);
     row.tensor.type = cursor.number<std::uint32_t>("a tensor type");
     row.offset = cursor.number<std::uint64_t>("a tensor offset");
-    row.bytes = byte_size(cursor, row.tensor);
+    row.bytes = tensor_bytes(cursor, row.tensor);
   }
   return rows;
 }

@@ -22,7 +22,7 @@ constexpr std::uint64_t max_header_bytes = 100'000'000;  // the format's own lim
 constexpr const char* metadata_key = "__metadata__";
 
 // A tensor with its place in the data section.
-struct Entry {
+struct HeaderEntry {
   FileTensor tensor;
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
@@ -100,9 +100,9 @@ std::vector<std::int64_t> read_numbers(const Source& source, const std::string& 
   return numbers;
 }
 
-Entry read_entry(const Source& source, const std::string& name, const Json& info) {
+HeaderEntry read_entry(const Source& source, const std::string& name, const Json& info) {
   if (!info.is_object()) source.fail("tensor " + quote(name) + " is not described by an object");
-  Entry entry;
+  HeaderEntry entry;
   entry.tensor.name = name;
   entry.tensor.dtype = read_dtype(source, name, info);
   entry.tensor.shape = read_numbers(source, name, info, "shape");
@@ -129,14 +129,14 @@ Entry read_entry(const Source& source, const std::string& name, const Json& info
 }
 
 // The tensors must cover the data from the first byte to the last, each byte once.
-void check_cover(const Source& source, const std::vector<Entry>& entries) {
-  std::vector<const Entry*> order;
-  for (const Entry& entry : entries) order.push_back(&entry);
-  std::sort(order.begin(), order.end(), [](const Entry* a, const Entry* b) {
+void check_cover(const Source& source, const std::vector<HeaderEntry>& entries) {
+  std::vector<const HeaderEntry*> order;
+  for (const HeaderEntry& entry : entries) order.push_back(&entry);
+  std::sort(order.begin(), order.end(), [](const HeaderEntry* a, const HeaderEntry* b) {
     return std::pair(a->begin, a->end) < std::pair(b->begin, b->end);
   });
   std::uint64_t covered = 0;
-  for (const Entry* const entry : order) {
+  for (const HeaderEntry* const entry : order) {
     if (entry->begin != covered) {
       source.fail("the data of tensor " + quote(entry->tensor.name) + " begins at byte " +
                   std::to_string(entry->begin) + ", expected " + std::to_string(covered) +
@@ -183,7 +183,7 @@ WeightFile open_safetensors(const std::filesystem::path& path) {
   const Source source = split(*mapping);
   const Json header = parse_json(source.header, source.path);
   WeightFile file;
-  std::vector<Entry> entries;
+  std::vector<HeaderEntry> entries;
   for (const auto& [name, info] : header.items()) {
     if (name == metadata_key) {
       file.metadata = read_metadata(source, info);
@@ -192,7 +192,7 @@ WeightFile open_safetensors(const std::filesystem::path& path) {
     }
   }
   check_cover(source, entries);
-  for (Entry& entry : entries) file.tensors.push_back(std::move(entry.tensor));
+  for (HeaderEntry& entry : entries) file.tensors.push_back(std::move(entry.tensor));
   file.path = path;
   file.mapping = mapping;
   return file;

@@ -324,6 +324,7 @@ TEST_F(Eval, BadInput) {
   fails(both(eval, {"--confidence", "1"}), 2, "confidence must lie between 0 and 1");
   fails(both(eval, {"--plot", path("p.png")}), 2, "name it FILE.svg");
   fails(both(eval, {"--plot", path("p.svg"), "-o", path("p.svg")}), 2, "given for two outputs");
+  fails(both(eval, {"--row-scores", path("./s"), "-o", path("s")}), 2, "given for two outputs");
   const std::string there = write("there.svg", "as it was");
   fails(both(eval, {"--plot", there}), 2, "give --force");
   fails(both(eval, {"--plot", there, "--force", "--metrics", "f1", "--by", "none", "--references",

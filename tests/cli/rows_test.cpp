@@ -90,6 +90,14 @@ TEST(Rows, KeepFieldsUnderTheirNames) {
       ordered_rows_of(tokenize(input, {"--keep", "all", "--id-field", "key", "--jsonl"}).out)[0];
   EXPECT_EQ(other["id"], "k");
   EXPECT_EQ(other["input_id"], 3);
+  // A new name is nobody else's.
+  const std::string alike = R"({"text":"a","ids":[1],"input_ids":2})";
+  for (const char* keep : {"all", "ids,input_ids"}) {
+    const OrderedJson both =
+        ordered_rows_of(tokenize(alike, {"--keep", keep, "--jsonl", "--field", "text"}).out)[0];
+    EXPECT_EQ(both["input_input_ids"], OrderedJson({1})) << both;
+    EXPECT_EQ(both["input_ids"], 2) << both;
+  }
   const Outcome missing = tokenize(input, {"--keep", "zz", "--jsonl"});
   EXPECT_EQ(missing.exit_code, 5);
   EXPECT_NE(missing.out.find("did you mean"), std::string::npos) << missing.out;

@@ -31,10 +31,6 @@ struct FewShotFlags {
   bool scores_labels() const { return !labels.empty() || !labels_from.empty(); }
 };
 
-Error usage(const std::string& sentence, const std::string& flag) {
-  return Error(ErrorCode::invalid_option, sentence, flag);
-}
-
 CLI::Option* add_flags(CommandLine& line, FewShotFlags& flags) {
   line.option("--template", flags.template_path, "The template file")->required();
   line.option("--examples", flags.examples_path,

@@ -7,10 +7,16 @@
 #include <vector>
 
 #include "commands/command.hpp"
+#include "llm/core/error.hpp"
 #include "llm/weights/adapter.hpp"
 #include "shell/output.hpp"
 
 namespace llm::shell {
+
+// What is wrong with how a command was called, with the flag it is about.
+inline Error usage(const std::string& sentence, const std::string& flag) {
+  return Error(ErrorCode::invalid_option, sentence, flag);
+}
 
 // Adds the underscore spelling of every long name: "-n,--max-new-tokens" also is
 // "--max_new_tokens".

@@ -32,10 +32,6 @@ constexpr std::array<std::string_view, 23> free_options = {
     "--strict", "--explain",    "--stream",     "--no-stream", "--eval-output", "--eval-labels",
     "--plot",   "--confidence", "--resamples",  "--eval-seed", "--use-stemmer"};
 
-Error usage(const std::string& sentence, const std::string& flag) {
-  return Error(ErrorCode::invalid_option, sentence, flag);
-}
-
 std::string lower(std::string text) {
   for (char& c : text)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');

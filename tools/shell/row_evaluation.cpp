@@ -1,6 +1,8 @@
 #include "shell/row_evaluation.hpp"
 
 #include <algorithm>
+#include <filesystem>
+#include <set>
 #include <utility>
 
 #include "llm/core/error.hpp"
@@ -18,6 +20,12 @@ std::unique_ptr<Output> open_report(const std::string& path, bool force) {
   return path.empty() ? nullptr : std::make_unique<Output>(path, force);
 }
 
+// One path for each file, however it is spelled.
+std::filesystem::path file_of(const std::string& path) {
+  const bool is_stdout = path.empty() || path == "-";
+  return is_stdout ? std::filesystem::path("-") : std::filesystem::weakly_canonical(path);
+}
+
 void finish_report(Output* file, const std::string& text) {
   if (file == nullptr) return;
   file->write(text);
@@ -30,16 +38,14 @@ EvalFiles::EvalFiles(const EvalJob& job) {
   if (!job.plot.empty() && !job.plot.ends_with(".svg"))
     throw Error(ErrorCode::invalid_option,
                 "--plot " + quote(job.plot) + ": the picture is SVG; name it FILE.svg", "--plot");
-  std::vector<std::string> paths = job.others;
-  for (std::string& path : paths)
-    if (path.empty()) path = "-";
-  for (const std::string& path : {job.output, job.plot}) {
-    if (path.empty()) continue;
-    if (std::ranges::find(paths, path) != paths.end())
+  std::vector<std::string> outputs = job.others;
+  for (const std::string& path : {job.output, job.plot})
+    if (!path.empty()) outputs.push_back(path);
+  std::set<std::filesystem::path> files;
+  for (const std::string& path : outputs)
+    if (!files.insert(file_of(path)).second)
       throw Error(ErrorCode::invalid_option,
                   quote(path) + " is given for two outputs; each needs a file of its own", path);
-    paths.push_back(path);
-  }
   report_ = open_report(job.output, job.force);
   plot_ = open_report(job.plot, job.force);
 }

@@ -67,9 +67,12 @@ bool RowWriter::has_cells() const {
   return layout_.format == Format::csv || layout_.format == Format::tsv;
 }
 
-std::string RowWriter::kept_name(const std::string& name) const {
+// The name of a field of the input in a result: a new one where the result has that name itself,
+// which no other field that is kept may have.
+std::string RowWriter::kept_name(const std::string& name,
+                                 const std::function<bool(const std::string&)>& kept) const {
   std::string free = name;
-  while (std::find(reserved_.begin(), reserved_.end(), free) != reserved_.end())
+  while (std::ranges::count(reserved_, free) > 0 || (free != name && kept(free)))
     free = "input_" + free;
   return free;
 }
@@ -77,18 +80,25 @@ std::string RowWriter::kept_name(const std::string& name) const {
 // A row that could not be read has none of its fields.
 void RowWriter::add_kept(const Row& row, OrderedJson& line) const {
   if (layout_.keep_all && !has_cells()) {
+    const auto kept = [&](const std::string& name) { return row.fields.contains(name); };
     for (const auto& [name, value] : row.fields.items())
-      if (name != layout_.id_field) line[kept_name(name)] = value;
+      if (name != layout_.id_field) line[kept_name(name, kept)] = value;
     return;
   }
+  const auto kept = [&](const std::string& name) {
+    return std::ranges::count(layout_.keep, name) > 0;
+  };
   for (const std::string& name : layout_.keep)
     if (const auto field = row.fields.find(name); field != row.fields.end())
-      line[kept_name(name)] = *field;
+      line[kept_name(name, kept)] = *field;
 }
 
 std::vector<std::string> RowWriter::header() const {
   std::vector<std::string> names = {"id"};
-  for (const std::string& name : layout_.keep) names.push_back(kept_name(name));
+  const auto kept = [&](const std::string& name) {
+    return std::ranges::count(layout_.keep, name) > 0;
+  };
+  for (const std::string& name : layout_.keep) names.push_back(kept_name(name, kept));
   names.insert(names.end(), layout_.columns.begin(), layout_.columns.end());
   for (const char* name : {"error", "error_code", "line"}) names.emplace_back(name);
   return names;

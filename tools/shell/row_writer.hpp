@@ -52,7 +52,8 @@ class RowWriter {
   std::vector<std::string> header() const;
   std::string cells(const OrderedJson& line) const;
   std::string line(const OrderedJson& object);
-  std::string kept_name(const std::string& name) const;
+  std::string kept_name(const std::string& name,
+                        const std::function<bool(const std::string&)>& kept) const;
   void add_kept(const Row& row, OrderedJson& line) const;
 
   Layout layout_;
