@@ -255,6 +255,7 @@ std::vector<Interval> Evaluation::intervals() const {
   std::vector<std::vector<double>> samples(values({}).size());
   std::vector<std::uint32_t> times(rows_);
   for (std::int64_t b = 0; b < options_.resamples; ++b) {
+    if (options_.interrupted && options_.interrupted()) return {};
     std::ranges::fill(times, 0);
     const RandomStream random(options_.seed, static_cast<std::uint64_t>(b), 0);
     for (std::uint64_t i = 0; i < rows_; ++i)

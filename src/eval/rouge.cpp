@@ -7,6 +7,7 @@
 #include "chat/text.hpp"
 #include "eval/porter_stemmer.hpp"
 #include "eval/scored_text.hpp"
+#include "llm/core/error.hpp"
 
 namespace llm {
 namespace {
@@ -145,6 +146,15 @@ struct RougeText {
   Sentences sentences;
 };
 
+void require_short(std::string_view prediction, std::string_view reference) {
+  if (prediction.empty() || reference.size() <= RougeScorer::max_bytes / prediction.size()) return;
+  throw Error(ErrorCode::invalid_input,
+              "a prediction of " + std::to_string(prediction.size()) +
+                  " bytes and a reference of " + std::to_string(reference.size()) +
+                  " bytes are too long for ROUGE, which compares every word with every word; "
+                  "shorten them, or leave ROUGE out");
+}
+
 RougeScore score_type(RougeType type, const RougeText& prediction, const RougeText& reference,
                       std::size_t end) {
   switch (type) {
@@ -184,6 +194,7 @@ std::vector<RougeScore> RougeScorer::score(std::string_view prediction,
   const RougeText predicted(detail::scored_text(prediction), use_stemmer_, numbers);
   std::vector<RougeScore> best(types_.size());
   for (std::size_t r = 0; r < references.size(); ++r) {
+    require_short(prediction, references[r]);
     const RougeText wanted(detail::scored_text(references[r]), use_stemmer_, numbers);
     for (std::size_t i = 0; i < types_.size(); ++i) {
       const RougeScore score = score_type(types_[i], predicted, wanted, numbers.end());

@@ -13,6 +13,7 @@
 #include "shell/eval_report.hpp"
 #include "shell/exit_code.hpp"
 #include "shell/input.hpp"
+#include "shell/signals.hpp"
 #include "shell/written_results.hpp"
 
 namespace llm::shell {
@@ -106,6 +107,7 @@ class EvalRun {
       if (row->error) throw Error(row->error->code, row->error->message, row->place);
       take(*row);
     }
+    if (interrupt_flag()) return {};
     if (rows == 0)
       throw Error(ErrorCode::invalid_input, flags_.file + ": there are no rows in it", flags_.file);
     if (!groups_)
@@ -134,8 +136,13 @@ class EvalRun {
     check_id(row, *group);
     const std::vector<std::string> references =
         references_ ? references_->of(row) : references_of(row, flags_.reference);
-    const auto scores = groups_->add(*group, *prediction, references);
-    if (row_scores_) write_scores(row, *group, scores);
+    try {
+      const auto scores = groups_->add(*group, *prediction, references);
+      if (row_scores_) write_scores(row, *group, scores);
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::invalid_input) refuse_row(row, error.what());
+      throw;
+    }
   }
 
   // What the flags leave open, the first row says.
@@ -257,6 +264,7 @@ int run_eval(const Arguments& arguments) {
   EvalFiles files(job);
   Output out(line.output_path(), line.force());
   const EvalSummary summary = EvalRun(flags).execute();
+  if (interrupt_flag()) return 128 + caught_signal();
   out.write(json ? dump(to_json(summary)) + "\n" : to_table(summary));
   files.write(summary);
   out.finish();

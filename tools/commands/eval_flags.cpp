@@ -69,9 +69,7 @@ int EvalFlags::run(RowJob& rows, const std::function<int()>& work,
     return work();
   }
   RowEvaluation evaluation(job(rows, reference), rows);
-  const int code = work();
-  evaluation.finish(code);
-  return code;
+  return evaluation.finish(work());
 }
 
 }  // namespace llm::shell

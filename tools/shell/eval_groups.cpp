@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "llm/core/error.hpp"
+#include "shell/signals.hpp"
 
 namespace llm::shell {
 namespace {
@@ -29,6 +30,7 @@ std::uint64_t EvalSummary::rows() const {
 EvalGroups::EvalGroups(EvalOptions options, std::string by)
     : options_(std::move(options)), by_(std::move(by)) {
   options_.validate();
+  options_.interrupted = [] { return interrupt_flag().load(); };
 }
 
 std::vector<std::pair<Metric, double>> EvalGroups::add(const OrderedJson& value,

@@ -11,6 +11,7 @@
 #include "shell/eval_report.hpp"
 #include "shell/exit_code.hpp"
 #include "shell/plot.hpp"
+#include "shell/signals.hpp"
 #include "shell/written_results.hpp"
 
 namespace llm::shell {
@@ -82,16 +83,23 @@ void RowEvaluation::see(const Row& row, const RowResult& result) {
       continue;
     }
     const auto group = job_.by.empty() ? fields.end() : fields.find(job_.by);
-    groups_.add(group == fields.end() ? OrderedJson() : *group, *prediction, references);
+    try {
+      groups_.add(group == fields.end() ? OrderedJson() : *group, *prediction, references);
+    } catch (const Error& error) {  // the row is written; only its score is not to be had
+      if (error.code() != ErrorCode::invalid_input) throw;
+      console().warning(row.place + ": " + error.what());
+      groups_.add_failed();
+    }
   }
 }
 
-void RowEvaluation::finish(int code) {
-  const bool interrupted = code == exit_interrupted || code == exit_terminated;
+int RowEvaluation::finish(int code) {
   const EvalSummary summary = groups_.summary();
-  if (interrupted && summary.groups.empty()) return;
-  console().lines("\n" + to_table(summary));
-  if (!interrupted) files_.write(summary);
+  const bool interrupted = interrupt_flag();
+  if (!interrupted || !summary.groups.empty()) console().lines("\n" + to_table(summary));
+  if (interrupted) return 128 + caught_signal();
+  files_.write(summary);
+  return code;
 }
 
 }  // namespace llm::shell

@@ -43,8 +43,8 @@ class RowEvaluation {
   RowEvaluation& operator=(const RowEvaluation&) = delete;
 
   // After the run, which ended with that exit code: the report, on standard error and in its files.
-  // Throws Error.
-  void finish(int code);
+  // Returns the code, or that of a signal that came meanwhile. Throws Error.
+  int finish(int code);
 
  private:
   void see(const Row& row, const RowResult& result);

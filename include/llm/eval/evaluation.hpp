@@ -46,6 +46,8 @@ struct EvalOptions {
   double confidence = 0.95;              ///< of the intervals
   std::int64_t resamples = 1000;         ///< of the bootstrap; 0: no intervals
   std::uint64_t seed = 0;
+  /// Asked before every resample; once it is true, report() gives no intervals.
+  std::function<bool()> interrupted = {};
 
   /// Throws Error (invalid_option).
   void validate() const;
@@ -95,7 +97,8 @@ class Evaluation {
 
   /// Returns the row's own value of each metric that has one (all but f1 and bleu; the F-measure of
   /// ROUGE). A prediction may have several references; `f1` takes the one that was predicted, or
-  /// else the first. Throws Error (invalid_input) when there is none.
+  /// else the first. Throws Error (invalid_input), and the row does not count, when there is none
+  /// or two texts are too long for ROUGE.
   std::vector<std::pair<Metric, double>> add(std::string_view prediction,
                                              std::span<const std::string> references);
 

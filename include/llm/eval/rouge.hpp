@@ -30,11 +30,15 @@ std::vector<std::string> rouge_words(std::string_view text, bool use_stemmer = f
 
 class RougeScorer {
  public:
+  /// Bytes of a prediction times bytes of a reference: time and memory grow with it, at the limit
+  /// to some seconds and 100 MB.
+  static constexpr std::uint64_t max_bytes = std::uint64_t{1} << 34;
+
   explicit RougeScorer(std::vector<RougeType> types, bool use_stemmer = false)
       : types_(std::move(types)), use_stemmer_(use_stemmer) {}
 
   /// One score for each type; of several references the one with the best F-measure. Throws Error
-  /// (invalid_input) when there is no reference.
+  /// (invalid_input) when there is no reference, or when two texts exceed max_bytes.
   std::vector<RougeScore> score(std::string_view prediction,
                                 std::span<const std::string> references) const;
 
