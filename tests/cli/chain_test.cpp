@@ -313,6 +313,10 @@ TEST(Chain, BadInput) {
       {"name": "a", "map": "list", "prompt": "{{item}} {{x}}", "options": {"max_new_tokens": 2}}]})";
   fails({"chain"}, 2, "FILE");
   fails({"chain", "/no/file.json"}, 4, "/no/file.json: cannot be read");
+  const std::string echo = chain(R"({"steps":[{"name":"a","task":"text","text":"{{q}}"}]})");
+  fails({"chain", echo, "--set", "q=x\xff"}, 4, "--set \"q\": is not UTF-8 at byte 2");
+  fails({"chain", echo, "--set", "q=x", "--seed", "-1"}, 2, "from 0 to 18446744073709551615");
+  fails({"chain", echo, "--set", "q=x", "--seed", "18446744073709551616"}, 2, "from 0 to");
   fails({"chain", chain("")}, 4, "the file is empty");
   fails({"chain", chain("{\"steps\": [")}, 4, "not valid JSON");
   fails({"chain", chain(R"({"steps": [{"name": "a", "task": "text", "text": "{{b}}"},

@@ -83,7 +83,8 @@ struct Flags {
         ->allow_extra_args(false);
     line.flag("--all", all, "Write every value on the way, with what the step was given");
     line.flag("--dry-run", dry_run, "Write the plan, and stop: order, models, what feeds what");
-    seed_option = line.option("-s,--seed", seed, "Start of all random streams (default: drawn)");
+    seed_option = line.option("-s,--seed", seed, "Start of all random streams (default: drawn)")
+                      ->check(seed_error);
     line.app().footer(format_help);
   }
   ModelFlags model;
@@ -107,7 +108,7 @@ ChainInputs inputs_of(const Flags& flags) {
   ChainInputs inputs;
   for (const std::string& text : flags.set) {
     auto [name, value] = name_and_value(text, "--set");
-    if (!inputs.emplace(name, chain_value_of_flag(value)).second)
+    if (!inputs.emplace(name, chain_value_of_flag(value, "--set " + quote(name))).second)
       throw Error(ErrorCode::invalid_option,
                   "--set gives " + quote(name) + " twice; --add adds to a list", "--set");
   }
@@ -117,7 +118,7 @@ ChainInputs inputs_of(const Flags& flags) {
     if (!is_new && !place->second.is_list)
       throw Error(ErrorCode::invalid_option, "--set makes " + quote(name) + " a text, not a list",
                   "--add");
-    place->second.items.push_back(chain_value_of_flag(value));
+    place->second.items.push_back(chain_value_of_flag(value, "--add " + quote(name)));
   }
   return inputs;
 }
@@ -146,7 +147,7 @@ void read_pipe(const ChainPlan& plan, ChainInputs& inputs) {
   const std::vector<std::string> used = plan.inputs();
   if (inputs.contains("text") || std::ranges::count(used, "text") == 0 || !stdin_is_piped()) return;
   std::string piped = without_last_newline(read_input("-"));
-  if (!piped.empty()) inputs.emplace("text", ChainValue::of(std::move(piped)));
+  if (!piped.empty()) inputs.emplace("text", chain_text(std::move(piped), "standard input"));
 }
 
 // What the files hold that steps use: a run that is resumed must find the same.

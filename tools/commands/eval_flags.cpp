@@ -17,7 +17,9 @@ void add_measure_flags(CommandLine& line, EvalOptions& options, const std::strin
   line.option("--resamples", options.resamples,
               "Resamples of the bootstrap that intervals are from (default: 1000; 0: none)")
       ->group(eval_group);
-  line.option(seed_flag, options.seed, "Of the resamples (default: 0)")->group(eval_group);
+  line.option(seed_flag, options.seed, "Of the resamples (default: 0)")
+      ->check(seed_error)
+      ->group(eval_group);
   line.flag("--use-stemmer", options.use_stemmer, "ROUGE compares words without their endings")
       ->group(eval_group);
 }

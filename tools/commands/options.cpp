@@ -1,6 +1,8 @@
 #include "commands/options.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <cstdlib>
 #include <vector>
 
@@ -31,6 +33,15 @@ std::string suggestion(std::string_view name, const std::vector<std::string>& ca
 }
 
 }  // namespace
+
+std::string seed_error(const std::string& text) {
+  std::uint64_t seed = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, seed);
+  return error == std::errc() && stop == end
+             ? ""
+             : "expected a whole number from 0 to 18446744073709551615, got " + quote(text);
+}
 
 std::string spellings(const std::string& names) {
   std::string all = names;

@@ -18,6 +18,9 @@ inline Error usage(const std::string& sentence, const std::string& flag) {
   return Error(ErrorCode::invalid_option, sentence, flag);
 }
 
+// A check of CLI11's, which takes -1 and 2^64 for numbers that fit: what is wrong with a seed.
+std::string seed_error(const std::string& text);
+
 // Adds the underscore spelling of every long name: "-n,--max-new-tokens" also is
 // "--max_new_tokens".
 std::string spellings(const std::string& names);

@@ -8,6 +8,7 @@
 #include "shell/input.hpp"
 #include "shell/model_path.hpp"
 #include "shell/signals.hpp"
+#include "tokenizer/unicode.hpp"
 
 namespace llm::shell {
 namespace {
@@ -215,13 +216,19 @@ std::vector<ChainValue> chain_rows(const std::filesystem::path& file) {
   return rows;
 }
 
-ChainValue chain_value_of_flag(const std::string& text) {
-  if (!text.starts_with('@')) return ChainValue::of(text);
+ChainValue chain_text(std::string text, const std::string& place) {
+  if (const auto bad = detail::find_invalid_utf8(text))
+    bad_input(place, "is not UTF-8 at byte " + std::to_string(*bad + 1));
+  return ChainValue::of(std::move(text));
+}
+
+ChainValue chain_value_of_flag(const std::string& text, const std::string& place) {
+  if (!text.starts_with('@')) return chain_text(text, place);
   const std::string path = text.substr(1);
   if (ends_in(path, {".jsonl", ".csv", ".tsv"})) return ChainValue::list(chain_rows(path));
   const std::string content = read_input(path);
   if (path.ends_with(".json")) return ChainValue::from_json(content, path);
-  return ChainValue::of(without_last_newline(content));
+  return chain_text(without_last_newline(content), path);
 }
 
 void choose_chain_models(ChainDescription& description,

@@ -31,7 +31,9 @@ std::vector<ChainValue> chain_rows(const std::filesystem::path& file);
 
 // A text given by a flag; with @ in front what the file holds: rows of .jsonl, .csv and .tsv, the
 // value of .json, the text of any other. "-" is standard input.
-ChainValue chain_value_of_flag(const std::string& text);
+ChainValue chain_value_of_flag(const std::string& text, const std::string& place);
+// A text as it was given, which must be UTF-8.
+ChainValue chain_text(std::string text, const std::string& place);
 
 // Puts models in place of those that the file names: `named` by name, "" for steps that name none.
 // Looks all models that are used for up, so that one that is missing is found before any is loaded;
