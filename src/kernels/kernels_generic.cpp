@@ -2,29 +2,11 @@
 // clang-format off
 #include "kernels/vec_generic.hpp"  // first: the kernels are written in its terms
 // clang-format on
-#include "kernels/attend_inl.hpp"
-#include "kernels/elementwise_inl.hpp"
-#include "kernels/rounded_inl.hpp"
-#include "kernels/tables.hpp"
-#include "weights/encode_kernels.hpp"
+#include "kernels/float_kernels_inl.hpp"
 
 namespace llm::detail {
 
-constinit const FloatKernels generic_kernels = {
-    "generic",
-    &plain,
-    &rounded,
-    &generic_quantized,
-    &encode_generic,
-    attend,
-    attend_scratch_floats,
-    activate,
-    activate_gated,
-    rms_norm,
-    layer_norm,
-    softmax,
-    log_sum_exp,
-    argmax,
-};
+constinit const FloatKernels generic_kernels =
+    float_kernels_with("generic", rounded, generic_quantized, encode_generic);
 
 }  // namespace llm::detail

@@ -2,35 +2,15 @@
 // clang-format off
 #include "kernels/vec_neon.hpp"  // first: the kernels are written in its terms
 // clang-format on
-#include "kernels/attend_inl.hpp"
-#include "kernels/elementwise_inl.hpp"
-#include "kernels/rounded_inl.hpp"
-#include "kernels/tables.hpp"
-#include "weights/encode_kernels.hpp"
+#include "kernels/float_kernels_inl.hpp"
 
 namespace llm::detail {
 
-static constexpr FloatKernels with(std::string_view name, const ProductKernels& rounded_products,
-                                   const ProductKernels& quantized) {
-  return {name,
-          &plain,
-          &rounded_products,
-          &quantized,
-          &encode_generic,
-          attend,
-          attend_scratch_floats,
-          activate,
-          activate_gated,
-          rms_norm,
-          layer_norm,
-          softmax,
-          log_sum_exp,
-          argmax};
-}
-
-constinit const FloatKernels neon_kernels = with("neon", rounded, neon_quantized);
-constinit const FloatKernels neondot_kernels = with("neondot", rounded, neondot_quantized);
+constinit const FloatKernels neon_kernels =
+    float_kernels_with("neon", rounded, neon_quantized, encode_generic);
+constinit const FloatKernels neondot_kernels =
+    float_kernels_with("neondot", rounded, neondot_quantized, encode_generic);
 constinit const FloatKernels neonbf16_kernels =
-    with("neonbf16", neonbf16_rounded, neondot_quantized);
+    float_kernels_with("neonbf16", neonbf16_rounded, neondot_quantized, encode_generic);
 
 }  // namespace llm::detail

@@ -26,14 +26,6 @@ struct EvalCommandFlags {
   EvalJob job;
 };
 
-[[noreturn]] void refuse(const std::string& sentence, const std::string& flag) {
-  throw Error(ErrorCode::invalid_option, sentence, flag);
-}
-
-[[noreturn]] void refuse_row(const Row& row, const std::string& what) {
-  throw Error(ErrorCode::invalid_input, row.place + ": " + what, row.place);
-}
-
 // An id as people write it: of a number and of its text the same.
 std::string bare_text(const Row& row) {
   const OrderedJson id = OrderedJson::parse(row.id);
@@ -51,8 +43,8 @@ class ReferenceFile {
       Entry entry{row->place, references_of(*row, flags.reference)};
       const auto [known, is_new] = entries_.emplace(bare_text(*row), std::move(entry));
       if (!is_new)
-        refuse_row(*row, "the id " + quote(known->first) + " is that of " + known->second.place +
-                             ", too; --id-field names another field");
+        bad_input(row->place, "the id " + quote(known->first) + " is that of " +
+                                  known->second.place + ", too; --id-field names another field");
     }
     if (entries_.empty())
       throw Error(ErrorCode::invalid_input, path + ": there are no rows in it", path);
@@ -61,9 +53,9 @@ class ReferenceFile {
   const std::vector<std::string>& of(const Row& row) {
     const auto found = entries_.find(bare_text(row));
     if (found == entries_.end())
-      refuse_row(row, path_ + " has no row with the id " + quote(bare_text(row)) +
-                          (row.has_own_id ? "" : " (the line, as the row has no id)") +
-                          "; --id-field names the field of ids");
+      bad_input(row.place, path_ + " has no row with the id " + quote(bare_text(row)) +
+                               (row.has_own_id ? "" : " (the line, as the row has no id)") +
+                               "; --id-field names the field of ids");
     used_ += !found->second.used;
     found->second.used = true;
     return found->second.references;
@@ -123,7 +115,7 @@ class EvalRun {
  private:
   void take(const Row& row) {
     if (has_failed(row.fields)) {
-      if (flags_.strict) refuse_row(row, "the row failed: " + dump(row.fields["error"]));
+      if (flags_.strict) bad_input(row.place, "the row failed: " + dump(row.fields["error"]));
       ++failed_;
       return;
     }
@@ -132,7 +124,8 @@ class EvalRun {
     if (!prediction) refuse_prediction(row);
     const std::optional<OrderedJson> group =
         by_.empty() ? OrderedJson() : value_at(row.fields, by_);
-    if (!group) refuse_row(row, "the row has no " + quote(by_) + field_suggestion(by_, row.fields));
+    if (!group)
+      bad_input(row.place, "the row has no " + quote(by_) + field_suggestion(by_, row.fields));
     check_id(row, *group);
     const std::vector<std::string> references =
         references_ ? references_->of(row) : references_of(row, flags_.reference);
@@ -140,7 +133,7 @@ class EvalRun {
       const auto scores = groups_->add(*group, *prediction, references);
       if (row_scores_) write_scores(row, *group, scores);
     } catch (const Error& error) {
-      if (error.code() == ErrorCode::invalid_input) refuse_row(row, error.what());
+      if (error.code() == ErrorCode::invalid_input) bad_input(row.place, error.what());
       throw;
     }
   }
@@ -149,9 +142,9 @@ class EvalRun {
   void begin(const Row& row) {
     prediction_ = flags_.prediction.empty() ? prediction_path(row.fields) : flags_.prediction;
     if (prediction_.empty())
-      refuse("which field of " + flags_.file + " is predicted? --prediction names it" +
-                 field_suggestion("", row.fields),
-             "--prediction");
+      throw usage("which field of " + flags_.file + " is predicted? --prediction names it" +
+                      field_suggestion("", row.fields),
+                  "--prediction");
     by_ = flags_.by == "none" ? "" : flags_.by;
     if (flags_.by.empty() && row.fields.contains("shots")) by_ = "shots";
     EvalOptions options = flags_.job.options;
@@ -161,10 +154,10 @@ class EvalRun {
   [[noreturn]] void refuse_prediction(const Row& row) const {
     const auto value = value_at(row.fields, prediction_);
     if (!value)
-      refuse_row(row, "the row has no prediction " + quote(prediction_) +
-                          field_suggestion(prediction_, row.fields));
-    refuse_row(row, "the prediction " + quote(prediction_) + " must be a text or a number, got " +
-                        dump(*value).substr(0, 80));
+      bad_input(row.place, "the row has no prediction " + quote(prediction_) +
+                               field_suggestion(prediction_, row.fields));
+    bad_input(row.place, "the prediction " + quote(prediction_) +
+                             " must be a text or a number, got " + dump(*value).substr(0, 80));
   }
 
   // One row, one prediction; several numbers of shots and several samples are several rows.
@@ -174,9 +167,9 @@ class EvalRun {
     for (const char* name : {"shots", "sample"})
       if (row.fields.contains(name)) key += '\n' + dump(row.fields[name]);
     if (const auto line = seen_.add(key, row.line))
-      refuse_row(row, "the id " + row.id.substr(0, 80) + " is that of line " +
-                          std::to_string(*line) +
-                          ", too; --by names a field that tells the rows apart");
+      bad_input(row.place, "the id " + row.id.substr(0, 80) + " is that of line " +
+                               std::to_string(*line) +
+                               ", too; --by names a field that tells the rows apart");
   }
 
   void write_scores(const Row& row, const OrderedJson& group,
@@ -234,7 +227,7 @@ void add_eval_flags(CommandLine& line, EvalCommandFlags& flags) {
 
 bool writes_json(const CommandLine& line, const EvalCommandFlags& flags) {
   if (flags.json && flags.format == "text")
-    refuse("--json and --format exclude each other; give one", "--json");
+    throw usage("--json and --format exclude each other; give one", "--json");
   if (flags.json || !flags.format.empty()) return flags.json || flags.format == "json";
   const std::string& path = line.output_path();
   if (path.empty() || path == "-") return ::isatty(STDOUT_FILENO) == 0;
@@ -251,7 +244,7 @@ int run_eval(const Arguments& arguments) {
   add_eval_flags(line, flags);
   if (const auto done = line.parse(arguments)) return *done;
   if (flags.file.empty() && !stdin_is_piped())
-    refuse("no file is given; usage: llm-generate eval FILE.jsonl --reference FIELD", "FILE");
+    throw usage("no file is given; usage: llm-generate eval FILE.jsonl --reference FIELD", "FILE");
   if (flags.file.empty()) flags.file = "-";
   EvalJob& job = flags.job;
   job.force = line.force();

@@ -24,28 +24,25 @@ struct ScoreFlags {
   std::int64_t window = 0, stride = 0;
 };
 
-[[noreturn]] void bad_row(const Row& row, const std::string& what) {
-  throw Error(ErrorCode::invalid_input, row.place + ": " + what, row.place);
-}
-
 // Those of the flags, or of the row: a list in `choices` (in a CSV cell as JSON), or `completion`.
 std::vector<std::string> choices_of(const Row& row, const ScoreFlags& flags) {
   if (!flags.choices.empty()) return flags.choices;
   if (const auto text = text_field(row, flags.completion_field)) return {*text};
   const auto field = row.fields.find(flags.choices_field);
   if (field == row.fields.end())
-    bad_row(row, "the row has neither " + quote(flags.choices_field) + " nor " +
-                     quote(flags.completion_field) + "; --choices gives them for all rows");
+    bad_input(row.place, "the row has neither " + quote(flags.choices_field) + " nor " +
+                             quote(flags.completion_field) + "; --choices gives them for all rows");
   OrderedJson list = *field;
   if (list.is_string()) {
     const std::string text = list.get<std::string>();
     list = OrderedJson::parse(text, nullptr, false);
   }
   if (!list.is_array() || list.empty())
-    bad_row(row, quote(flags.choices_field) + " must be a list of texts");
+    bad_input(row.place, quote(flags.choices_field) + " must be a list of texts");
   std::vector<std::string> choices;
   for (const OrderedJson& choice : list) {
-    if (!choice.is_string()) bad_row(row, quote(flags.choices_field) + " must hold texts only");
+    if (!choice.is_string())
+      bad_input(row.place, quote(flags.choices_field) + " must hold texts only");
     choices.push_back(choice.get<std::string>());
   }
   return choices;
