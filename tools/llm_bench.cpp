@@ -108,7 +108,8 @@ void add_model_options(CLI::App& app, Options& options) {
 
 void add_run_options(CLI::App& app, Options& options) {
   const CLI::Range sizes(1, 1 << 20);
-  app.add_option("--dtype", options.dtypes, "auto, f32, bf16, int8, int4 or f64; a list runs each")
+  app.add_option("--dtype", options.dtypes,
+                 "auto, f32, bf16, int8, int8-channel, int4 or f64; a list runs each")
       ->delimiter(',')
       ->allow_extra_args(false);
   app.add_flag(

@@ -89,8 +89,9 @@ class ChainObject {
 WeightType weights_of(const ChainObject& model) {
   const std::string dtype = model.text("dtype");
   if (const auto weights = weight_type_from_name(dtype)) return *weights;
-  bad_chain(model.where(), "\"dtype\" " + quote(dtype) +
-                               " does not exist; expected auto, f32, bf16, int8 or int4");
+  bad_chain(model.where(),
+            "\"dtype\" " + quote(dtype) +
+                " does not exist; expected auto, f32, bf16, int8, int8-channel or int4");
 }
 
 ChainModelSource read_model(const Json& json, const std::string& where) {

@@ -31,6 +31,8 @@ std::string_view to_string(DType dtype) {
       return "q4_1";
     case DType::q8_0:
       return "q8_0";
+    case DType::q8_channel:
+      return "q8_channel";
     case DType::q5_0:
       return "q5_0";
     case DType::q5_1:

@@ -100,8 +100,10 @@ std::int64_t panel_bytes(DType dtype, std::int64_t cols) {
     case DType::f16:
     case DType::bf16:
       return (cols + 1) / 2 * panel_rows * 4;
-    default:
-      return cols / block_values(dtype) * quant_format(dtype).block_bytes();
+    default: {
+      const QuantFormat format = quant_format(dtype);
+      return cols / block_values(dtype) * format.block_bytes() + format.tail_bytes();
+    }
   }
 }
 

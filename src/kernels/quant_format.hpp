@@ -29,15 +29,18 @@ struct QuantFormat {
   bool nested = false;
   int group = 32;            // columns that share a scale: 16 (nested only) or 32
   bool bf16_scales = false;  // instead of fp16
+  // One float scale per output, behind all codes of a panel, instead of one per group.
+  bool per_channel = false;
 
   // Bytes per panel of 64 outputs.
   constexpr std::int64_t code_bytes() const { return 64 * (nibbles ? 16 : 32); }  // 32 columns
-  constexpr std::int64_t head_bytes() const { return 64 * 2 * (minimum ? 2 : 1); }
+  constexpr std::int64_t head_bytes() const { return per_channel ? 0 : 64 * 2 * (minimum ? 2 : 1); }
   constexpr std::int64_t group_bytes() const { return 64 * (minimum ? 2 : 1) * (32 / group); }
   // 32 columns of a type that is not nested, 256 of one that is.
   constexpr std::int64_t block_bytes() const {
     return nested ? head_bytes() + 8 * (code_bytes() + group_bytes()) : code_bytes() + head_bytes();
   }
+  constexpr std::int64_t tail_bytes() const { return per_channel ? 64 * 4 : 0; }  // once a panel
 };
 
 constexpr QuantFormat quant_format(DType dtype) {
@@ -65,6 +68,8 @@ constexpr QuantFormat quant_format(DType dtype) {
       return {.nibbles = false, .nested = true, .group = 16};
     case DType::iq4_xs:
       return {.values = non_linear, .nested = true};
+    case DType::q8_channel:
+      return {.nibbles = false, .per_channel = true};
     default:  // q8_0, q5_0
       return {.nibbles = false};
   }

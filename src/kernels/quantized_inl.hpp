@@ -5,6 +5,9 @@
 // scaled and added to the output's chain, groups ascending. Integer sums do not depend on their
 // order, so only that chain defines the bits: no tile, block or number of rows can change them, nor
 // whether the machine has products of bytes or takes the way of 16 bits for both.
+//
+// Weights with one scale per output need no scale inside the chain. With 8 bits the activations of
+// a row then share one scale, too, and there is no chain: one exact sum over all columns.
 #pragma once
 
 #include <cstddef>
@@ -30,13 +33,18 @@ enum class Bits { sixteen, eight, eight_wide };
 constexpr float largest_code(Bits bits) { return bits == Bits::sixteen ? 32767.0f : 127.0f; }
 // Whether codes of activations are bytes in memory; else they are 16 bits wide whatever they hold.
 constexpr bool as_bytes(Bits bits) { return has_byte_products && bits == Bits::eight; }
+// Whether a row of activations has one scale, and a product one sum.
+constexpr bool one_sum(const QuantFormat& f, Bits bits) {
+  return f.per_channel && bits != Bits::sixteen;
+}
 
 // How a row of activations lies in scratch:
 //   codes   int16 [cols], in every 4 columns the order 0 2 1 3: two 16-bit values that meet the
 //           even or the odd bytes of a 32-bit lane of weights; or int8 [cols] in their order
-//   scales  float [cols / 32]
+//   scales  float [cols / 32], or one
 //   sums    4 bytes per group of weights: int32 -zero_point * sum(codes), where the codes of the
-//           weights have a zero point, or float scale * sum(codes), where they have a minimum
+//           weights have a zero point, or float scale * sum(codes), where they have a minimum; one
+//           for the row where it has one scale
 struct RowLayout {
   explicit RowLayout(Index cols)
       : scales(2 * cols), sums(scales + cols / unit_columns * 4), bytes(stride(sums + cols / 4)) {}
@@ -71,36 +79,46 @@ LLM_INLINE float load_float(const std::byte* bytes) {
   return value;
 }
 
-// 32 activations -> codes; returns their scale (NaN or infinite if one of them is).
+// The larger of `so_far` and 32 absolute values, lane by lane. Their bits order as the values do,
+// NaN last.
+LLM_INLINE IntVec largest_of(const float* x, IntVec so_far) {
+  return max_int(so_far, max_int(bits_of(abs(load(x))), bits_of(abs(load(x + 16)))));
+}
+
+// The scale of activations (NaN or infinite if one of them is), and what multiplies them.
 template <Bits bits>
-LLM_INLINE float round_unit(const float* x, std::byte* codes, IntVec (&rounded)[2]) {
-  const Vec a[2] = {load(x), load(x + 16)};
-  // Bits of absolute values order as the values do, NaN last.
-  const std::int32_t magnitude = largest_lane(max_int(bits_of(abs(a[0])), bits_of(abs(a[1]))));
+LLM_INLINE float scale_of(IntVec magnitudes, float& inverse) {
+  const std::int32_t magnitude = largest_lane(magnitudes);
   float largest;
   __builtin_memcpy(&largest, &magnitude, 4);
-  const Vec inverse = set1(largest >= smallest_scaled ? largest_code(bits) / largest : 0.0f);
+  inverse = largest >= smallest_scaled ? largest_code(bits) / largest : 0.0f;
+  return largest < smallest_scaled ? 0.0f : largest / largest_code(bits);
+}
+
+// 32 activations -> codes.
+template <Bits bits>
+LLM_INLINE void round_unit(const float* x, float inverse, std::byte* codes, IntVec (&rounded)[2]) {
   LLM_UNROLL for (int i = 0; i < 2; ++i) {
     // The minimum gives values that are not finite a code, too; their scale tells.
-    rounded[i] = round_to_int(min(mul(a[i], inverse), set1(largest_code(bits))));
+    rounded[i] = round_to_int(min(mul(load(x + 16 * i), set1(inverse)), set1(largest_code(bits))));
     if constexpr (as_bytes(bits)) {
       store_bytes(codes + 16 * i, rounded[i]);
     } else {
       store_pairs(codes + 32 * i, rounded[i]);
     }
   }
-  return largest < smallest_scaled ? 0.0f : largest / largest_code(bits);
 }
 
 template <QuantFormat F, Bits bits>
-void round_row(const float* x, Index cols, const RowLayout& layout, std::byte* row) {
+void round_row_in_units(const float* x, Index cols, const RowLayout& layout, std::byte* row) {
   constexpr Index code_size = as_bytes(bits) ? 1 : 2;
   float* scales = reinterpret_cast<float*>(row + layout.scales);
   std::byte* sums = row + layout.sums;
-  for (Index u = 0; u < cols / unit_columns; ++u) {
+  for (Index u = 0; u < cols / unit_columns; ++u, x += unit_columns) {
     IntVec rounded[2];
-    const float scale = scales[u] =
-        round_unit<bits>(x + u * unit_columns, row + u * unit_columns * code_size, rounded);
+    float inverse;
+    const float scale = scales[u] = scale_of<bits>(largest_of(x, set1_int(0)), inverse);
+    round_unit<bits>(x, inverse, row + u * unit_columns * code_size, rounded);
     if constexpr (F.minimum || zero_point(F, bits) != 0) {
       const std::int32_t halves[2] = {sum_int_lanes(rounded[0]), sum_int_lanes(rounded[1])};
       const std::int32_t of_groups[2] = {F.group == 16 ? halves[0] : halves[0] + halves[1],
@@ -116,6 +134,30 @@ void round_row(const float* x, Index cols, const RowLayout& layout, std::byte* r
       }
     }
   }
+}
+
+template <QuantFormat F, Bits bits>
+void round_row_as_one(const float* x, Index cols, const RowLayout& layout, std::byte* row) {
+  constexpr Index code_size = as_bytes(bits) ? 1 : 2;
+  IntVec magnitudes = set1_int(0), sums = set1_int(0);
+  for (Index k = 0; k < cols; k += unit_columns) magnitudes = largest_of(x + k, magnitudes);
+  float inverse;
+  const float scale = scale_of<bits>(magnitudes, inverse);
+  for (Index k = 0; k < cols; k += unit_columns) {
+    IntVec rounded[2];
+    round_unit<bits>(x + k, inverse, row + k * code_size, rounded);
+    // Adds the lower 16 bits of lanes, which hold the code.
+    for (const IntVec& codes : rounded) sums = dot_pairs(sums, codes, set1_int(1));
+  }
+  const std::int32_t start = -zero_point(F, bits) * sum_int_lanes(sums);
+  __builtin_memcpy(row + layout.scales, &scale, 4);
+  __builtin_memcpy(row + layout.sums, &start, 4);
+}
+
+template <QuantFormat F, Bits bits>
+void round_row(const float* x, Index cols, const RowLayout& layout, std::byte* row) {
+  if constexpr (one_sum(F, bits)) return round_row_as_one<F, bits>(x, cols, layout, row);
+  return round_row_in_units<F, bits>(x, cols, layout, row);
 }
 
 // ------------------------------------------------------------------ weights
@@ -211,20 +253,24 @@ LLM_INLINE void add_columns(IntVec (&acc)[R][V], const std::byte* codes, const B
   }
 }
 
-// The exact sums of a group of columns for V vectors of outputs from `vector` on.
+// acc[r][v] = where the sums of a group (of a row, group 0) begin.
 template <QuantFormat F, Bits bits, int R, int V>
-LLM_INLINE void group_sums(IntVec (&acc)[R][V], const QuantTile& t, const ByteTable& table,
-                           Index unit, int group, int vector) {
-  constexpr Index at_once = F.nibbles ? 8 : 4;
-  const Index stride = t.layout.bytes;
+LLM_INLINE void start_sums(IntVec (&acc)[R][V], const QuantTile& t, Index group) {
   LLM_UNROLL for (int r = 0; r < R; ++r) {
     IntVec start = set1_int(0);
     if constexpr (zero_point(F, bits) != 0) {
-      const Index place = unit * (unit_columns / F.group) + group;
-      start = set1_int(load_int32(t.rows + r * stride + t.layout.sums + 4 * place));
+      start = set1_int(load_int32(t.rows + r * t.layout.bytes + t.layout.sums + 4 * group));
     }
     LLM_UNROLL for (int v = 0; v < V; ++v) acc[r][v] = start;
   }
+}
+
+// acc += the exact sums of a group of columns for V vectors of outputs from `vector` on.
+template <QuantFormat F, Bits bits, int R, int V>
+LLM_INLINE void add_sums(IntVec (&acc)[R][V], const QuantTile& t, const ByteTable& table,
+                         Index unit, int group, int vector) {
+  constexpr Index at_once = F.nibbles ? 8 : 4;
+  const Index stride = t.layout.bytes;
   const std::byte* codes = unit_codes<F>(t.panel, unit) + 64 * vector;
   for (Index k = group * F.group; k < (group + 1) * F.group; k += at_once) {
     const std::byte* bytes = codes + k / at_once * 256;
@@ -245,24 +291,42 @@ template <QuantFormat F, Bits bits, int R, int V>
 LLM_INLINE void add_group(Vec (&sum)[R][4], const QuantTile& t, const ByteTable& table, Index unit,
                           int group, int vector) {
   IntVec acc[R][V];
-  group_sums<F, bits, R, V>(acc, t, table, unit, group, vector);
+  const Index place = unit * (unit_columns / F.group) + group;
+  start_sums<F, bits, R, V>(acc, t, place);
+  add_sums<F, bits, R, V>(acc, t, table, unit, group, vector);
   Vec d[V], m[V];
-  group_scales<F, V>(t.panel, unit, group, vector, d, m);
+  if constexpr (!F.per_channel) group_scales<F, V>(t.panel, unit, group, vector, d, m);
   LLM_UNROLL for (int r = 0; r < R; ++r) {
     const std::byte* row = t.rows + r * t.layout.bytes;
     const Vec scale = set1(load_float(row + t.layout.scales + 4 * unit));
     LLM_UNROLL for (int v = 0; v < V; ++v) {
       Vec& s = sum[r][vector + v];
-      s = fma(mul(d[v], scale), to_float(acc[r][v]), s);
+      s = fma(F.per_channel ? scale : mul(d[v], scale), to_float(acc[r][v]), s);
     }
     if constexpr (F.minimum) {
-      const Index place = unit * (unit_columns / F.group) + group;
       const Vec x_sum = set1(load_float(row + t.layout.sums + 4 * place));
       LLM_UNROLL for (int v = 0; v < V; ++v) {
         Vec& s = sum[r][vector + v];
         s = fma(m[v], x_sum, s);
       }
     }
+  }
+}
+
+// The scales of 16 outputs of a panel.
+template <QuantFormat F>
+LLM_INLINE Vec channel_scales(const QuantTile& t, int vector) {
+  return load(reinterpret_cast<const float*>(t.panel + t.units * F.block_bytes()) + 16 * vector);
+}
+
+// y[r][16 * vector ...] = sums (+ bias), as far as there are outputs.
+template <int R>
+LLM_INLINE void store_outputs(const QuantTile& t, int vector, const Vec (&sums)[R]) {
+  const Index left = t.width - 16 * vector;
+  if (left <= 0) return;
+  const Vec bias = t.bias ? load_first(t.bias + 16 * vector, left) : zero();
+  LLM_UNROLL for (int r = 0; r < R; ++r) {
+    store_first(t.y + r * t.ldy + 16 * vector, left, t.bias ? add(sums[r], bias) : sums[r]);
   }
 }
 
@@ -281,11 +345,32 @@ void panel_times_rows(const QuantTile& t) {
       }
     }
   }
-  for (int v = 0; v < 4 && 16 * v < t.width; ++v) {
-    const Index left = t.width - 16 * v;
-    const Vec bias = t.bias ? load_first(t.bias + 16 * v, left) : zero();
+  for (int v = 0; v < 4; ++v) {
+    Vec outputs[R];
     LLM_UNROLL for (int r = 0; r < R; ++r) {
-      store_first(t.y + r * t.ldy + 16 * v, left, t.bias ? add(sum[r][v], bias) : sum[r][v]);
+      outputs[r] = F.per_channel ? mul(sum[r][v], channel_scales<F>(t, v)) : sum[r][v];
+    }
+    store_outputs(t, v, outputs);
+  }
+}
+
+// The same where a product is one sum.
+template <QuantFormat F, Bits bits, int R>
+void panel_times_rows_at_once(const QuantTile& t) {
+  constexpr int V = quant_vectors<R>;
+  const ByteTable table = byte_table<F.values>();
+  for (int vector = 0; vector < 4; vector += V) {
+    IntVec acc[R][V];
+    start_sums<F, bits, R, V>(acc, t, 0);
+    for (Index u = 0; u < t.units; ++u) add_sums<F, bits, R, V>(acc, t, table, u, 0, vector);
+    LLM_UNROLL for (int v = 0; v < V; ++v) {
+      const Vec d = channel_scales<F>(t, vector + v);
+      Vec outputs[R];
+      LLM_UNROLL for (int r = 0; r < R; ++r) {
+        const Vec scale = set1(load_float(t.rows + r * t.layout.bytes + t.layout.scales));
+        outputs[r] = mul(to_float(acc[r][v]), mul(d, scale));
+      }
+      store_outputs(t, vector + v, outputs);
     }
   }
 }
@@ -294,7 +379,10 @@ void panel_times_rows(const QuantTile& t) {
 
 template <QuantFormat F, Bits bits, int R>
 void panel_times_some(Index rows, const QuantTile& t) {
-  if (rows == R) return panel_times_rows<F, bits, R>(t);
+  if (rows == R) {
+    if constexpr (one_sum(F, bits)) return panel_times_rows_at_once<F, bits, R>(t);
+    return panel_times_rows<F, bits, R>(t);
+  }
   if constexpr (R > 1) panel_times_some<F, bits, R - 1>(rows, t);
 }
 
@@ -337,7 +425,7 @@ void multiply_quantized(const MatmulArgs& a) {
   constexpr QuantFormat F = quant_format(dtype);
   if (!a.fast) return multiply_rounded<F, Bits::sixteen>(a);
   if (has_byte_products && a.m == 1) return multiply_rounded<F, Bits::eight_wide, 1>(a);
-  multiply_rounded<F, Bits::eight>(a);
+  multiply_rounded<F, Bits::eight, F.per_channel ? one_sum_rows : quant_rows>(a);
 }
 
 void matmul_quantized(const MatmulArgs& a) {
@@ -346,6 +434,8 @@ void matmul_quantized(const MatmulArgs& a) {
     case DType::q5_0:  // lies in panels as q8_0 does
     case DType::q8_0:
       return multiply_quantized<DType::q8_0>(a);
+    case DType::q8_channel:
+      return multiply_quantized<DType::q8_channel>(a);
     case DType::q4_0:
       return multiply_quantized<DType::q4_0>(a);
     case DType::q4_1:

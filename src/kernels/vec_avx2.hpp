@@ -172,6 +172,7 @@ LLM_INLINE Vec f16_odd(IntVec pairs) {
 // Register tile of the integer products: 4 vectors of integer sums are 8 of 16 registers. The float
 // sums wait in memory.
 constexpr int quant_rows = 4;
+constexpr int one_sum_rows = quant_rows;  // where there are no float sums
 template <int R>
 constexpr int quant_vectors = R == 1   ? 4
                               : R == 2 ? 2

@@ -136,6 +136,8 @@ LLM_INLINE Vec dot_bf16(Vec sum, Vec, Vec) { return sum; }
 constexpr int quant_rows = 3;
 template <int R>
 constexpr int quant_vectors = 4;
+// The same where integer sums are all there is: 6 x 4 of them.
+constexpr int one_sum_rows = 6;
 
 LLM_INLINE IntVec set1_int(std::int32_t value) { return _mm512_set1_epi32(value); }
 LLM_INLINE IntVec and_int(IntVec a, IntVec b) { return _mm512_and_si512(a, b); }

@@ -33,6 +33,7 @@ LLM_INLINE Vec dot_bf16(Vec sum, Vec, Vec) { return sum; }
 
 // Register tile of the integer products.
 constexpr int quant_rows = 2;
+constexpr int one_sum_rows = quant_rows;  // where there are no float sums
 template <int R>
 constexpr int quant_vectors = 1;
 

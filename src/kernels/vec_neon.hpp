@@ -50,6 +50,7 @@ LLM_INLINE Vec dot_bf16(Vec sum, Vec, Vec) { return sum; }
 // Register tile of the integer products: 4 rows x 1 vector of integer sums are 16 registers. The
 // float sums wait in memory.
 constexpr int quant_rows = 4;
+constexpr int one_sum_rows = quant_rows;  // where there are no float sums
 template <int R>
 constexpr int quant_vectors = R == 1   ? 4
                               : R == 2 ? 2

@@ -167,7 +167,7 @@ class Builder {
     if (!dtype) return std::nullopt;
     const auto bits = [](DType t) { return 8 * block_bytes(t) / block_values(t); };
     if (dtype != DType::f32 && bits(source.dtype()) <= bits(*dtype)) return std::nullopt;
-    if (source.cols() % block_values(*dtype) != 0) return std::nullopt;
+    if (!detail::can_be(*dtype, source.cols())) return std::nullopt;
     return dtype;
   }
 

@@ -103,6 +103,7 @@ std::optional<WeightType> weight_type_from_name(std::string_view name) {
   if (name == "f32") return WeightType::f32;
   if (name == "bf16") return WeightType::bf16;
   if (name == "int8") return WeightType::int8;
+  if (name == "int8-channel") return WeightType::int8_channel;
   if (name == "int4") return WeightType::int4;
   return std::nullopt;
 }
@@ -117,6 +118,8 @@ std::optional<DType> dtype_of(WeightType type, bool is_sensitive) {
       return DType::bf16;
     case WeightType::int8:
       return DType::q8_0;
+    case WeightType::int8_channel:
+      return is_sensitive ? DType::q8_0 : DType::q8_channel;
     case WeightType::int4:
       return is_sensitive ? DType::q8_0 : DType::q4_1;
   }

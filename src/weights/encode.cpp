@@ -28,13 +28,16 @@ float inverse_of(std::uint16_t scale) {
 
 }  // namespace
 
-void EncodedBlocks::encode(DType dtype, std::span<const float> values) {
+void EncodedBlocks::encode(DType dtype, std::span<const float> values, std::int64_t cols) {
   const std::size_t blocks = values.size() / block;
   count_ = static_cast<std::int64_t>(blocks);
   for (auto* const bits : {&scale_bits_, &minimum_bits_}) bits->resize(blocks);
   for (auto* const numbers : {&scales_, &minimums_}) numbers->resize(blocks);
   codes_.resize(blocks * block);
   if (blocks == 0) return;
+  if (dtype == DType::q8_channel) {
+    return encode_q8_channel(values.data(), static_cast<std::size_t>(cols) / block);
+  }
   dtype == DType::q8_0 ? encode_q8_0(values.data()) : encode_q4_1(values.data());
 }
 
@@ -46,6 +49,26 @@ void EncodedBlocks::encode_q8_0(const float* values) {
     scales_[i] = inverse_of(scale_bits_[i]);
     minimums_[i] = 0;
   }
+  kernels.round_to_codes(values, count_, {scales_.data(), minimums_.data(), -127, 127},
+                         codes_.data());
+}
+
+void EncodedBlocks::encode_q8_channel(const float* values, std::size_t row_blocks) {
+  constexpr float smallest = 0x1p-100f;  // rows of smaller values become zero
+  const EncodeKernels& kernels = *float_kernels().encode;
+  kernels.largest_magnitudes(values, count_, scales_.data());
+  row_scales_.resize(scales_.size() / row_blocks);
+  for (std::size_t row = 0; row < row_scales_.size(); ++row) {
+    const std::span<float> of_blocks(&scales_[row * row_blocks], row_blocks);
+    float largest = 0;
+    for (const float each : of_blocks) largest = each <= largest ? largest : each;
+    if (std::ranges::any_of(of_blocks, [](float each) { return std::isnan(each); })) {
+      largest = std::numeric_limits<float>::quiet_NaN();
+    }
+    row_scales_[row] = largest < smallest ? 0 : largest / 127;
+    std::ranges::fill(of_blocks, largest >= smallest ? 127 / largest : 0);
+  }
+  std::ranges::fill(minimums_, 0.0f);
   kernels.round_to_codes(values, count_, {scales_.data(), minimums_.data(), -127, 127},
                          codes_.data());
 }
@@ -64,11 +87,18 @@ void EncodedBlocks::encode_q4_1(const float* values) {
 
 namespace {
 
-// [scale][32 codes], or [scale][minimum][16 bytes: the low halves are the values 0 .. 15].
+// [scale][32 codes], or [scale][minimum][16 bytes: the low halves are the values 0 .. 15]. A row of
+// q8_channel has its scale in every block.
 void write_blocks(DType dtype, const EncodedBlocks& blocks, std::size_t count, std::byte* out) {
   for (std::size_t i = 0; i < count; ++i, out += block_bytes(dtype)) {
     const std::uint16_t scale = blocks.scale(i), minimum = blocks.minimum(i);
     const std::int8_t* const codes = blocks.codes(i);
+    if (dtype == DType::q8_channel) {
+      const float row_scale = blocks.row_scale(0);
+      std::memcpy(out, &row_scale, 4);
+      std::memcpy(out + 4, codes, block);
+      continue;
+    }
     std::memcpy(out, &scale, 2);
     if (dtype == DType::q8_0) {
       std::memcpy(out + 2, codes, block);
@@ -83,19 +113,18 @@ void write_blocks(DType dtype, const EncodedBlocks& blocks, std::size_t count, s
 
 }  // namespace
 
-void encode_values(DType dtype, const float* values, std::int64_t count, std::byte* out) {
-  const auto n = static_cast<std::size_t>(count);
+void encode_row(DType dtype, std::span<const float> values, std::byte* out) {
   if (dtype == DType::f32) {
-    std::memcpy(out, values, n * sizeof(float));
+    std::memcpy(out, values.data(), values.size_bytes());
   } else if (dtype == DType::bf16) {
-    for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
       const std::uint16_t bits = double_to_bf16(values[i]);
       std::memcpy(out + 2 * i, &bits, 2);
     }
   } else {
     EncodedBlocks blocks;
-    blocks.encode(dtype, {values, n});
-    write_blocks(dtype, blocks, n / block, out);
+    blocks.encode(dtype, values, static_cast<std::int64_t>(values.size()));
+    write_blocks(dtype, blocks, values.size() / block, out);
   }
 }
 

@@ -171,13 +171,13 @@ void pack_plain(const PanelSource& source, std::byte* out) {
 }
 
 void pack_quantized(const PanelSource& source, DType dtype, std::byte* out) {
-  const std::int64_t panel_block = panel_bytes(dtype, block_values(dtype));
   const PanelBlocks blocks(dtype);
   QuantBlock block;
   for (std::int64_t b = 0; b < source.cols / block_values(dtype); ++b) {
     for (std::int64_t j = 0; j < source.count; ++j) {
       decode_block(dtype, source.rows[j].first + b * block_bytes(dtype), block);
-      blocks.pack(block, j, out + b * panel_block);
+      blocks.pack(block, j, out + b * blocks.bytes());
+      if (b == 0) blocks.pack_row_scale(block.row_scale, j, source.cols, out);
     }
   }
 }
@@ -217,7 +217,7 @@ void convert_row(const SourceRows& source, DType dtype, std::int64_t output, std
   std::vector<std::byte> copy;
   std::vector<float> values(static_cast<std::size_t>(source.cols()));
   read_row_values(source, output, copy, values.data());
-  encode_values(dtype, values.data(), source.cols(), out);
+  encode_row(dtype, values, out);
 }
 
 // A panel of a quantized type from the values of the outputs [first, first + count), some rows at a
@@ -227,7 +227,6 @@ void encode_panel(const SourceRows& source, DType dtype, std::int64_t first, std
   constexpr std::int64_t values_at_once = 16384;
   const std::int64_t cols = source.cols(), row_blocks = cols / block_values(dtype);
   const std::int64_t rows = std::clamp<std::int64_t>(values_at_once / cols, 1, count);
-  const std::int64_t panel_block = panel_bytes(dtype, block_values(dtype));
   const PanelBlocks places(dtype);
   EncodedBlocks blocks;
   std::vector<std::byte> copy;
@@ -237,12 +236,15 @@ void encode_panel(const SourceRows& source, DType dtype, std::int64_t first, std
     for (std::int64_t j = 0; j < n; ++j) {
       read_row_values(source, first + begin + j, copy, values.data() + j * cols);
     }
-    blocks.encode(dtype, std::span(values).first(static_cast<std::size_t>(n * cols)));
+    blocks.encode(dtype, std::span(values).first(static_cast<std::size_t>(n * cols)), cols);
+    for (std::int64_t j = 0; dtype == DType::q8_channel && j < n; ++j) {
+      places.pack_row_scale(blocks.row_scale(static_cast<std::size_t>(j)), begin + j, cols, out);
+    }
     for (std::int64_t b = 0; b < row_blocks; ++b) {
       for (std::int64_t j = 0; j < n; ++j) {
         const auto i = static_cast<std::size_t>(j * row_blocks + b);
         places.pack(blocks.scale(i), blocks.minimum(i), blocks.codes(i), begin + j,
-                    out + b * panel_block);
+                    out + b * places.bytes());
       }
     }
   }
@@ -300,12 +302,13 @@ void read_plain(const std::byte* panel, std::int64_t j, std::int64_t cols, S* ou
 template <typename S>
 void read_quantized(const std::byte* panel, DType dtype, std::int64_t j, std::int64_t cols,
                     S* out) {
-  const std::int64_t count = block_values(dtype), panel_block = panel_bytes(dtype, count);
+  const std::int64_t count = block_values(dtype);
   const PanelBlocks blocks(dtype);
   QuantBlock block;
+  block.row_scale = blocks.row_scale(panel, j, cols);
   float values[256];
   for (std::int64_t b = 0; b < cols / count; ++b) {
-    blocks.unpack(panel + b * panel_block, j, block);
+    blocks.unpack(panel + b * blocks.bytes(), j, block);
     block_values_of(dtype, block, values);
     std::copy(values, values + count, out + b * count);
   }

@@ -45,7 +45,7 @@ class SourceRows {
 };
 
 /// Fills panel number `panel` (zero before) of a matrix that is kept as `dtype`: the source's own
-/// type or one that encode_values() writes.
+/// type or one that encode_row() writes.
 void pack_panel(const SourceRows& source, DType dtype, std::int64_t panel, std::byte* out);
 
 /// One output as a row of a file of that type.

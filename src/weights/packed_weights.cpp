@@ -169,8 +169,7 @@ const PackedWeights::Part& PackedWeights::part(std::size_t index) const {
 Weight PackedWeights::matrix(std::size_t index, std::int64_t rows, std::int64_t cols) const {
   const Part& p = part(index);
   const bool known = is_floating(p.dtype) || is_quantized(p.dtype);
-  if (!p.is_matrix || !known || p.rows != rows || p.cols != cols ||
-      p.cols % block_values(p.dtype) != 0 ||
+  if (!p.is_matrix || !known || p.rows != rows || p.cols != cols || !can_be(p.dtype, p.cols) ||
       (p.layout == WeightLayout::panels && p.dtype == DType::f64)) {
     fail("part " + std::to_string(index) + " is no matrix of " + std::to_string(rows) + " x " +
          std::to_string(cols) + ", which config.json asks for; pack the model again");

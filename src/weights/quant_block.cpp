@@ -200,6 +200,10 @@ void decode_block(DType dtype, const std::byte* bytes, QuantBlock& block) {
       return decode_q6_k(in, block);
     case DType::iq4_xs:
       return decode_iq4_xs(in, block);
+    case DType::q8_channel:
+      std::memcpy(&block.row_scale, in, 4);
+      std::memcpy(block.codes, in + 4, 32);
+      return;
     default:  // q8_0
       std::memcpy(block.codes, in + 2, 32);
   }
@@ -209,7 +213,8 @@ void block_values_of(DType dtype, const QuantBlock& block, float* out) {
   const QuantFormat format = quant_format(dtype);
   const NibbleTable table = nibble_table(format.values);
   const std::int64_t groups = block_values(dtype) / format.group;
-  const float d = widen_scale(format, block.scale), m = widen_scale(format, block.minimum);
+  const float d = format.per_channel ? block.row_scale : widen_scale(format, block.scale);
+  const float m = widen_scale(format, block.minimum);
   for (std::int64_t g = 0; g < groups; ++g) {
     const float scale = format.nested ? d * static_cast<float>(block.scale_factors[g]) : d;
     const float minimum = format.nested ? m * static_cast<float>(block.minimum_factors[g]) : m;
@@ -226,6 +231,8 @@ PanelBlocks::PanelBlocks(DType dtype) {
   nibbles_ = format.nibbles;
   minimum_ = format.minimum;
   nested_ = format.nested;
+  per_channel_ = format.per_channel;
+  bytes_ = format.block_bytes();
   heads_ = nested_ ? 0 : format.code_bytes();
   codes_ = nested_ ? format.head_bytes() : 0;
   step_ = format.code_bytes() + format.group_bytes();
@@ -236,7 +243,7 @@ PanelBlocks::PanelBlocks(DType dtype) {
 
 void PanelBlocks::pack(std::uint16_t scale, std::uint16_t minimum, const std::int8_t* codes,
                        std::int64_t j, std::byte* out) const {
-  std::memcpy(out + heads_ + 2 * j, &scale, 2);
+  if (!per_channel_) std::memcpy(out + heads_ + 2 * j, &scale, 2);
   if (minimum_) std::memcpy(out + heads_ + 2 * (panel_rows + j), &minimum, 2);
   pack_codes(nibbles_, codes, j, out + codes_);
 }
@@ -255,7 +262,7 @@ void PanelBlocks::pack(const QuantBlock& block, std::int64_t j, std::byte* out) 
 }
 
 void PanelBlocks::unpack(const std::byte* in, std::int64_t j, QuantBlock& block) const {
-  std::memcpy(&block.scale, in + heads_ + 2 * j, 2);
+  if (!per_channel_) std::memcpy(&block.scale, in + heads_ + 2 * j, 2);
   if (minimum_) std::memcpy(&block.minimum, in + heads_ + 2 * (panel_rows + j), 2);
   for (std::int64_t run = 0; run < runs_; ++run) {
     unpack_codes(nibbles_, in + codes_ + run * step_, j, block.codes + 32 * run);
@@ -267,6 +274,26 @@ void PanelBlocks::unpack(const std::byte* in, std::int64_t j, QuantBlock& block)
                   1);
     }
   }
+}
+
+namespace {
+
+// Where that of output j lies in a panel.
+std::int64_t row_scale_place(std::int64_t block_bytes, std::int64_t j, std::int64_t cols) {
+  return cols / 32 * block_bytes + j * static_cast<std::int64_t>(sizeof(float));
+}
+
+}  // namespace
+
+void PanelBlocks::pack_row_scale(float scale, std::int64_t j, std::int64_t cols,
+                                 std::byte* panel) const {
+  if (per_channel_) std::memcpy(panel + row_scale_place(bytes_, j, cols), &scale, 4);
+}
+
+float PanelBlocks::row_scale(const std::byte* panel, std::int64_t j, std::int64_t cols) const {
+  float scale = 0;
+  if (per_channel_) std::memcpy(&scale, panel + row_scale_place(bytes_, j, cols), 4);
+  return scale;
 }
 
 }  // namespace llm::detail

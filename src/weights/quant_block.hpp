@@ -14,6 +14,7 @@ namespace llm::detail {
 struct QuantBlock {
   std::uint16_t scale = 0;  // fp16 or bf16 bits
   std::uint16_t minimum = 0;
+  float row_scale = 0;  // q8_channel: of all blocks of a row, instead of `scale`
   // Nested formats: factors per group of columns.
   std::int8_t scale_factors[16] = {};
   std::int8_t minimum_factors[16] = {};
@@ -39,11 +40,18 @@ class PanelBlocks {
             std::byte* panel_block) const;
   void unpack(const std::byte* panel_block, std::int64_t j, QuantBlock& block) const;
 
+  // The scale of output j of a panel of `cols` columns where outputs have one, else nothing and 0.
+  void pack_row_scale(float scale, std::int64_t j, std::int64_t cols, std::byte* panel) const;
+  float row_scale(const std::byte* panel, std::int64_t j, std::int64_t cols) const;
+
+  std::int64_t bytes() const { return bytes_; }  // of a panel's block
+
  private:
-  bool nibbles_, minimum_, nested_;  // as in QuantFormat
-  std::int64_t heads_;               // of scales, then minimums
-  std::int64_t codes_;               // of the first 32 columns
-  std::int64_t step_;                // from there to those of the next 32
+  bool nibbles_, minimum_, nested_, per_channel_;  // as in QuantFormat
+  std::int64_t bytes_;
+  std::int64_t heads_;    // of scales, then minimums
+  std::int64_t codes_;    // of the first 32 columns
+  std::int64_t step_;     // from there to those of the next 32
   std::int64_t factors_;  // of the first 32 columns: [groups][64], then those of the minimums
   std::int64_t groups_;
   std::int64_t runs_;  // of 32 columns

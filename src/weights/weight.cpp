@@ -33,7 +33,7 @@ constexpr std::int64_t values_between_releases = 1 << 20;
 
 void check_conversion(const detail::SourceRows& rows, DType dtype) {
   if (dtype == rows.dtype()) return;
-  if (detail::can_encode(dtype) && rows.cols() % block_values(dtype) == 0) return;
+  if (detail::can_encode(dtype) && detail::can_be(dtype, rows.cols())) return;
   throw Error(ErrorCode::internal,
               "a weight matrix of " + std::to_string(rows.cols()) + " inputs was to be kept as " +
                   std::string(to_string(dtype)) + ", expected a type that can be written");

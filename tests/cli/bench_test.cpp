@@ -76,12 +76,12 @@ TEST(Bench, ListsRunEachSetting) {
   const TempDir shapes;
   const std::vector<Json> lines =
       figures({"decode", "--shape", "tiny-llama", "--shape-dir", shapes.path().string(), "--dtype",
-               "f32,bf16,int8,int4,f64", "-t", "1,2", "--repeat", "2", "--prompt-tokens", "5",
-               "--new-tokens", "3", "--batch", "2"});
-  ASSERT_EQ(lines.size(), 10u);
+               "f32,bf16,int8,int8-channel,int4,f64", "-t", "1,2", "--repeat", "2",
+               "--prompt-tokens", "5", "--new-tokens", "3", "--batch", "2"});
+  ASSERT_EQ(lines.size(), 12u);
   EXPECT_EQ(lines[0]["dtype"], "f32");
   EXPECT_EQ(lines[1]["threads"], 2);
-  EXPECT_EQ(lines[9]["dtype"], "f64");
+  EXPECT_EQ(lines[11]["dtype"], "f64");
   for (const Json& line : lines) {
     EXPECT_EQ(line["model"], "tiny-llama");
     EXPECT_EQ(line["unit"], "tokens/s");

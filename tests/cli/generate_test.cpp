@@ -253,7 +253,7 @@ TEST(Generate, KeepsWeightsAsAsked) {
                                                    "\n")
                                .string();
   std::map<std::string, std::string> outputs;
-  for (const std::string dtype : {"auto", "f32", "bf16", "int8", "int4", "f64"}) {
+  for (const std::string dtype : {"auto", "f32", "bf16", "int8", "int8-channel", "int4", "f64"}) {
     for (const std::string fast : {"", "--fast"}) {
       const auto output = [&](const std::string& threads) {
         std::vector<std::string> arguments = {"-m",      fixture("llama-wide"),
@@ -276,6 +276,8 @@ TEST(Generate, KeepsWeightsAsAsked) {
   EXPECT_NE(outputs["int8"], outputs["auto"]);
   EXPECT_NE(outputs["int8"], outputs["int8--fast"]);
   EXPECT_NE(outputs["int8"], outputs["int4"]);
+  EXPECT_NE(outputs["int8-channel"], outputs["int8"]);
+  EXPECT_NE(outputs["int8-channel"], outputs["int8-channel--fast"]);
 }
 
 }  // namespace llm::test

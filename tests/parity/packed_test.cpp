@@ -48,7 +48,8 @@ class Packed : public testing::TestWithParam<std::string> {};
 TEST_P(Packed, GivesTheSameBits) {
   const llm::test::TempDir dir;
   const fs::path model = llm::test::models_dir() / GetParam();
-  for (const WeightType type : {WeightType::as_stored, WeightType::int8}) {
+  for (const WeightType type :
+       {WeightType::as_stored, WeightType::int8, WeightType::int8_channel}) {
     const fs::path packed = dir.path() / ("packed" + std::to_string(int(type)));
     llm::pack_model(model, packed, {.weights = type});
     for (const bool fast : {false, true}) {

@@ -45,8 +45,8 @@ double relative_difference(const std::vector<double>& a, const std::vector<doubl
 // the other parity tests) and, beside int8 and int4, activations rounded by at most 2^-16 of the
 // largest of 32.
 TEST(WeightTypes, FloatAndDoubleUseTheSameWeights) {
-  for (const WeightType type :
-       {WeightType::f32, WeightType::bf16, WeightType::int8, WeightType::int4}) {
+  for (const WeightType type : {WeightType::f32, WeightType::bf16, WeightType::int8,
+                                WeightType::int8_channel, WeightType::int4}) {
     EXPECT_LT(
         relative_difference(logits<float>({.weights = type}), logits<double>({.weights = type})),
         1e-3)
@@ -63,6 +63,8 @@ TEST(WeightTypes, FewerBitsAreFurtherOff) {
   };
   EXPECT_LT(off(WeightType::bf16), 0.01);
   EXPECT_LT(off(WeightType::int8), 0.03);
+  EXPECT_LT(off(WeightType::int8_channel), 0.03);
+  EXPECT_LT(off(WeightType::int8_channel), off(WeightType::int4));
   EXPECT_LT(off(WeightType::int4), 0.4);
   EXPECT_LT(off(WeightType::f32), off(WeightType::bf16));
   EXPECT_LT(off(WeightType::int8), off(WeightType::int4));
@@ -78,21 +80,24 @@ TEST(WeightTypes, TakeLessMemory) {
   };
   EXPECT_LT(bytes(WeightType::bf16), bytes(WeightType::f32));
   EXPECT_LT(bytes(WeightType::int8), bytes(WeightType::bf16));
-  EXPECT_LT(bytes(WeightType::int4), bytes(WeightType::int8));
+  EXPECT_LT(bytes(WeightType::int8_channel), bytes(WeightType::int8));
+  EXPECT_LT(bytes(WeightType::int4), bytes(WeightType::int8_channel));
 }
 
 TEST(WeightTypes, FastIsTheSameForAnyChunkAndThreads) {
-  const llm::LoadOptions one{.threads = 1, .weights = WeightType::int8, .fast = true};
-  llm::LoadOptions three = one;
-  three.threads = 3;
-  const std::vector<double> whole = logits<float>(one);
-  EXPECT_EQ(whole, logits<float>(three));
-  EXPECT_EQ(whole, logits<float>(one, 3));
-  EXPECT_EQ(whole, logits<float>(three, 1));
-  llm::LoadOptions exact = one;
-  exact.fast = false;
-  EXPECT_NE(whole, logits<float>(exact));
-  EXPECT_LT(relative_difference(whole, logits<float>(exact)), 0.03);
+  for (const WeightType type : {WeightType::int8, WeightType::int8_channel}) {
+    const llm::LoadOptions one{.threads = 1, .weights = type, .fast = true};
+    llm::LoadOptions three = one;
+    three.threads = 3;
+    const std::vector<double> whole = logits<float>(one);
+    EXPECT_EQ(whole, logits<float>(three));
+    EXPECT_EQ(whole, logits<float>(one, 3));
+    EXPECT_EQ(whole, logits<float>(three, 1));
+    llm::LoadOptions exact = one;
+    exact.fast = false;
+    EXPECT_NE(whole, logits<float>(exact));
+    EXPECT_LT(relative_difference(whole, logits<float>(exact)), 0.03);
+  }
 }
 
 }  // namespace

@@ -31,10 +31,10 @@ inline std::vector<const detail::FloatKernels*> fma_kernels() {
   return found;
 }
 
-inline constexpr DType weight_types[] = {DType::f32,    DType::f16,   DType::bf16, DType::q8_0,
-                                         DType::q4_0,   DType::q4_1,  DType::q5_0, DType::q5_1,
-                                         DType::iq4_nl, DType::mxfp4, DType::q2_k, DType::q3_k,
-                                         DType::q4_k,   DType::q5_k,  DType::q6_k, DType::iq4_xs};
+inline constexpr DType weight_types[] = {
+    DType::f32,  DType::f16,  DType::bf16,   DType::q8_0,   DType::q4_0,      DType::q4_1,
+    DType::q5_0, DType::q5_1, DType::iq4_nl, DType::mxfp4,  DType::q2_k,      DType::q3_k,
+    DType::q4_k, DType::q5_k, DType::q6_k,   DType::iq4_xs, DType::q8_channel};
 
 /// Bytes of a block at which its fp16 scale lies, and its minimum (-1: none).
 struct ScalePlaces {
@@ -82,6 +82,11 @@ class RandomTensor {
     storage_.resize(static_cast<std::size_t>(blocks * block + 1));
     for (std::int64_t i = 0; i < blocks; ++i)
       fill_block(dtype, engine, storage_.data() + 1 + i * block);
+    // All blocks of a row have its scale.
+    for (std::int64_t i = 0; dtype == DType::q8_channel && i < blocks; ++i) {
+      const std::int64_t first = i - i % (cols / block_values(dtype));
+      std::memcpy(storage_.data() + 1 + i * block, storage_.data() + 1 + first * block, 4);
+    }
     tensor_.name = "random";
     tensor_.dtype = dtype;
     tensor_.shape = {rows, cols};
@@ -120,6 +125,11 @@ class RandomTensor {
       for (std::int64_t i = 0; i < block_bytes(dtype); ++i) out[i] = std::byte(engine() % 256);
       if (dtype == DType::mxfp4) {
         out[0] = std::byte(118 + engine() % 8);  // an exponent
+        return;
+      }
+      if (dtype == DType::q8_channel) {
+        const float scale = 0.01f * std::abs(value) + 1e-4f;
+        std::memcpy(out, &scale, 4);
         return;
       }
       const auto [scale_at, minimum_at] = scale_places(dtype);

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <limits>
 #include <map>
+#include <span>
 
 #include "support/kernel_cases.hpp"
 #include "weights/quant_block.hpp"
@@ -75,12 +76,15 @@ std::vector<float> run(const FloatKernels& kernels, const Product& p,
 // Whether activations are rounded to bf16.
 bool rounds(const Product& p) { return p.fast && p.w->dtype() == DType::bf16; }
 
-// Half a step of the rounded activations: of each 32 columns, or of a bf16; 0 for other types.
+// Half a step of the rounded activations: of each 32 columns or the row, or of a bf16; 0 for other
+// types.
 double rounding_of(const Product& p, std::int64_t row, std::int64_t k) {
   if (rounds(p)) return std::abs(double(p.x[size_t(row * p.ldx + k)])) / 256;
   if (!is_quantized(p.w->dtype())) return 0;
+  const bool one_scale = p.fast && p.w->dtype() == DType::q8_channel;
+  const std::int64_t begin = one_scale ? 0 : k / 32 * 32;
   double largest = 0;
-  for (std::int64_t i = k / 32 * 32; i < k / 32 * 32 + 32; ++i) {
+  for (std::int64_t i = begin; i < (one_scale ? p.w->cols() : begin + 32); ++i) {
     largest = std::max(largest, std::abs(double(p.x[size_t(row * p.ldx + i)])));
   }
   return largest / (p.fast ? 127 : 32767) / 2 * 1.001;
@@ -151,17 +155,37 @@ float plain_chain(const float* x, const double* w, std::int64_t cols) {
   return sum;
 }
 
-// 32 activations as integers; returns their scale.
-float round_activations(const float* x, float largest_code, std::int32_t* codes) {
+// Some activations as integers; returns their scale.
+float round_activations(std::span<const float> x, float largest_code, std::int32_t* codes) {
   float largest = 0;
-  for (int i = 0; i < 32; ++i) largest = std::max(largest, std::abs(x[i]));
+  for (const float each : x) largest = std::max(largest, std::abs(each));
   const float inverse = largest_code / largest;
-  for (int i = 0; i < 32; ++i) codes[i] = std::int32_t(std::nearbyint(x[i] * inverse));
+  for (const float each : x) *codes++ = std::int32_t(std::nearbyint(each * inverse));
   return largest / largest_code;
+}
+
+// q8_channel: a row's scale and 32 codes in each block.
+float channel_chain(std::span<const float> x, bool fast, const std::byte* blocks) {
+  float d, y = 0;
+  std::memcpy(&d, blocks, 4);
+  std::vector<std::int32_t> codes(x.size());
+  const std::size_t step = fast ? x.size() : 32;
+  for (std::size_t k = 0; k < x.size(); k += step) {
+    const float s = round_activations(x.subspan(k, step), fast ? 127.0f : 32767.0f, codes.data());
+    std::int64_t sum = 0;
+    for (std::size_t i = 0; i < step; ++i) {
+      const std::byte code = blocks[(k + i) / 32 * 36 + 4 + (k + i) % 32];
+      sum += std::int64_t{std::int8_t(code)} * codes[i];
+    }
+    if (fast) return float(sum) * (d * s);
+    y = std::fma(s, float(sum), y);
+  }
+  return y * d;
 }
 
 float quantized_chain(const float* x, bool fast, DType dtype, const std::byte* blocks,
                       std::int64_t cols) {
+  if (dtype == DType::q8_channel) return channel_chain({x, size_t(cols)}, fast, blocks);
   const detail::QuantFormat format = detail::quant_format(dtype);
   detail::QuantBlock block;
   float y = 0;
@@ -176,7 +200,7 @@ float quantized_chain(const float* x, bool fast, DType dtype, const std::byte* b
       m *= float(block.minimum_factors[g]);
     }
     std::int32_t codes[32], sum = 0, sum_x = 0;
-    const float scale = round_activations(x + k / 32 * 32, fast ? 127.0f : 32767.0f, codes);
+    const float scale = round_activations({x + k / 32 * 32, 32}, fast ? 127.0f : 32767.0f, codes);
     for (std::int64_t i = 0; i < format.group; ++i) {
       const int code = block.codes[in_block + i], c = codes[k % 32 + i];
       sum += (format.nibbles ? detail::nibble_value(format.values, code) : code) * c;
@@ -244,9 +268,32 @@ TEST(Matmul, IsTheDefinedChain) {
   }
 }
 
+// One sum over as many columns as the type can have, of the largest products there are: nothing
+// overflows, whatever way a machine takes (products of bytes begin below zero and pass through what
+// 32 bits cannot hold).
+TEST(Matmul, TheLargestSumOfAChannelFits) {
+  const std::int64_t cols = 1 << 17;
+  ASSERT_TRUE(detail::can_be(DType::q8_channel, cols));
+  ASSERT_FALSE(detail::can_be(DType::q8_channel, cols + 32));
+  std::vector<float> values(size_t(cols), -3.0f);
+  const FileTensor tensor{"w", DType::f32, {1, cols}, std::as_bytes(std::span(values))};
+  ThreadPool pool(1);
+  const Weight w({{{&tensor, false}}, {}}, WeightLayout::panels, pool, DType::q8_channel);
+  for (const float sign : {1.0f, -1.0f}) {
+    for (const std::int64_t m : {1, 2}) {
+      Product p{&w, std::vector<float>(size_t(m * cols), sign * 2), cols, m, {}, true};
+      const float expected = -float(127 * 127 * cols) * ((3.0f / 127) * (sign * 2 / 127));
+      for (const FloatKernels* kernels : test::available_kernels()) {
+        EXPECT_EQ(run(*kernels, p)[0], expected) << kernels->name << " " << m;
+      }
+    }
+  }
+}
+
 // What rounding to integers must not hide or invent.
 TEST(Matmul, QuantizedActivationsAtTheEnds) {
-  for (const DType dtype : {DType::q8_0, DType::q4_0, DType::q4_1, DType::q6_k}) {
+  for (const DType dtype :
+       {DType::q8_0, DType::q8_channel, DType::q4_0, DType::q4_1, DType::q6_k}) {
     const RandomTensor tensor(dtype, 64, 256, 9);
     const Weight w = packed(tensor.get());
     for (const bool fast : {false, true}) {
@@ -396,6 +443,7 @@ void expect_scratch_serves_all(const detail::ProductKernels& kernels, DType dtyp
 TEST(Matmul, ScratchOfTheWidestServesAll) {
   const FloatKernels& kernels = detail::float_kernels();
   expect_scratch_serves_all(*kernels.quantized, DType::q8_0, false);
+  expect_scratch_serves_all(*kernels.quantized, DType::q8_channel, true);
   expect_scratch_serves_all(*kernels.rounded, DType::bf16, true);
 }
 

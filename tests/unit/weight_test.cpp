@@ -166,6 +166,7 @@ TEST(Weight, IsKeptInAnotherType) {
     EXPECT_LE(kept(DType::bf16).largest, 4 * 0x1p-8);  // values below 8
     // Half a step, and the rounding of the scale to 11 bits.
     EXPECT_LE(kept(DType::q8_0).largest, 6.0 / 127 / 2 + 6 * 0x1p-11);
+    EXPECT_LE(kept(DType::q8_channel).largest, 6.0 / 127 / 2 * (1 + 0x1p-15));  // scale: float
     // A step of range / 15 with evenly spread errors has a mean square of step^2 / 12; for 32
     // normal values (range 4.1 on average) 0.0063, from which the fit takes some.
     EXPECT_LE(kept(DType::q4_1).mean_square, 0.0063);
@@ -187,7 +188,7 @@ double square_error_of_range(const float* x) {
 TEST(Encode, FitsBetterThanTheRangeOfValues) {
   const std::vector<float> values = test::random_floats(32 * 1000, 21);
   std::vector<std::byte> bytes(1000 * 20);
-  detail::encode_values(DType::q4_1, values.data(), 32 * 1000, bytes.data());
+  detail::encode_row(DType::q4_1, values, bytes.data());
   std::vector<float> decoded(values.size());
   read_values({{}, DType::q4_1, {1000, 32}, bytes}, 0, 32 * 1000, decoded.data());
   double fitted = 0, range = 0;
@@ -208,7 +209,7 @@ TEST(Encode, KeepsWhatIsEncodedAlready) {
     values[std::size_t(k)] = 0.013f * float(k * 7 % 16) - 0.02f * float(k / 32);
   }
   std::vector<std::byte> bytes(4 * 20);
-  detail::encode_values(DType::q4_1, values.data(), 4 * 32, bytes.data());
+  detail::encode_row(DType::q4_1, values, bytes.data());
   read_values({{}, DType::q4_1, {4, 32}, bytes}, 0, 4 * 32, again.data());
   for (std::size_t k = 0; k < values.size(); ++k) {
     EXPECT_NEAR(again[k], values[k], 15 * 0.013f * 0x1p-10f) << k;
@@ -297,12 +298,34 @@ TEST(Weight, KeepsAnyTypeAndOrderInAnother) {
     MatrixSource source;
     source.parts = {{&tensor.get(), false}};
     for (std::int64_t i = 40; i-- > 0;) source.row_order.push_back(i);
-    for (const DType to : {DType::f32, DType::q8_0}) {
+    for (const DType to : {DType::f32, DType::q8_0, DType::q8_channel}) {
       const Weight panels(source, WeightLayout::panels, pool, to);
       const Weight rows(source, WeightLayout::rows, pool, to);
       for (std::int64_t n = 0; n < 40; ++n) {
         EXPECT_EQ(row_of<float>(panels, n), row_of<float>(rows, n)) << to_string(from);
       }
+    }
+  }
+}
+
+// The nearest of 255 evenly spaced values, with the same spacing along a row: no part of it, and no
+// neighbour, matters.
+TEST(Weight, OfOneScalePerOutput) {
+  std::vector<float> values = test::random_floats(3 * 96, 5);
+  std::fill_n(values.begin() + 96, 96, 0.0f);
+  values[200] = 1e-38f;
+  values[250] = -40.0f;
+  const FileTensor tensor{"w", DType::f32, {3, 96}, std::as_bytes(std::span(values))};
+  const Weight w = kept_as(tensor, DType::q8_channel, WeightLayout::panels);
+  for (std::size_t n = 0; n < 3; ++n) {
+    const std::span<const float> source = std::span(values).subspan(n * 96, 96);
+    float largest = 0;
+    for (const float value : source) largest = std::max(largest, std::abs(value));
+    const std::vector<float> row = row_of<float>(w, std::int64_t(n));
+    for (std::size_t k = 0; k < 96; ++k) {
+      const float scale = largest / 127;
+      const float code = largest > 0 ? std::nearbyint(source[k] * (127 / largest)) : 0;
+      EXPECT_EQ(row[k], code * scale) << n << " " << k;
     }
   }
 }
@@ -313,10 +336,12 @@ TEST(Weight, KeepsSpecialValuesVisible) {
     std::vector<float> values(64, 0.25f);
     values[40] = bad;
     FileTensor tensor{"w", DType::f32, {1, 64}, std::as_bytes(std::span(values))};
-    for (const DType dtype : {DType::q8_0, DType::q4_1}) {
+    for (const DType dtype : {DType::q8_0, DType::q8_channel, DType::q4_1}) {
       const Weight w = kept_as(tensor, dtype, WeightLayout::panels);
       const std::vector<float> row = row_of<float>(w, 0);
-      EXPECT_NEAR(row[0], 0.25f, 1e-3) << to_string(dtype);
+      if (dtype != DType::q8_channel) {
+        EXPECT_NEAR(row[0], 0.25f, 1e-3) << to_string(dtype);
+      }
       EXPECT_TRUE(std::isnan(row[40])) << to_string(dtype);
     }
   }
@@ -324,7 +349,7 @@ TEST(Weight, KeepsSpecialValuesVisible) {
 
 TEST(Weight, RefusesATypeItCannotWrite) {
   const RandomTensor tensor(DType::f32, 4, 40, 1);
-  for (const DType dtype : {DType::q8_0, DType::q4_k, DType::i8}) {
+  for (const DType dtype : {DType::q8_0, DType::q8_channel, DType::q4_k, DType::i8}) {
     EXPECT_EQ(test::catch_error([&] { kept_as(tensor.get(), dtype, WeightLayout::rows); }).code(),
               ErrorCode::internal);
   }
@@ -349,6 +374,7 @@ TEST(Weight, PanelBytesAreWholeCacheLines) {
   for (const DType dtype : {DType::f32, DType::q8_0, DType::q4_0, DType::q4_1}) {
     EXPECT_EQ(detail::panel_bytes(dtype, 576), 64 * 576 / block_values(dtype) * block_bytes(dtype));
   }
+  EXPECT_EQ(detail::panel_bytes(DType::q8_channel, 576), 64 * (576 + 4));
   EXPECT_EQ(detail::panel_bytes(DType::q4_k, 512), 2 * 64 * (144 + 4));  // 6-bit factors as bytes
   EXPECT_EQ(detail::panel_bytes(DType::f16, 33), 34 * 128);
 }

@@ -10,7 +10,8 @@ ModelFlags::ModelFlags(CommandLine& line) : line_(line) {
   line_.adapter_option();
   line_
       .option("--dtype", dtype_,
-              "How weights are kept: auto (as in the file), f32, bf16, int8, int4; f64: compute in "
+              "How weights are kept: auto (as in the file), f32, bf16, int8, int8-channel, int4; "
+              "f64: compute in "
               "double")
       ->group("Run");
   line_

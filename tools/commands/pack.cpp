@@ -17,7 +17,7 @@ int run_pack(const Arguments& arguments) {
   std::string dtype = "auto", output;
   int threads = 0;
   line.option("--dtype", dtype,
-              "How weights are kept: auto (as in the file), f32, bf16, int8, int4");
+              "How weights are kept: auto (as in the file), f32, bf16, int8, int8-channel, int4");
   line.option("-o,--output", output, "The folder to write; must not exist")->required();
   line.option("-t,--threads", threads, "Threads (default: one per core)")
       ->check(CLI::Range(0, 4096));

@@ -123,7 +123,7 @@ void add_options(CommandLine& line, Settings& s, std::string& reference, std::st
   line.option("--dump", dump, "Write what was computed to this safetensors file");
   line.option("--dtype", s.dtype,
               "Precision of computing: f64 (default) or f32; with --text how the weights are kept: "
-              "auto (default), f32, bf16, int8, int4");
+              "auto (default), f32, bf16, int8, int8-channel, int4");
   line.option("--text", s.text, "Instead: compare distributions over this text (- is stdin)");
   line.flag("--fast", s.quality.fast,
             "Round activations beside quantized weights to 8 bits, not 16");

@@ -7,7 +7,7 @@ Precision parse_precision(const std::string& dtype) {
   if (const auto weights = weight_type_from_name(dtype)) return {.weights = *weights};
   throw Error(ErrorCode::invalid_option,
               "--dtype " + quote(dtype) +
-                  " does not exist; expected one of auto, f32, bf16, int8, int4, f64",
+                  " does not exist; expected one of auto, f32, bf16, int8, int8-channel, int4, f64",
               "--dtype");
 }
 

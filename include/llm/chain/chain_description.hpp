@@ -11,8 +11,9 @@
 ///           "prompt": "{{items}}\n\nQuestion: {{question}}\nAnswer:" } ] }
 ///
 /// At the top:
-///   models   names for models: a path, or {"path", "dtype": "bf16|int8|int4|f32", "adapters":
-///            ["FOLDER", {"path", "weight"}]}. A step may also name a model directly. What is not
+///   models   names for models: a path, or {"path", "dtype": "bf16|int8|int8-channel|int4|f32",
+///            "adapters": ["FOLDER", {"path", "weight"}]}. A step may also name a model directly.
+///            What is not
 ///            there as named is looked for beside the chain's file.
 ///   inputs   what the chain is given: an object of names with what they are when nothing is given
 ///            (null: they must be given; {"file": "x.jsonl"}: the rows of a file beside the

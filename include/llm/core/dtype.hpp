@@ -7,8 +7,8 @@
 
 namespace llm {
 
-/// Element type. The quantized types store blocks of 32 or 256 values along a row, as GGUF defines
-/// them.
+/// Element type. The quantized types store blocks of 32 or 256 values along a row, all but
+/// q8_channel as GGUF defines them.
 enum class DType : std::uint8_t {
   f64,
   f32,
@@ -28,6 +28,8 @@ enum class DType : std::uint8_t {
   q8_0,
   iq4_nl,
   mxfp4,
+  q8_channel,  ///< signed bytes and one float32 scale per row, no type of files: a block in rows is
+               ///< the row's scale and 32 codes
   // quantized, blocks of 256
   q2_k,
   q3_k,
@@ -76,6 +78,8 @@ constexpr std::int64_t block_bytes(DType dtype) {
       return 24;
     case DType::q8_0:
       return 34;
+    case DType::q8_channel:
+      return 36;
     case DType::q2_k:
       return 84;
     case DType::q3_k:

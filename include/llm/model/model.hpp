@@ -26,11 +26,13 @@ enum class WeightType : std::uint8_t {
   as_stored,
   f32,
   bf16,
-  int8,  ///< groups of 32 with an fp16 scale
-  int4,  ///< groups of 32 with fp16 scale and minimum; sensitive matrices as int8
+  int8,          ///< groups of 32 with an fp16 scale
+  int8_channel,  ///< one scale per output; LM heads as int8. With `fast` also one per row of
+                 ///< activations: for encoders, whose activations are of one size
+  int4,          ///< groups of 32 with fp16 scale and minimum; sensitive matrices as int8
 };
 
-/// "auto" (as_stored), "f32", "bf16", "int8" or "int4"; nothing for other names.
+/// "auto" (as_stored), "f32", "bf16", "int8", "int8-channel" or "int4"; nothing for other names.
 std::optional<WeightType> weight_type_from_name(std::string_view name);
 
 /// The element type that a WeightType stands for; nothing: its own. Sensitive matrices are LM

@@ -16,6 +16,9 @@
 ///    of a group g are d_g q + m_g with integers q. Then y = a chain over the groups ascending,
 ///    started from 0, of y = fma(d_g * s, float(sum of q x'), y), then y = fma(m_g, s * float(sum
 ///    of x'), y) if there are minimums; the integer sums are exact. Then + bias[n].
+///  - the same of q8_channel, whose outputs have one scale d: y = a chain over groups of 32 of
+///    y = fma(s, float(sum of q x'), y), then y * d. With `fast` all of a row shares one s:
+///    y = float(sum of q x' over all columns) * (d * s). Then + bias[n].
 ///  - attend: see AttendArgs.
 ///  - elementwise functions and sums use separate multiplications and additions only (no fma), sums
 ///    run over 16 lanes (lane = index mod 16, ascending) added by the tree
@@ -53,6 +56,7 @@ inline constexpr std::int64_t panel_rows = 64;
 ///               columns, a signed byte per group of 16 or 32 columns and output that multiplies
 ///               the scale [groups][64] (then the same for the minimums).
 ///               q5_k and q6_k are stored as bytes, the others as nibbles.
+///   q8_channel  the codes of all columns as above, then 64 float scales
 struct PanelMatrix {
   const std::byte* data = nullptr;  ///< 64-byte aligned
   DType dtype = DType::f32;
@@ -62,6 +66,11 @@ struct PanelMatrix {
 
 /// Bytes of one panel; a multiple of 64.
 std::int64_t panel_bytes(DType dtype, std::int64_t cols);
+/// Whether rows of `cols` values can be of this type: in whole blocks, and those that have one
+/// scale so few that a sum of products of two bytes fits 32 bits.
+constexpr bool can_be(DType dtype, std::int64_t cols) {
+  return cols % block_values(dtype) == 0 && (dtype != DType::q8_channel || cols <= 1 << 17);
+}
 constexpr std::int64_t panel_count(std::int64_t rows) {
   return (rows + panel_rows - 1) / panel_rows;
 }

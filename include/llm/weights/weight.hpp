@@ -41,8 +41,8 @@ class Weight {
  public:
   Weight() = default;
   /// Copies the source into the layout, in parallel. `dtype`: the type it is kept in, rounded to
-  /// the nearest value (f32, bf16, q8_0, q4_1); default: its own (panels have no f64: f32). Throws
-  /// Error (out_of_memory).
+  /// the nearest value (f32, bf16, q8_0, q8_channel, q4_1); default: its own (panels have no f64:
+  /// f32). Throws Error (out_of_memory).
   Weight(const MatrixSource& source, WeightLayout layout, ThreadPool& pool,
          std::optional<DType> dtype = std::nullopt);
   /// Whether products round activations to 8 bits instead of 16 where the weight is quantized, and
