@@ -43,8 +43,9 @@ MODES = {"auto": ["--dtype", "auto"], "auto --fast": ["--dtype", "auto", "--fast
          "bf16": ["--dtype", "bf16"],
          "bf16 --fast": ["--dtype", "bf16", "--fast"],
          "int8": ["--dtype", "int8"], "int8 --fast": ["--dtype", "int8", "--fast"],
+         "int8-channel --fast": ["--dtype", "int8-channel", "--fast"],
          "int4": ["--dtype", "int4"], "int4 --fast": ["--dtype", "int4", "--fast"]}
-INT8_TOO = ("f32", "int8", "int8 --fast")
+INT8_TOO = ("f32", "int8", "int8 --fast", "int8-channel --fast")
 
 
 class Missing(Exception):

@@ -121,9 +121,10 @@ class Builder {
       a.bias_layer = layer;
     }
     a.max_rows = attend_rows(c);
+    const bool is_sensitive = type_ != WeightType::int8_channel || c.causal;
     return Attention<S>(a,
-                        {linear(source.in, true), linear(source.source, true), linear(source.out),
-                         norm(c, source.query_norm), norm(c, source.key_norm)});
+                        {linear(source.in, is_sensitive), linear(source.source, is_sensitive),
+                         linear(source.out), norm(c, source.query_norm), norm(c, source.key_norm)});
   }
 
   FeedForward<S> feed_forward(const StackConfig& c, const FeedForwardSource& source) {

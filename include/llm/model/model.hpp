@@ -26,10 +26,11 @@ enum class WeightType : std::uint8_t {
   as_stored,
   f32,
   bf16,
-  int8,          ///< groups of 32 with an fp16 scale
-  int8_channel,  ///< one scale per output; LM heads as int8. With `fast` also one per row of
-                 ///< activations: for encoders, whose activations are of one size
-  int4,          ///< groups of 32 with fp16 scale and minimum; sensitive matrices as int8
+  int8,  ///< groups of 32 with an fp16 scale
+  /// One scale per output, and with `fast` one per row of activations, too: made for encoders,
+  /// whose activations are of one size. Sensitive matrices as int8, but not those of encoders.
+  int8_channel,
+  int4,  ///< groups of 32 with fp16 scale and minimum; sensitive matrices as int8
 };
 
 /// "auto" (as_stored), "f32", "bf16", "int8", "int8-channel" or "int4"; nothing for other names.

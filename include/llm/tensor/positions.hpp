@@ -2,6 +2,7 @@
 /// Position schemes as tables: rotations for RoPE, lines of biases for ALiBi and T5.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <numbers>
@@ -45,7 +46,7 @@ void rotate(const S* x, std::int64_t head_dim, const S* cos_sin, std::int64_t ha
     y[i] = a * c[i] - b * s[i];
     y[i + half] = b * c[i] + a * s[i];
   }
-  for (i = 2 * half; i < head_dim; ++i) y[i] = x[i];
+  if (x != y) std::copy(x + 2 * half, x + head_dim, y + 2 * half);
 }
 
 /// The sinusoidal vector of a position: sines in the first half, cosines in the second (the layout
