@@ -9,6 +9,7 @@
 
 #include "cli/run_command.hpp"
 #include "core/json.hpp"
+#include "llm/weights/weight_store.hpp"
 #include "support/temp_dir.hpp"
 
 namespace llm::test {
@@ -88,6 +89,24 @@ TEST(Bench, ListsRunEachSetting) {
     EXPECT_EQ(line["n"], 2);
     EXPECT_EQ(line["batch"], 2);
     EXPECT_EQ(line["new_tokens"], 3);
+  }
+}
+
+// One scale per output: all matrices of an encoder, and those of a decoder that make no queries,
+// keys, values or logits.
+TEST(Bench, ShapesArePackedWithOneScalePerOutput) {
+  const TempDir folder;
+  for (const bool encoder : {true, false}) {
+    const std::string shape = encoder ? "tiny-bert" : "tiny-llama";
+    figures({"load", "--shape", shape, "--shape-dir", folder.path().string(), "--repeat", "1"});
+    const std::string packed = folder.path() / (shape + "-packed");
+    const std::string model = folder.path() / (shape + (encoder ? "-f32" : "-bf16"));
+    const Outcome result = run({"pack", model, "--dtype", "int8-channel", "-o", packed});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    const auto store = WeightStore::open(std::filesystem::path(packed) / "packed.safetensors");
+    const std::string& parts = store->metadata().at("parts");
+    EXPECT_NE(parts.find("q8_channel"), std::string::npos) << parts;
+    EXPECT_EQ(parts.find("q8_0") == std::string::npos, encoder) << parts;
   }
 }
 
