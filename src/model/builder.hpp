@@ -162,7 +162,7 @@ class Builder {
   }
 
   // The type a matrix of products is kept in; nothing: its own. Never a wider one than the file's
-  // unless f32 is asked for. Rows that are no whole blocks stay as they are.
+  // unless f32 is asked for. Rows that cannot be of the type stay as they are.
   std::optional<DType> kept_as(const MatrixSource& source, bool is_sensitive) const {
     const std::optional<DType> dtype = dtype_of(type_, is_sensitive);
     if (!dtype) return std::nullopt;

@@ -70,8 +70,8 @@ void expect_rows(const MatrixSource& source) {
 }
 
 std::vector<DType> all_types() {
-  std::vector<DType> types = {DType::f64};
-  types.insert(types.end(), std::begin(test::weight_types), std::end(test::weight_types));
+  std::vector<DType> types(std::begin(test::weight_types), std::end(test::weight_types));
+  types.push_back(DType::f64);
   return types;
 }
 // Columns that every type can have.
