@@ -38,7 +38,8 @@ int print_commands() {
       "MODEL is a folder, a .gguf file, or a repository name in the local Hugging Face cache;\n"
       "without -m it is taken from LLM_GENERATE_MODEL.\n\n"
       "Exit codes: 0 ok, 1 internal or verify found a difference, 2 usage, 3 model, 4 input data,\n"
-      "5 some rows failed, 6 input too long, 7 out of memory or time, 130 interrupted.\n";
+      "5 some rows failed, 6 input too long, 7 out of memory, time or disk\n"
+      "space, 130 interrupted.\n";
   Output out;
   out.write(text);
   out.finish();

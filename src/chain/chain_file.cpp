@@ -68,9 +68,8 @@ class ChainObject {
   std::optional<std::int64_t> count(const char* key) const {
     const Json* const value = find(key);
     if (value == nullptr) return std::nullopt;
-    constexpr std::int64_t most = std::int64_t{1} << 40;
-    if (!value->is_number_integer() || *value < 1 || *value > most)
-      wrong(key, "an integer of at least 1", *value);
+    if (!value->is_number_integer() || *value < 1 || *value > detail::max_chain_number)
+      wrong(key, detail::integer_range(1).c_str(), *value);
     return value->get<std::int64_t>();
   }
   [[noreturn]] void wrong(const char* key, const char* expected, const Json& value) const {
@@ -160,7 +159,8 @@ ChainRepeat read_repeat(const Json& json, const std::string& where) {
 
 // The texts of a step; a list of labels is one text with commas, as the command takes them.
 void read_texts(const ChainObject& object, ChainStep& step) {
-  for (const char* name : {"prompt", "system", "text", "text_pair", "question", "context"})
+  for (const char* name :
+       {"prompt", "choices", "system", "text", "text_pair", "question", "context"})
     if (object.has(name)) step.texts.push_back({name, object.lines(name)});
   if (object.has("labels")) {
     std::string joined;
@@ -180,10 +180,10 @@ void read_texts(const ChainObject& object, ChainStep& step) {
   }
 }
 
-constexpr std::array<std::string_view, 22> step_keys = {
-    "name",    "description", "task",   "model",  "map",      "reduce",    "each",   "repeat",
-    "options", "separator",   "prompt", "system", "text",     "text_pair", "labels", "question",
-    "context", "file",        "field",  "fields", "template", "examples"};
+constexpr std::array<std::string_view, 23> step_keys = {
+    "name",     "description", "task",   "model",  "map",    "reduce",    "each",    "repeat",
+    "options",  "separator",   "prompt", "system", "text",   "text_pair", "labels",  "choices",
+    "question", "context",     "file",   "field",  "fields", "template",  "examples"};
 
 ChainStep read_step(const Json& json, const std::string& where, std::size_t number) {
   const bool named = json.is_object() && json.contains("name") && json["name"].is_string();

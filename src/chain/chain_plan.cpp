@@ -116,6 +116,10 @@ class StepChecker {
     needs("separator", step_.separator.has_value(),
           retrieves || task.name == "split" || !step_.reduce.empty(), false);
     needs("each", step_.each.has_value(), retrieves || !step_.reduce.empty(), false);
+    if (detail::has_several_answers(step_) && (!step_.map.empty() || step_.repeat))
+      bad_chain(where_, std::string("num_return_sequences must be 1 where a step has \"") +
+                            (step_.repeat ? "repeat" : "map") +
+                            "\": it has one value for each element or round");
     if (task.name == "split" && !step_.map.empty())
       bad_chain(where_, "a split step makes a list and so cannot map over one");
     if (task.name == "split" && step_.separator && step_.separator->empty())
@@ -182,11 +186,12 @@ class CycleSearch {
   }
 
   bool describe(const std::vector<std::pair<std::size_t, std::size_t>>& path, std::size_t again) {
-    bool inside = false;
-    for (const auto& [step, next] : path) {
-      inside = inside || step == again;
-      if (inside) text_ += steps_[step].step.name + " -> ";
-    }
+    constexpr std::ptrdiff_t most_named = 20;
+    const auto first = std::ranges::find(path, again, &std::pair<std::size_t, std::size_t>::first);
+    const std::ptrdiff_t count = path.end() - first;
+    for (std::ptrdiff_t i = 0; i < std::min(count, most_named); ++i)
+      text_ += steps_[first[i].first].step.name + " -> ";
+    if (count > most_named) text_ += "... (" + std::to_string(count - most_named) + " more) -> ";
     text_ += steps_[again].step.name;
     return true;
   }
@@ -252,7 +257,7 @@ class NameChecker {
     if (!source) return {};
     const PlannedStep& planned = steps_[*source];
     if (planned.maps()) return fields_of(planned);
-    return find_chain_task(planned.step.task)->item_fields;
+    return detail::item_fields(*find_chain_task(planned.step.task), planned.step);
   }
 
   bool means_something(const ChainName& name, bool is_each) const {
@@ -314,8 +319,9 @@ void ChainPlan::complete_steps() {
     for (const ChainSetting& text : planned.step.texts)
       planned.texts.emplace(text.name, TextTemplate(text.value, where + ", " + quote(text.name)));
     planned.each = TextTemplate(planned.step.each.value_or("{{item}}"), where + ", \"each\"");
-    planned.has_text = planned.step.map.empty() && task.has_text;
-    planned.has_items = !planned.step.map.empty() || task.has_items;
+    const bool several = detail::has_several_answers(planned.step);
+    planned.has_text = planned.step.map.empty() && task.has_text && !several;
+    planned.has_items = !planned.step.map.empty() || task.has_items || several;
   }
 }
 
@@ -386,7 +392,7 @@ void ChainPlan::find_origins() {
     if (source && !steps_[*source].has_items)
       bad_chain(where, quote(list) +
                            " is no list: it is a step with one text; only inputs and steps "
-                           "that map, split, retrieve or find names are");
+                           "that map, split, retrieve, find names or give several answers are");
     planned.origin = source && steps_[*source].maps() ? steps_[*source].origin : list;
     const auto check = [&](const TextTemplate& text) {
       for (const std::string& name : text.field_names()) {
@@ -395,10 +401,11 @@ void ChainPlan::find_origins() {
         const PlannedStep& used = steps_[read.step];
         const std::string& origin = used.maps() ? used.origin : used.step.name;
         if (used.has_text || (!planned.origin.empty() && planned.origin == origin)) continue;
-        bad_chain(where,
-                  "{{" + name + "}} is a list, because " + quote(used.step.name) +
-                      (used.maps() ? " maps over " + quote(used.step.map) : " is a split step") +
-                      "; \"reduce\" joins it, \"map\" goes over it, one by one");
+        bad_chain(where, "{{" + name + "}} is a list, because " + quote(used.step.name) +
+                             (used.maps() ? " maps over " + quote(used.step.map)
+                              : detail::has_several_answers(used.step) ? " gives several answers"
+                                                                       : " is a split step") +
+                             "; \"reduce\" joins it, \"map\" goes over it, one by one");
       }
     };
     for (const auto& [name, text] : planned.texts)

@@ -80,7 +80,9 @@ std::optional<std::string> ChainScope::find(std::string_view text) const {
   ChainName name = read_chain_name(plan.steps(), text);
   switch (name.kind) {
     case Kind::item:
-      return item == nullptr ? std::nullopt : find_in(*item, name, {});
+      if (item == nullptr) return std::nullopt;
+      if (name.field.empty() && !item->text && !item->is_list) refuse_item();
+      return find_in(*item, name, {});
     case Kind::number:
       return number == 0 ? std::nullopt : std::optional(std::to_string(number));
     case Kind::items:
@@ -95,6 +97,17 @@ std::optional<std::string> ChainScope::find(std::string_view text) const {
   return find_in(
       *value, name,
       name.name.substr(0, name.name.size() - (name.field.empty() ? 0 : name.field.size() + 1)));
+}
+
+// An element that has no text of its own.
+void ChainScope::refuse_item() const {
+  std::string fields;
+  for (const ChainField& field : item->fields)
+    fields += (fields.empty() ? "" : ", ") + ("{{item." + field.name + "}}");
+  throw Error(ErrorCode::invalid_input,
+              run.place + "element " + std::to_string(number) + " of the list " +
+                  (fields.empty() ? "is null or empty and has no text"
+                                  : "has no \"text\" for {{item}}; it has " + fields));
 }
 
 // For the error about a name that is none of them.

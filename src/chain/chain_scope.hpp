@@ -57,6 +57,7 @@ struct ChainScope {
   std::optional<std::string> find_in(const ChainValue& value, const ChainName& name,
                                      const std::string& origin_of_value) const;
   const ChainValue* input(const ChainName& name, std::string& field) const;
+  [[noreturn]] void refuse_item() const;
   Fields known_names() const;
 };
 

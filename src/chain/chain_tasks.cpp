@@ -85,6 +85,15 @@ std::vector<ChainTask> make_tasks() {
                    .options = {"top_k", "targets", "overflow", "max_new_tokens"},
                    .fields = {"token_str", "score", "sequence", "masks", "truncated"},
                    .head = Head::masked_lm});
+  tasks.push_back({.name = "score",
+                   .texts = {"prompt", "choices"},
+                   .options = {"length_normalize", "token_logprobs"},
+                   .fields = {"best", "logprob", "score", "choices"}});
+  tasks.push_back({.name = "similar",
+                   .texts = {"text", "text_pair"},
+                   .options = embedding,
+                   .fields = {"cosine", "angle", "l2", "truncated"},
+                   .head = Head::none});
   tasks.push_back({.name = "embed",
                    .texts = {"text"},
                    .options = embedding,
@@ -113,7 +122,19 @@ const ChainTask* find_chain_task(std::string_view name) {
 }
 
 std::vector<std::string_view> value_fields(const ChainTask& task, const ChainStep& step) {
+  if (has_several_answers(step)) return {};
   return step.repeat ? repeated : task.fields;
+}
+
+std::vector<std::string_view> item_fields(const ChainTask& task, const ChainStep& step) {
+  return has_several_answers(step) ? generated : task.item_fields;
+}
+
+bool has_several_answers(const ChainStep& step) {
+  return std::ranges::any_of(step.options, [](const ChainSetting& option) {
+    return (option.name == "num_return_sequences" || option.name == "num-return-sequences") &&
+           option.value != "1" && option.value != "null";
+  });
 }
 
 std::string nearest_or_list(std::string_view name, std::span<const std::string_view> known) {
@@ -123,6 +144,10 @@ std::string nearest_or_list(std::string_view name, std::span<const std::string_v
   for (const std::string_view other : known)
     list += (list.empty() ? "" : ", ") + std::string(other);
   return list.empty() ? "; there is none" : "; expected one of " + list;
+}
+
+std::string integer_range(std::int64_t least) {
+  return "an integer from " + std::to_string(least) + " to " + std::to_string(max_chain_number);
 }
 
 void bad_chain(const std::string& where, const std::string& what) {

@@ -72,14 +72,23 @@ class GenerationStep : public StepRunner<S> {
   void run(std::span<const StepRequest> requests,
            const typename StepRunner<S>::Sink& sink) override {
     const Generator<S> generator(*model_.model, model_.tokenizer.get(), options_);
+    const std::int32_t answers = static_cast<std::int32_t>(task_.config.num_return_sequences);
     std::size_t next = 0, done = 0;
+    StepOutcome several{.value = ChainValue::list({})};
     generator.run(
         [&]() -> std::optional<GenerationRequest> {
           if (next == requests.size()) return std::nullopt;
           return make(requests[next++]);
         },
         task_.config,
-        [&](GenerationResult&& result) { sink(done++, outcome_of(std::move(result))); });
+        [&](GenerationResult&& result) {
+          const bool is_last = result.error || result.sample + 1 == answers;
+          StepOutcome one = outcome_of(std::move(result));
+          if (answers == 1 || one.error) return sink(done++, std::move(one));
+          several.interrupted = several.interrupted || one.interrupted;
+          several.value.items.push_back(std::move(one.value));
+          if (is_last) sink(done++, std::exchange(several, {.value = ChainValue::list({})}));
+        });
     while (done < requests.size()) sink(done++, {.value = {}, .interrupted = true});
   }
 

@@ -2,6 +2,7 @@
 // fields that the commands of the same names write.
 #include <algorithm>
 
+#include "chain/chain_fields.hpp"
 #include "chain/embedding_options.hpp"
 #include "llm/generation/model_generation_config.hpp"
 #include "llm/tasks/classify.hpp"
@@ -14,29 +15,7 @@
 namespace llm::detail {
 namespace {
 
-using OrderedFields = nlohmann::ordered_json;
 using Requests = std::span<const StepRequest>;
-
-// A value's field from JSON: strings as they are.
-ChainField chain_field(const std::string& name, const OrderedFields& json) {
-  if (json.is_string()) return {name, json.get<std::string>()};
-  return {name, json.dump(-1, ' ', false, OrderedFields::error_handler_t::replace), true};
-}
-
-ChainValue chain_value(std::string text, const OrderedFields& fields) {
-  ChainValue value = ChainValue::of(std::move(text));
-  for (const auto& [name, json] : fields.items()) value.fields.push_back(chain_field(name, json));
-  return value;
-}
-
-template <typename S>
-OrderedFields number_json(double value) {
-  return OrderedFields::parse(json_number(static_cast<S>(value)));
-}
-
-const std::string& text_named(const StepRequest& request, std::string_view name) {
-  return request.texts.find(name)->second;
-}
 
 ClassifyOptions classify_options(const StepOptions& given) {
   ClassifyOptions options;
@@ -409,6 +388,7 @@ void check_step_options(const ChainTask& task, const StepOptions& given) {
       bad_chain(given.where(), "\"prompt\" and \"prompt_name\" exclude each other");
     if (task.name == "retrieve") (void)given.integer("top_k", 1);
   }
+  if (task.name == "score") check_score_options(given);
 }
 
 template <typename S>
@@ -419,6 +399,8 @@ std::unique_ptr<StepRunner<S>> make_head_step(const StepContext& context, ChainM
   if (task == "ner") return std::make_unique<NerStep<S>>(context, std::move(model));
   if (task == "qa") return std::make_unique<QaStep<S>>(context, std::move(model));
   if (task == "embed") return std::make_unique<EmbedStep<S>>(context, std::move(model));
+  if (task == "score" || task == "similar")
+    return make_comparing_step<S>(context, std::move(model));
   if (model.model->is_encoder_decoder() && model.model->head() != HeadKind::masked_lm)
     return std::make_unique<FillSpansStep<S>>(context, std::move(model));
   return std::make_unique<FillMaskStep<S>>(context, std::move(model));

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +22,7 @@ class RepeatedText {
   explicit RepeatedText(const ChainRepeat& repeat) : repeat_(&repeat) {}
 
   bool is_done() const { return !ended_.empty(); }
+  bool is_interrupted() const { return ended_ == "interrupted"; }
   std::int64_t rounds() const { return rounds_; }
   // What stands behind the prompt in the next round.
   std::string next_input() const { return text_ + separator(); }
@@ -34,6 +36,11 @@ class RepeatedText {
     logprob_ += std::strtod(output.find("logprob")->text.c_str(), nullptr);
     truncated_ = truncated_ || output.find("truncated")->text == "true";
     ended_ = append(*output.text);
+  }
+  // Takes what there is of an output that was interrupted, if there is one.
+  void interrupt(const ChainValue& output) {
+    if (output.text) add(output);
+    ended_ = "interrupted";
   }
 
   ChainValue value() const {
@@ -111,27 +118,29 @@ class RepeatStep : public StepRunner<S> {
   void run(std::span<const StepRequest> requests,
            const typename StepRunner<S>::Sink& sink) override {
     std::vector<RepeatedText> texts(requests.size(), RepeatedText(repeat_));
-    std::vector<StepOutcome> failed(requests.size());
+    std::vector<std::optional<RowError>> errors(requests.size());
+    const auto is_over = [&](std::size_t i) { return texts[i].is_done() || errors[i]; };
     std::size_t sent = 0;
-    const auto is_over = [&](std::size_t i) {
-      return texts[i].is_done() || failed[i].error || failed[i].interrupted;
-    };
     while (sent < requests.size()) {
-      run_round(requests, texts, failed, is_over);
+      run_round(requests, texts, errors);
       for (; sent < requests.size() && is_over(sent); ++sent)
-        sink(sent, texts[sent].is_done() ? StepOutcome{.value = texts[sent].value()}
-                                         : std::move(failed[sent]));
+        sink(sent, errors[sent] ? StepOutcome{.value = {}, .error = std::move(errors[sent])}
+                                : outcome_of(texts[sent]));
     }
   }
 
  private:
-  template <typename IsOver>
+  static StepOutcome outcome_of(const RepeatedText& text) {
+    if (text.is_interrupted() && text.rounds() == 0) return {.value = {}, .interrupted = true};
+    return {.value = text.value(), .interrupted = text.is_interrupted()};
+  }
+
   void run_round(std::span<const StepRequest> requests, std::vector<RepeatedText>& texts,
-                 std::vector<StepOutcome>& failed, const IsOver& is_over) {
+                 std::vector<std::optional<RowError>>& errors) {
     std::vector<std::size_t> numbers;
     std::vector<StepRequest> round;
     for (std::size_t i = 0; i < requests.size(); ++i) {
-      if (is_over(i)) continue;
+      if (texts[i].is_done() || errors[i]) continue;
       numbers.push_back(i);
       StepRequest& request = round.emplace_back(requests[i]);
       request.texts["prompt"] += texts[i].next_input();
@@ -139,8 +148,10 @@ class RepeatStep : public StepRunner<S> {
     }
     step_->run(round, [&](std::size_t place, StepOutcome&& outcome) {
       const std::size_t i = numbers[place];
-      if (outcome.error || outcome.interrupted) {
-        failed[i] = std::move(outcome);
+      if (outcome.error) {
+        errors[i] = std::move(outcome.error);
+      } else if (outcome.interrupted) {
+        texts[i].interrupt(outcome.value);
       } else {
         texts[i].add(outcome.value);
         if (on_round_) on_round_(i, texts[i].rounds(), outcome.value);

@@ -23,10 +23,6 @@ StepOptions::StepOptions(const ChainTask& task, const ChainStep& step, std::stri
                                     nearest_or_list(name, task.options));
     }
   }
-  if (scratch.num_return_sequences > 1)
-    detail::bad_chain(where_,
-                      "num_return_sequences must be 1: a step has one value; map over a "
-                      "list for several");
 }
 
 void StepOptions::bad_chain(const std::string& where, const Error& error) {
@@ -48,9 +44,8 @@ void StepOptions::wrong(std::string_view name, const char* expected, const Json&
 std::optional<std::int64_t> StepOptions::integer(std::string_view name, std::int64_t least) const {
   const Json* const value = find(name);
   if (value == nullptr) return std::nullopt;
-  constexpr std::int64_t most = std::int64_t{1} << 40;
-  if (!value->is_number_integer() || *value < least || *value > most)
-    wrong(name, least > 0 ? "an integer of at least 1" : "an integer of at least 0", *value);
+  if (!value->is_number_integer() || *value < least || *value > max_chain_number)
+    wrong(name, integer_range(least).c_str(), *value);
   return value->get<std::int64_t>();
 }
 

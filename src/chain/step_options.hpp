@@ -40,7 +40,7 @@ class StepOptions {
       if (error.code() != ErrorCode::invalid_option && error.code() != ErrorCode::unsupported)
         throw;
       const std::string_view sentence = error.what();
-      bad_chain(sentence.starts_with(where_) ? "" : where_, error);
+      bad_chain(sentence.find(where_) == sentence.npos ? where_ : "", error);
     }
   }
 
@@ -56,5 +56,6 @@ class StepOptions {
 
 // Throws Error (invalid_input) for options of a task that are wrong whatever the model is.
 void check_step_options(const ChainTask& task, const StepOptions& options);
+void check_score_options(const StepOptions& options);
 
 }  // namespace llm::detail

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "chain/chain_tasks.hpp"
-#include "chain/step_options.hpp"
+#include "chain/step_parts.hpp"
 #include "llm/chain/chain.hpp"
 #include "llm/prompt/text_template.hpp"
 
@@ -27,7 +27,6 @@ struct StepOutcome {
   ChainValue value;
   std::optional<RowError> error = {};  // then there is no value
   bool interrupted = false;            // the value is cut short, or there is none
-  bool is_sampled = false;
 };
 
 template <typename S>
@@ -51,18 +50,14 @@ struct StepContext {
   bool is_interrupted() const { return interrupt != nullptr && *interrupt; }
 };
 
-// A row of a retrieve step's file: its values, and what is embedded of it.
-struct RetrieveRow {
-  ChainValue value;
-  std::string text;
-  std::string place;
-};
-
 template <typename S>
 std::unique_ptr<StepRunner<S>> make_generation_step(const StepContext& context, ChainModel<S> model,
                                                     std::vector<std::string> stops);
 template <typename S>
 std::unique_ptr<StepRunner<S>> make_head_step(const StepContext& context, ChainModel<S> model);
+// Of the tasks score and similar.
+template <typename S>
+std::unique_ptr<StepRunner<S>> make_comparing_step(const StepContext& context, ChainModel<S> model);
 // `path` is what the model was named by: its files say how to embed.
 template <typename S>
 std::unique_ptr<StepRunner<S>> make_retrieve_step(const StepContext& context, ChainModel<S> model,

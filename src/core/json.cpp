@@ -79,7 +79,7 @@ class Builder : public nlohmann::json_sax<Json> {
   bool open(Json container) {
     if (open_.size() >= static_cast<std::size_t>(max_json_depth)) {
       fail("JSON is nested deeper than " + std::to_string(max_json_depth) +
-           " levels; no model file needs that, so the file is damaged");
+           " levels, which nothing that is read here needs");
     }
     open_.push_back(place(std::move(container)));
     return true;

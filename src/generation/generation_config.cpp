@@ -296,8 +296,8 @@ void assign(GenerationConfig& config, std::string_view name, const Json& json,
   }
   if (!field->set(config, json)) {
     throw Error(ErrorCode::invalid_option,
-                std::string(source) + ": the generation option " + quote(name) + " expects " +
-                    std::string(field->expected) + ", got " + quote(spell(json)),
+                "the generation option " + quote(name) + " (" + std::string(source) + ") must be " +
+                    std::string(field->expected) + ", got " + spell(json).substr(0, 80),
                 std::string(name));
   }
   config.sources[std::string(name)] = source;

@@ -18,4 +18,11 @@ GenerationConfig model_generation_config(const std::filesystem::path& path,
   return c;
 }
 
+std::optional<TokenId> model_decoder_start(const std::filesystem::path& path,
+                                           const TransformerConfig& config) {
+  const GenerationConfig generation = model_generation_config(path, config);
+  return generation.decoder_start_token_id ? generation.decoder_start_token_id
+                                           : generation.bos_token_id;
+}
+
 }  // namespace llm

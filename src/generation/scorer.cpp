@@ -80,6 +80,29 @@ Error bad_input(const std::string& sentence) { return Error(ErrorCode::invalid_i
 
 }  // namespace
 
+LengthNormalization length_normalization_from_name(std::string_view name) {
+  if (name == "none") return LengthNormalization::none;
+  if (name == "tokens") return LengthNormalization::tokens;
+  if (name == "bytes") return LengthNormalization::bytes;
+  throw Error(
+      ErrorCode::invalid_option,
+      "there is no length normalization " + quote(name) + "; expected none, tokens or bytes",
+      std::string(name));
+}
+
+double normalized_logprob(const ContinuationScore& score, std::string_view text,
+                          LengthNormalization by) {
+  switch (by) {
+    case LengthNormalization::none:
+      break;
+    case LengthNormalization::tokens:
+      return score.logprob / static_cast<double>(score.tokens.size());
+    case LengthNormalization::bytes:
+      return score.logprob / static_cast<double>(text.size());
+  }
+  return score.logprob;
+}
+
 template <typename S>
 Scorer<S>::Scorer(const LanguageModel<S>& model, const Tokenizer* tokenizer, ScorerOptions options)
     : model_(model), tokenizer_(tokenizer), options_(options) {

@@ -64,7 +64,7 @@ void fill_folder(const fs::path& path, const fs::path& folder, const LoadOptions
 void pack_model(const fs::path& path, const fs::path& folder, const LoadOptions& options) {
   std::error_code error;
   if (fs::exists(folder, error)) {
-    throw Error(ErrorCode::io,
+    throw Error(ErrorCode::invalid_option,
                 folder.string() + ": exists already; give a folder that does not, or remove it",
                 folder.string());
   }

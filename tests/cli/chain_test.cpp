@@ -1,5 +1,6 @@
 // chain at the shell: steps beside the commands of the same tasks, rows, the examples, bad input.
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -106,6 +107,20 @@ TEST(Chain, StepsGiveWhatCommandsGive) {
                          {"text", "the cat"},
                          {"options", {{"pooling", "cls"}, {"normalize", true}}}}),
        {"embed", "-m", fixture("bert-ner"), "--pooling", "cls", "--normalize", "the cat"});
+  same(value_of(folder, {{"task", "similar"},
+                         {"model", fixture("bert-ner")},
+                         {"text", "the cat"},
+                         {"text_pair", "a bird"}}),
+       {"similar", "-m", fixture("bert-ner"), "--text-pair", "a bird", "the cat"});
+  for (const std::string& model : {llama, t5})
+    same(
+        value_of(folder, {{"task", "score"},
+                          {"model", model},
+                          {"prompt", text},
+                          {"choices", {" good", " bad, and worse"}},
+                          {"options", {{"length_normalize", "tokens"}, {"token_logprobs", true}}}}),
+        {"score", "-m", model, "--choice", " good", "--choice", " bad, and worse",
+         "--length-normalize", "tokens", "--token-logprobs", text});
 }
 
 TEST(Chain, FewShotAndChatSteps) {
@@ -352,6 +367,33 @@ TEST(Chain, BadInput) {
                             "--set", "x=" + words, "--all", "--jsonl"});
   EXPECT_EQ(late.exit_code, 6);
   EXPECT_EQ(rows_of(late.out).at(0)["text"], "so far");
+}
+
+// What was done is written, and the value that a signal came into as far as it got.
+TEST(Chain, CtrlCKeepsWhatIsDone) {
+  const TempDir folder;
+  const std::string file = folder
+                               .write("c.json", R"({"models": {"m": ")" + llama + R"("}, "steps": [
+      {"name": "a", "task": "text", "text": "Once"},
+      {"name": "b", "prompt": "{{a}}", "repeat": {"times": 100000},
+       "options": {"max_new_tokens": 8, "overflow": "truncate-left", "seed": 1, "do_sample": true}}]})")
+                               .string();
+  for (const auto& [number, code] : {std::pair{SIGINT, 130}, std::pair{SIGTERM, 143}}) {
+    Command command;
+    command.arguments = {"chain", file, "--all", "--jsonl"};
+    command.signal_after_output = number;
+    const Outcome stopped = run(command);
+    EXPECT_EQ(stopped.exit_code, code);
+    const std::vector<Json> lines = rows_of(stopped.out);
+    ASSERT_GE(lines.size(), 1u);
+    EXPECT_EQ(stopped.err,
+              "llm-generate: interrupted after " + std::to_string(lines.size()) + " results\n");
+    if (lines.size() == 1) continue;  // it came before the first round
+    EXPECT_EQ(lines.back()["ended"], "interrupted");
+    std::string text;
+    for (std::size_t i = 1; i + 1 < lines.size(); ++i) text += lines[i]["text"].get<std::string>();
+    EXPECT_TRUE(lines.back()["text"].get<std::string>().starts_with(text));
+  }
 }
 
 TEST(Chain, PlanInputsAndPipes) {

@@ -215,7 +215,7 @@ TEST(Pack, AnswersAsTheModelDoes) {
   };
   EXPECT_EQ(answer(packed), answer(model));
   EXPECT_NE(run({"info", packed}).out.find("tokenizer"), std::string::npos);
-  EXPECT_EQ(run({"pack", model, "-o", packed}).exit_code, 1);  // it is there already
+  EXPECT_EQ(run({"pack", model, "-o", packed}).exit_code, 2);  // it is there already
   EXPECT_EQ(run({"pack", model}).exit_code, 2);
   EXPECT_EQ(run({"pack", model, "--dtype", "f64", "-o", packed + "2"}).exit_code, 2);
   EXPECT_EQ(run({"pack", packed, "-o", packed + "3"}).exit_code, 3);

@@ -173,19 +173,39 @@ TEST(OutputErrors, FullDisk) {
   Command command;
   command.arguments = {"-m", llama, "-n", "3", "Once"};
   command.output_file = "/dev/full";
-  expect_failure(command, 1, "cannot write to standard output: No space left on device");
+  expect_failure(command, 7, "cannot write to standard output: No space left on device");
   for (const char* flag : {"--json", "--no-stream"}) {
     command.arguments.insert(command.arguments.begin(), flag);
-    expect_failure(command, 1, "No space left on device");
+    expect_failure(command, 7, "No space left on device");
   }
   command.arguments = {"tokenize", "-m", llama, "Once"};
-  expect_failure(command, 1, "No space left on device");
+  expect_failure(command, 7, "No space left on device");
   command.arguments = {"--help"};
-  expect_failure(command, 1, "No space left on device");
-  expect_failure({"-m", llama, "-n", "3", "-o", "/dev/full", "Once"}, 1,
+  expect_failure(command, 7, "No space left on device");
+  expect_failure({"-m", llama, "-n", "3", "-o", "/dev/full", "Once"}, 7,
                  "cannot write to \"/dev/full\": No space left on device");
-  expect_failure({"-m", llama, "-n", "3", "-o", "/no/such/folder/x", "Once"}, 1,
+  expect_failure({"-m", llama, "-n", "3", "-o", "/no/such/folder/x", "Once"}, 2,
                  "No such file or directory");
+}
+
+TEST(OutputErrors, NoInputIsReplaced) {
+  const TempDir folder;
+  const std::string text = "{\"text\":\"Once\",\"p\":\"a\",\"r\":\"a\"}\n";
+  const std::string rows = folder.write("rows.jsonl", text).string();
+  const std::string same = (folder.path() / "same.jsonl").string();
+  std::filesystem::create_symlink(rows, same);
+  for (const std::string& output : {rows, same}) {
+    const std::string part = "is both read and to be replaced by the output";
+    expect_failure({"-m", llama, "-n", "2", "--input", rows, "-o", output, "--force"}, 2, part);
+    expect_failure({"-m", llama, "-n", "2", "-f", rows, "-o", output, "--force"}, 2, part);
+    expect_failure({"eval", rows, "--prediction", "p", "--reference", "r", "-o", output, "--force"},
+                   2, part);
+    expect_failure({"-m", llama, "-n", "2", "--input", rows, "--eval", "accuracy", "--reference",
+                    "r", "--eval-output", output, "--force"},
+                   2, part);
+  }
+  std::ifstream file(rows);
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), text);
 }
 
 TEST(OutputErrors, ClosedPipeEndsQuietly) {

@@ -146,7 +146,7 @@ TEST_F(Resume, AfterAFullDisk) {
   full.arguments = {"-c", "trap '' XFSZ; ulimit -f 16; exec \"$0\" \"$@\"", LLM_GENERATE};
   for (const std::string& argument : command({})) full.arguments.push_back(argument);
   const Outcome result = run(full);
-  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_EQ(result.exit_code, 7);
   EXPECT_NE(result.err.find("File too large"), std::string::npos) << result.err;
   EXPECT_FALSE(fs::exists(out_));
   EXPECT_EQ(run(command({"--resume"})).exit_code, 5);

@@ -119,6 +119,11 @@ TEST(ChainFile, WrongTemplatesAndNames) {
                    {"name": "c", "reduce": "d"}, {"name": "d", "task": "split", "text": "{{a}}"})"),
           "go round in a circle: a -> b -> c -> d -> a, where each uses the next");
   refuses(steps(R"({"name": "a", "task": "text", "text": "{{a}}"})"), "a circle: a -> a");
+  std::string ring;
+  for (int i = 0; i < 50; ++i)
+    ring += (i == 0 ? "" : ",") + (R"({"name": "s)" + std::to_string(i)) +
+            R"(", "task": "text", "text": "{{s)" + std::to_string((i + 1) % 50) + "}}\"}";
+  refuses(steps(ring), "s19 -> ... (30 more) -> s0, where each");
   refuses(steps(R"({"name": "a", "task": "text", "map": "l", "text": "x"},
                    {"name": "b", "task": "text", "text": "{{a}}"})"),
           "{{a}} is a list, because \"a\" maps over \"l\"; \"reduce\" joins it");
@@ -142,8 +147,18 @@ TEST(ChainFile, WrongOptionsAndModels) {
   refuses(with("summarize", R"({"max_new_token": 3})"),
           "step \"a\", \"options\": \"max_new_token\" is not a generation option; did you mean "
           "\"max_new_tokens\"?");
-  refuses(with("summarize", R"({"max_new_tokens": "three"})"), "expects an integer");
-  refuses(with("summarize", R"({"num_return_sequences": 3})"), "num_return_sequences must be 1");
+  refuses(with("summarize", R"({"max_new_tokens": "three"})"),
+          "(c.json, step \"a\", \"options\") must be an integer, got \"three\"");
+  refuses(steps(R"({"name": "a", "model": "t5", "prompt": "x", "repeat": {"times": 2},
+                    "options": {"num_return_sequences": 2}})"),
+          "num_return_sequences must be 1 where a step has \"repeat\"");
+  refuses(steps(R"({"name": "a", "model": "t5", "map": "l", "prompt": "x",
+                    "options": {"num_return_sequences": 2}})"),
+          "num_return_sequences must be 1 where a step has \"map\"");
+  refuses(steps(R"({"name": "a", "model": "t5", "prompt": "x",
+                    "options": {"num_return_sequences": 2}},
+                   {"name": "b", "task": "text", "text": "{{a}}"})"),
+          "{{a}} is a list, because \"a\" gives several answers");
   refuses(with("summarize", R"({"guidance_scale": 3})"), "is not supported");
   refuses(with("summarize", R"({"overflow": "cut"})"), "cut");
   refuses(with("classify", R"({"topk": 1})"), "has no option \"topk\"; did you mean \"top_k\"?");
@@ -158,7 +173,9 @@ TEST(ChainFile, WrongOptionsAndModels) {
   refuses(steps(R"({"name": "a", "model": "t5", "prompt": "x", "repeat": {"until": "x"}})"),
           "\"times\" is missing");
   refuses(steps(R"({"name": "a", "model": "t5", "prompt": "x", "repeat": {"times": 0}})"),
-          "\"times\" must be an integer of at least 1, got 0");
+          "\"times\" must be an integer from 1 to 1000000000000, got 0");
+  refuses(steps(R"({"name": "a", "model": "t5", "prompt": "x", "repeat": {"times": 1e18}})"),
+          "\"times\" must be an integer from 1 to 1000000000000, got 1e+18");
 }
 
 TEST(ChainPlanning, OrderModelsAndWhatFeedsWhat) {
@@ -214,6 +231,32 @@ TEST(ChainTexts, FlowThroughMapsReducesAndSplits) {
         "step \"loud\", \"text\", line 1, column 12: the field \"item.title\" is not in the inputs "
         "and steps of the chain; did you mean \"item.titel\"?");
   fails(R"({"question": ["x"]})", "\"question\" is a list; \"reduce\" joins it");
+  fails(R"({"question": "x", "articles": [{"title": "A", "text": "a"}, null]})", "step \"loud\"");
+}
+
+TEST(ChainTexts, ElementsWithoutATextAreNamed) {
+  Chain<float> made = chain(R"({"name": "a", "task": "text", "map": "l"})");
+  const auto fails = [&](const std::string& list, const std::string& part) {
+    expect_error(ErrorCode::invalid_input, part,
+                 [&] { made.check({inputs("{\"l\": " + list + "}")}); });
+  };
+  fails(R"([1, "b", null])", "element 3 of the list is null or empty and has no text");
+  fails(R"(["b", {"x": 2}])",
+        "element 2 of the list has no \"text\" for {{item}}; it has {{item.x}}");
+}
+
+// A text that a map repeats for each element is not held for all of them at once.
+TEST(ChainTexts, TogetherHaveALimit) {
+  ChainOptions<float> options = one_thread();
+  options.max_value_bytes = 8 << 20;
+  Chain<float> made(parse(steps(R"({"name": "lines", "task": "split", "text": "{{text}}"},
+         {"name": "each", "task": "text", "map": "lines", "text": "{{text}}"})")),
+                    options);
+  std::string text;
+  for (int i = 0; i < 4000; ++i) text += "a line of some length\n";
+  expect_error(ErrorCode::invalid_input, "larger than 8 MiB together", [&] {
+    made.run({{"text", ChainValue::of(text)}});
+  });
 }
 
 // --- with models ---
@@ -297,6 +340,28 @@ TEST(ChainSteps, GiveWhatTheirTasksGive) {
     EXPECT_EQ(values, vectors[i]);
   }
   EXPECT_EQ(outcome.values[2].items[2].text, outcome.values[2].items[0].text);
+}
+
+TEST(ChainSteps, SeveralAnswersAreAList) {
+  const test::FixtureModel<float> llama("llama-gqa");
+  Chain<float> made = chain(
+      R"({"name": "three", "model": "llama", "prompt": "Once {{x}}",
+          "options": {"num_return_sequences": 3, "num_beams": 3, "max_new_tokens": 4}},
+         {"name": "each", "task": "text", "map": "three", "text": "{{index}} {{item.score}}"},
+         {"name": "best", "task": "score", "model": "llama", "reduce": "three",
+          "prompt": "Once {{x}}", "choices": "{{items}}"})");
+  const ChainOutcome outcome = made.run(inputs(R"({"x": "upon a time"})"));
+  GenerationConfig config = model_generation_config(fixture("llama-gqa"), llama.model->config());
+  config.max_new_tokens = 4;
+  config.num_beams = config.num_return_sequences = 3;
+  const auto expected = Generator<float>(*llama.model, llama.tokenizer.get())
+                            .generate_all({.id = "", .text = "Once upon a time"}, config);
+  ASSERT_EQ(outcome.values[0].items.size(), 3u);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(outcome.values[0].items[i].text, expected[i].text);
+  EXPECT_EQ(outcome.values[0].text, std::nullopt);
+  EXPECT_EQ(outcome.values[1].items.size(), 3u);
+  EXPECT_NE(std::ranges::find(expected, *outcome.values[2].text, &GenerationResult::text),
+            expected.end());
 }
 
 TEST(ChainRepeats, AreTheModelOnItsOwnOutput) {

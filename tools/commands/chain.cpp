@@ -42,14 +42,15 @@ Tasks of steps, and the texts they take (templates; a list of strings is a text 
                               "fields": {"NAME": TEXT}, or inputs and steps of the same names
                               (of a map step: fields of the element)
   chat       prompt, system   one turn of the model's own chat template
-  summarize, translate, ner, fill-mask, embed: text      classify: text, text_pair
+  summarize, translate, ner, fill-mask, embed: text      classify, similar: text, text_pair
   zero-shot  text, labels     qa: question, context
+  score      prompt, choices  the most probable of the lines of "choices"
   retrieve   text             the "top_k" rows of "file" whose "field" (default "text") is nearest
                               to the text by embedding, joined by "each" and "separator"
 
 Members of steps:
-  map        a list: an input, or a step that maps, splits, retrieves or finds names (ner). The step
-             is done for each: {{item}}, {{item.FIELD}}, {{index}} (from 1). Other lists made from the
+  map        a list: an input, or a step that maps, splits, retrieves, finds names (ner) or gives
+             several answers ("num_return_sequences": 3). The step is done for each: {{item}}, {{item.FIELD}}, {{index}} (from 1). Other lists made from the
              same one stand for their element of this number.
   reduce     a list that becomes one text {{items}}: each element as "each" says, "separator" between
   repeat     {"times": N, "until": STRING, "max_chars": N, "max_new_tokens": N, "between": STRING}:

@@ -56,16 +56,9 @@ OrderedJson tokens_json(const ContinuationScore& score, const Tokenizer& tokeniz
   return tokens;
 }
 
-// What choices are compared by.
-double comparable(const ContinuationScore& score, const std::string& text,
-                  const std::string& normalize) {
-  if (normalize == "tokens") return score.logprob / static_cast<double>(score.tokens.size());
-  if (normalize == "bytes") return score.logprob / static_cast<double>(text.size());
-  return score.logprob;
-}
-
 OrderedJson result_json(const std::vector<std::string>& texts, const ScoreResult& result,
                         const ScoreFlags& flags, const Tokenizer& tokenizer) {
+  const LengthNormalization by = length_normalization_from_name(flags.normalize);
   OrderedJson choices = OrderedJson::array();
   std::size_t best = 0;
   for (std::size_t i = 0; i < texts.size(); ++i) {
@@ -73,7 +66,7 @@ OrderedJson result_json(const std::vector<std::string>& texts, const ScoreResult
     OrderedJson choice = {{"text", texts[i]},
                           {"logprob", score.logprob},
                           {"tokens", score.tokens.size()},
-                          {"score", comparable(score, texts[i], flags.normalize)}};
+                          {"score", normalized_logprob(score, texts[i], by)}};
     if (flags.token_logprobs) choice["token_logprobs"] = tokens_json(score, tokenizer);
     choices.push_back(std::move(choice));
     if (choices[i]["score"].get<double>() > choices[best]["score"].get<double>()) best = i;
@@ -152,11 +145,8 @@ int score(const ModelFlags& flags, const ScoreFlags& what, const RowJob& rows) {
   const std::filesystem::path path = flags.path();
   const auto tokenizer = Tokenizer::open(path);
   const auto model = Model<S>::load(path, flags.load_options());
-  const GenerationConfig config = model_generation_config(path, model->config());
-  const Scorer<S> scorer(
-      *model, tokenizer.get(),
-      {.decoder_start =
-           config.decoder_start_token_id ? config.decoder_start_token_id : config.bos_token_id});
+  const Scorer<S> scorer(*model, tokenizer.get(),
+                         {.decoder_start = model_decoder_start(path, model->config())});
   return what.perplexity.empty() ? score_rows(scorer, *tokenizer, what, rows)
                                  : score_file(scorer, *model, *tokenizer, what, rows);
 }

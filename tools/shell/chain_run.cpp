@@ -62,7 +62,8 @@ class ValueWriter {
       if (!fields.contains(field.name)) fields[field.name] = field_json(field);
     if (result.value.text) return fields;
     OrderedJson& items = fields["items"] = OrderedJson::array();
-    for (const ChainValue& item : result.value.items) items.push_back(item.text.value_or(""));
+    for (const ChainValue& item : result.value.items)
+      items.push_back(OrderedJson::parse(item.to_json()));
     return fields;
   }
 
@@ -79,7 +80,8 @@ class ValueWriter {
       return text + own->get<std::string>();
     const OrderedJson& items = fields["items"];
     for (std::size_t i = 0; i < items.size(); ++i)
-      text += (i == 0 ? "" : "\n") + items[i].get<std::string>();
+      text += (i == 0 ? "" : "\n") +
+              (items[i].is_object() ? items[i].value("text", "") : items[i].get<std::string>());
     return text;
   }
 
@@ -142,7 +144,8 @@ class ChainRunner {
     return run;
   }
 
-  // False when a signal came: what is not done is then done by the run that resumes this one.
+  // False when a signal came. Of a file's rows, those not done are then done by the run that
+  // resumes this one; of the only row there is what it has got to.
   bool run_group(RowRun& run, const std::vector<Row>& rows) {
     std::vector<ChainRun> runs;
     std::vector<std::optional<std::size_t>> places;  // of rows in `runs`; none: they have errors
@@ -151,10 +154,14 @@ class ChainRunner {
       if (!row.error) runs.push_back(inputs_of(row));
     }
     std::vector<std::vector<OrderedJson>> values(runs.size());
+    std::size_t streamed = 0;
     const std::vector<ChainOutcome> outcomes = chain_.run_all(runs, [&](const ChainResult& result) {
       if (!writer_.writes(result)) return;
+      if (streams()) {
+        ++streamed;
+        return run.stream(bytes_of(rows[0], writer_.fields(result)));
+      }
       values[result.run].push_back(writer_.fields(result));
-      if (streams()) run.stream(bytes_of(rows[0], values[result.run].back()));
     });
     for (std::size_t i = 0; i < rows.size(); ++i) {
       if (!places[i]) {
@@ -162,13 +169,15 @@ class ChainRunner {
         continue;
       }
       const ChainOutcome& outcome = outcomes[*places[i]];
-      if (outcome.interrupted) {
+      if (outcome.interrupted && !job_.rows.single) {
         run.stop();
         return false;
       }
       if (outcome.error) {
         run.write(*outcome.error);
-      } else {
+      } else if (streams()) {
+        run.written(streamed);
+      } else if (!outcome.interrupted || !values[*places[i]].empty()) {
         run.write(std::move(values[*places[i]]));
       }
     }
@@ -225,7 +234,11 @@ ChainValue chain_text(std::string text, const std::string& place) {
 ChainValue chain_value_of_flag(const std::string& text, const std::string& place) {
   if (!text.starts_with('@')) return chain_text(text, place);
   const std::string path = text.substr(1);
-  if (ends_in(path, {".jsonl", ".csv", ".tsv"})) return ChainValue::list(chain_rows(path));
+  if (ends_in(path, {".jsonl", ".csv", ".tsv"})) {
+    std::vector<ChainValue> rows = chain_rows(path);
+    if (rows.empty()) bad_input(path, "there are no rows in it");
+    return ChainValue::list(std::move(rows));
+  }
   const std::string content = read_input(path);
   if (path.ends_with(".json")) return ChainValue::from_json(content, path);
   return chain_text(without_last_newline(content), path);

@@ -7,13 +7,13 @@ namespace llm::shell {
 
 enum ExitCode : int {
   exit_ok = 0,
-  exit_internal = 1,  // also: verify found a difference, output could not be written
+  exit_internal = 1,  // also: verify found a difference
   exit_usage = 2,
   exit_model = 3,  // the model cannot be loaded or is not supported
   exit_input = 4,
   exit_some_rows_failed = 5,
   exit_too_long = 6,
-  exit_limit = 7,  // out of memory or time
+  exit_limit = 7,  // out of memory, time or room for output
   exit_interrupted = 130,
   exit_terminated = 143,
 };
@@ -21,7 +21,6 @@ enum ExitCode : int {
 constexpr ExitCode exit_code(ErrorCode code) {
   switch (code) {
     case ErrorCode::internal:
-    case ErrorCode::io:
       return exit_internal;
     case ErrorCode::invalid_option:
       return exit_usage;
@@ -34,6 +33,7 @@ constexpr ExitCode exit_code(ErrorCode code) {
       return exit_input;
     case ErrorCode::context_overflow:
       return exit_too_long;
+    case ErrorCode::io:
     case ErrorCode::out_of_memory:
     case ErrorCode::time_limit:
       return exit_limit;

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "llm/core/error.hpp"
+#include "shell/file_roles.hpp"
 #include "shell/signals.hpp"
 
 namespace llm::shell {
@@ -19,9 +20,9 @@ constexpr std::size_t max_input_bytes = std::size_t{1} << 30;
 std::string display_name(const std::string& path) { return path == "-" ? "standard input" : path; }
 
 int open_input(const std::string& path) {
-  if (path == "-") return STDIN_FILENO;
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int file = path == "-" ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) bad_input(path, std::string("cannot be read: ") + std::strerror(errno));
+  note_reading(file, display_name(path));
   return file;
 }
 

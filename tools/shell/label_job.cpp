@@ -40,7 +40,8 @@ class LabelRun {
         prompts_(prompts),
         tokenizer_(Tokenizer::open(job.model)),
         model_(Model<S>::load(job.model, job.load)),
-        scorer_(*model_, tokenizer_.get(), {.decoder_start = decoder_start()}) {
+        scorer_(*model_, tokenizer_.get(),
+                {.decoder_start = model_decoder_start(job.model, model_->config())}) {
     const std::string lead = leading_text();
     for (const std::string& label : job.labels) completions_.push_back(lead + label);
     find_room();
@@ -79,11 +80,6 @@ class LabelRun {
   };
 
   EncodeOptions encoding() const { return {.add_special_tokens = job_.add_special_tokens}; }
-
-  std::optional<TokenId> decoder_start() const {
-    const GenerationConfig config = model_generation_config(job_.model, model_->config());
-    return config.decoder_start_token_id ? config.decoder_start_token_id : config.bos_token_id;
-  }
 
   // What stands between a prompt and a label. The answer of an encoder-decoder and of a chat model
   // is a text of its own.

@@ -12,11 +12,20 @@
 #include <utility>
 
 #include "llm/core/error.hpp"
+#include "shell/file_roles.hpp"
 
 namespace llm::shell {
 namespace {
 
 constexpr std::size_t buffer_bytes = 1 << 16;
+
+// Whether the path itself is wrong, and not what became of a file on its way.
+bool is_bad_path(int error_number) {
+  for (const int reason :
+       {ENOENT, ENOTDIR, EISDIR, EACCES, EPERM, EROFS, ENAMETOOLONG, ELOOP, ENXIO, EINVAL})
+    if (error_number == reason) return true;
+  return false;
+}
 
 }  // namespace
 
@@ -46,6 +55,7 @@ void Output::open_file(bool force) {
   if (exists && !force)
     throw Error(ErrorCode::invalid_option,
                 "the output file " + quote(path_) + " exists; give --force to replace it", path_);
+  if (exists) note_replacing(path_);
   if (keep_) {
     open_partial();
   } else {
@@ -89,7 +99,7 @@ void Output::discard() { keep_ = false; }
 
 void Output::fail(int error_number) const {
   if (error_number == EPIPE) throw ClosedPipe();
-  throw Error(ErrorCode::io,
+  throw Error(is_bad_path(error_number) ? ErrorCode::invalid_option : ErrorCode::io,
               "cannot write to " + (path_.empty() ? "standard output" : quote(path_)) + ": " +
                   std::strerror(error_number),
               path_);

@@ -21,7 +21,7 @@ class Output {
     kept,         // it is `path.partial`, and what is there already stays: see cut()
   };
   // `path` empty or "-": standard output. Throws Error (invalid_option) when the file exists and
-  // `force` is not given, io when it cannot be made.
+  // `force` is not given, is an input too, or cannot be there.
   explicit Output(const std::string& path = {}, bool force = false,
                   Unfinished unfinished = Unfinished::thrown_away);
   Output(const Output&) = delete;

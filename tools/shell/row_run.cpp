@@ -187,11 +187,21 @@ void RowRun::write(const RowResult& result) {
     fail(row, ErrorCode::invalid_input, (*failed)["error"].get<std::string>());
   const std::string bytes = writer_->bytes(row, result);
   put(std::string_view(bytes).substr(std::min(std::exchange(streamed_, 0), bytes.size())));
+  if (job_.seen) job_.seen(row, result);
+  count(std::max<std::size_t>(result.results.size(), 1));
+}
+
+void RowRun::written(std::size_t results) {
+  streamed_ = 0;
+  count(results);
+}
+
+// The earliest row is done.
+void RowRun::count(std::size_t results) {
   ++done_.rows;
-  done_.results += std::max<std::size_t>(result.results.size(), 1);
+  done_.results += results;
   done_.output_digest = output_digest_.value();
   done_.input_digest = pending_.front().input_digest;
-  if (job_.seen) job_.seen(row, result);
   pending_.pop_front();
   save(false);
   show_progress(false);

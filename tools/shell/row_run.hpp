@@ -63,8 +63,10 @@ class RowRun {
   // What came of the earliest row not yet written. Throws Error: the row's own when it is the only
   // one or with --strict, io when it cannot be written; ClosedPipe.
   void write(const RowResult& result);
-  // A piece of the text form of the only row, as soon as it is there; write() must follow.
+  // A piece of the text form of the only row, as soon as it is there; write() must follow, or
+  // written() where the pieces were all of it, of so many results.
   void stream(std::string_view piece);
+  void written(std::size_t results);
   // Rows not yet written will not be: another run is to resume here.
   void stop() { stopped_ = true; }
   // Ends the file, reports failed rows, and returns the exit code.
@@ -87,6 +89,7 @@ class RowRun {
   void check(Row& row) const;
   void put(std::string_view bytes);
   void fail(const Row& row, ErrorCode code, const std::string& message);
+  void count(std::size_t results);
   void save(bool at_once);
   void show_progress(bool last);
 

@@ -38,11 +38,13 @@ ChainModel<S> load_chain_model(const PlannedModel& model, const LoadOptions& opt
 /// (invalid_input) with the line number.
 std::vector<ChainValue> read_chain_rows(const std::filesystem::path& file);
 
-/// How to run. Of these only `seed` and what the functions do changes results.
+/// How to run. Of these only `seed`, the limit and what the functions do changes results.
 template <typename S>
 struct ChainOptions {
   std::uint64_t seed = 0;
   std::int64_t batch_size = 8;  ///< texts computed together
+  /// Of the values of one run, all steps together: larger ones are an error of the run.
+  std::size_t max_value_bytes = std::size_t{1} << 30;
   LoadOptions load = {};        ///< of load_chain_model(), unless there is `load_model`
   std::function<ChainModel<S>(const PlannedModel&)> load_model = {};
   /// Rows of inputs, examples and of retrieve steps; default: read_chain_rows().

@@ -43,17 +43,20 @@
 ///                                       word, start, end
 ///   qa           question, context      the answer            answer, score, start, end, answers
 ///   fill-mask    text                   the best words        token_str, score, sequence, masks
+///   score        prompt, choices        the best choice       best, logprob, score, choices
+///                                       (choices are lines)
+///   similar      text, text_pair        the cosine            cosine, angle, l2, truncated
 ///   embed        text                   the vector            embedding, tokens, truncated
 ///   retrieve     text                   the rows of "file" that are nearest to the text, joined,
 ///                                       and a list of them: their fields and cosine
 ///
 /// Further members of a step:
 ///   model        which model; not needed where there is only one
-///   map          a list: an input, or a map, split, ner or retrieve step. The step is done for
-///   each
-///                element: `{{item}}`, `{{item.field}}`; `{{index}}` is its number from 1; other
-///                lists that were made from the same one stand for their element of this number.
-///                The step's value is a list.
+///   map          a list: an input, or a step whose value is one: map, split, ner, retrieve, or
+///                num_return_sequences above 1 (its answers). The step is done for each element:
+///                `{{item}}`, `{{item.field}}`; `{{index}}` is its number from 1; other lists that
+///                were made from the same one stand for their element of this number. The step's
+///                value is a list.
 ///   reduce       a list that becomes one text, `{{items}}`: its elements as "each" says (default
 ///                "{{item}}") with "separator" between them (default a line end)
 ///   repeat       {"times": N, "until": STRING or list, "max_chars": N, "max_new_tokens": N,
@@ -67,7 +70,7 @@
 ///                tgt_lang; shots, select, select_seed, label_field; top_k, function_to_apply;
 ///                hypothesis_template, multi_label; aggregation_strategy, ignore_labels, stride;
 ///                max_answer_len, handle_impossible_answer, max_seq_len, doc_stride,
-///                align_to_words; targets; pooling, normalize, max_seq_length, prompt, prompt_name
+///                align_to_words; targets; length_normalize, token_logprobs; pooling, normalize, max_seq_length, prompt, prompt_name
 ///   file, field  of retrieve: the rows, and which of their fields is embedded (default "text");
 ///                "top_k" of the options says how many (default 3), "each" and "separator" how they
 ///                are joined

@@ -42,6 +42,14 @@ struct ContinuationScore {
   std::vector<TokenScore> tokens;  ///< without those that are given
 };
 
+/// What log-probabilities are divided by before they are compared.
+enum class LengthNormalization : std::uint8_t { none, tokens, bytes };
+/// "none" and so on; Error (invalid_option) for other names.
+LengthNormalization length_normalization_from_name(std::string_view name);
+/// The log-probability of `text`, divided.
+double normalized_logprob(const ContinuationScore& score, std::string_view text,
+                          LengthNormalization by);
+
 struct ScoreResult {
   std::vector<ContinuationScore> continuations;  ///< one for each of the request
   std::optional<RowError> error;                 ///< then there are none
