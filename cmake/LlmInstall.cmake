@@ -4,7 +4,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(llm_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/llm)
 
-# As a file set the headers can also be compiled one by one, see tests/CMakeLists.txt.
+# As a file set the headers can also be compiled one by one, see tests/headers/CMakeLists.txt.
 file(GLOB_RECURSE llm_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/llm/*.hpp)
 target_sources(llm PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/include
                           FILES ${llm_headers})

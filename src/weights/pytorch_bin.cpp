@@ -47,7 +47,7 @@ constexpr std::string_view allowed[] = {
 // Training checkpoints keep the tensors below one of these names.
 constexpr std::string_view nested_names[] = {"state_dict", "model_state_dict", "model"};
 
-constexpr std::size_t max_dimensions = 16;
+constexpr std::size_t most_dimensions = 16;
 
 // The bytes that tensors point into.
 struct Backing {
@@ -182,9 +182,9 @@ class TensorReader {
     std::vector<std::int64_t> numbers;
     for (const PickleValue* const item : tuple->items) {
       if (item->kind != PickleKind::integer || item->integer < 0 ||
-          numbers.size() == max_dimensions) {
+          numbers.size() == most_dimensions) {
         fail(where_, what + " has sizes or strides that are not up to " +
-                         std::to_string(max_dimensions) + " whole numbers from 0");
+                         std::to_string(most_dimensions) + " whole numbers from 0");
       }
       numbers.push_back(item->integer);
     }

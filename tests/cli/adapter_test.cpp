@@ -5,7 +5,7 @@
 
 #include "cli/run_command.hpp"
 
-namespace llm::test {
+namespace llm::test::cli_adapter {
 namespace {
 
 const std::string tied = fixture("llama-tied");
@@ -68,4 +68,4 @@ TEST(Adapters, WrongOnesAreRefused) {
 }
 
 }  // namespace
-}  // namespace llm::test
+}  // namespace llm::test::cli_adapter

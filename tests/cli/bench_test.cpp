@@ -12,7 +12,7 @@
 #include "llm/weights/weight_store.hpp"
 #include "support/temp_dir.hpp"
 
-namespace llm::test {
+namespace llm::test::cli_bench {
 namespace {
 
 using detail::Json;
@@ -210,4 +210,4 @@ TEST(ComparePeers, NamesWhatIsMissing) {
 }
 
 }  // namespace
-}  // namespace llm::test
+}  // namespace llm::test::cli_bench

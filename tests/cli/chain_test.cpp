@@ -10,18 +10,14 @@
 #include "core/json.hpp"
 #include "support/json_rows.hpp"
 #include "support/paths.hpp"
+#include "support/read_text.hpp"
 #include "support/temp_dir.hpp"
 
-namespace llm::test::chain {
+namespace llm::test::cli_chain {
 namespace {
 
 using detail::Json;
 namespace fs = std::filesystem;
-
-std::string read_text(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 const std::string llama = fixture("llama-gqa"), t5 = fixture("t5-v1_0");
 
@@ -423,4 +419,4 @@ TEST(Chain, PlanInputsAndPipes) {
 }
 
 }  // namespace
-}  // namespace llm::test::chain
+}  // namespace llm::test::cli_chain

@@ -10,7 +10,7 @@
 #include "core/json.hpp"
 #include "support/temp_dir.hpp"
 
-namespace llm::test {
+namespace llm::test::cli_chat {
 namespace {
 
 namespace fs = std::filesystem;
@@ -212,4 +212,4 @@ TEST_F(Chat, SaysWhatIsWrong) {
 }
 
 }  // namespace
-}  // namespace llm::test
+}  // namespace llm::test::cli_chat

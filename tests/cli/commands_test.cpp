@@ -2,14 +2,13 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 
 #include "cli/run_command.hpp"
 #include "core/json.hpp"
 #include "support/temp_dir.hpp"
 
-namespace llm::test {
+namespace llm::test::cli_commands {
 namespace {
 
 namespace fs = std::filesystem;
@@ -222,4 +221,4 @@ TEST(Pack, AnswersAsTheModelDoes) {
 }
 
 }  // namespace
-}  // namespace llm::test
+}  // namespace llm::test::cli_commands

@@ -9,9 +9,10 @@
 
 #include "cli/run_command.hpp"
 #include "core/json.hpp"
+#include "support/read_text.hpp"
 #include "support/temp_dir.hpp"
 
-namespace llm::test {
+namespace llm::test::cli_errors {
 namespace {
 
 namespace fs = std::filesystem;
@@ -204,8 +205,7 @@ TEST(OutputErrors, NoInputIsReplaced) {
                     "r", "--eval-output", output, "--force"},
                    2, part);
   }
-  std::ifstream file(rows);
-  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), text);
+  EXPECT_EQ(read_text(rows), text);
 }
 
 TEST(OutputErrors, ClosedPipeEndsQuietly) {
@@ -260,4 +260,4 @@ TEST(FindModel, TheOnlyGgufOfAFolder) {
 }
 
 }  // namespace
-}  // namespace llm::test
+}  // namespace llm::test::cli_errors

@@ -4,23 +4,18 @@
 #include <signal.h>
 
 #include <filesystem>
-#include <fstream>
 
 #include "cli/run_command.hpp"
 #include "support/json_rows.hpp"
+#include "support/read_text.hpp"
 #include "support/temp_dir.hpp"
 
-namespace llm::test {
+namespace llm::test::cli_eval {
 namespace {
 
 namespace fs = std::filesystem;
 using EvalJson = nlohmann::ordered_json;
 using Words = std::vector<std::string>;
-
-std::string bytes_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 Words both(Words first, const Words& second) {
   first.insert(first.end(), second.begin(), second.end());
@@ -62,7 +57,7 @@ class Eval : public testing::Test {
   std::string write(const std::string& name, const std::string& bytes) const {
     return folder_.write(name, bytes).string();
   }
-  EvalJson json(const std::string& name) const { return EvalJson::parse(bytes_of(path(name))); }
+  EvalJson json(const std::string& name) const { return EvalJson::parse(read_text(path(name))); }
   void fails(const Words& arguments, int code, const std::string& part,
              const std::string& input = {}) const {
     const Outcome result = run(arguments, input);
@@ -117,7 +112,7 @@ TEST_F(Eval, SweepOfLabels) {
               std::string::npos)
         << scored.err;
   }
-  const std::string picture = bytes_of(path("p.svg"));
+  const std::string picture = read_text(path("p.svg"));
   expect_well_formed(picture);
   EXPECT_EQ(count_of(picture, "<circle"), 2u);
   EXPECT_EQ(count_of(picture, "<polyline"), 1u);
@@ -224,7 +219,7 @@ TEST_F(Eval, GoesOnWithAStoppedRun) {
     EXPECT_EQ(run(all).exit_code, 5);
     const EvalJson whole = json("r.json");
     EXPECT_EQ(whole["failed"], 89);
-    const std::string bytes = bytes_of(out);
+    const std::string bytes = read_text(out);
     fs::remove(out);
     fs::remove(path("r.json"));
     bool killed = false;
@@ -240,7 +235,7 @@ TEST_F(Eval, GoesOnWithAStoppedRun) {
     ASSERT_TRUE(killed);
     const Outcome resumed = run(both(all, {"--resume"}));
     EXPECT_EQ(resumed.exit_code, 5) << resumed.err;
-    EXPECT_EQ(bytes_of(out), bytes);
+    EXPECT_EQ(read_text(out), bytes);
     EXPECT_EQ(json("r.json"), whole) << format;
     fs::remove(out);
     fs::remove(path("r.json"));
@@ -261,21 +256,21 @@ TEST_F(Eval, OfAnyFile) {
       run({"eval", "--prediction", "guess", "--reference", "truth", "--by", "kind", "--metrics",
            "exact_match", "--row-scores", path("scores.jsonl"), "--plot", path("kinds.svg"),
            "--input-format", "csv"},
-          bytes_of(rows));
+          read_text(rows));
   EXPECT_EQ(grouped.exit_code, 0) << grouped.err;
   const EvalJson report = EvalJson::parse(grouped.out);
   EXPECT_EQ(report["groups"][0]["kind"], "x");
   EXPECT_EQ(report["groups"][0]["exact_match"]["value"], 0.5);
-  EXPECT_EQ(bytes_of(path("scores.jsonl")),
+  EXPECT_EQ(read_text(path("scores.jsonl")),
             "{\"id\":\"1\",\"kind\":\"x\",\"exact_match\":1.0}\n"
             "{\"id\":\"2\",\"kind\":\"y\",\"exact_match\":1.0}\n"
             "{\"id\":\"3\",\"kind\":\"x\",\"exact_match\":0.0}\n");
-  expect_well_formed(bytes_of(path("kinds.svg")));
+  expect_well_formed(read_text(path("kinds.svg")));
   const Outcome one = run({"eval", rows, "--prediction", "guess", "--reference", "truth", "--plot",
                            path("one.svg"), "-o", path("one.json")});
   EXPECT_EQ(one.exit_code, 0) << one.err;
-  expect_well_formed(bytes_of(path("one.svg")));
-  EXPECT_EQ(count_of(bytes_of(path("one.svg")), "<circle"), 1u);
+  expect_well_formed(read_text(path("one.svg")));
+  EXPECT_EQ(count_of(read_text(path("one.svg")), "<circle"), 1u);
   EXPECT_EQ(json("one.json")["rows"], 3);
   const Outcome squad =
       run({"eval", "-", "--reference", "gold.text", "--prediction", "answers.0.answer", "--metrics",
@@ -291,7 +286,7 @@ TEST_F(Eval, ManyGroupsStayReadable) {
   const Outcome result = run({"eval", write("rows.csv", rows), "--prediction", "guess",
                               "--reference", "truth", "--by", "kind", "--plot", path("p.svg")});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  const std::string picture = bytes_of(path("p.svg"));
+  const std::string picture = read_text(path("p.svg"));
   expect_well_formed(picture);
   EXPECT_EQ(count_of(picture, "<circle"), 60u);
   EXPECT_EQ(count_of(picture, "&lt;kind &amp; &quot;"), 20u);
@@ -330,7 +325,7 @@ TEST_F(Eval, BadInput) {
   fails(both(eval, {"--plot", there, "--force", "--metrics", "f1", "--by", "none", "--references",
                     write("none.jsonl", "")}),
         4, "there are no rows in it");
-  EXPECT_EQ(bytes_of(there), "as it was");
+  EXPECT_EQ(read_text(there), "as it was");
   fails(both(eval, {"--references", write("twice.jsonl",
                                           "{\"id\":1,\"truth\":1}\n{\"id\":\"1\","
                                           "\"truth\":1}\n")}),
@@ -366,4 +361,4 @@ TEST_F(Eval, BadFlagsOfCommandsOnRows) {
 }
 
 }  // namespace
-}  // namespace llm::test
+}  // namespace llm::test::cli_eval

@@ -9,7 +9,7 @@
 #include "support/json_rows.hpp"
 #include "support/temp_dir.hpp"
 
-namespace llm::test {
+namespace llm::test::cli_examples {
 namespace {
 
 using detail::Json;
@@ -156,4 +156,4 @@ TEST(Examples, SayWhatIsWrong) {
 }
 
 }  // namespace
-}  // namespace llm::test
+}  // namespace llm::test::cli_examples

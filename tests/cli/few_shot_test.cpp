@@ -11,7 +11,7 @@
 #include "support/json_rows.hpp"
 #include "support/temp_dir.hpp"
 
-namespace llm::test {
+namespace llm::test::cli_few_shot {
 namespace {
 
 namespace fs = std::filesystem;
@@ -324,4 +324,4 @@ TEST(Score, Perplexity) {
 }
 
 }  // namespace
-}  // namespace llm::test
+}  // namespace llm::test::cli_few_shot

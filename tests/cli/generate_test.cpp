@@ -4,24 +4,19 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <map>
 
 #include "cli/run_command.hpp"
 #include "core/json.hpp"
 #include "llm/weights/weight_store.hpp"
 #include "support/json_rows.hpp"
+#include "support/read_text.hpp"
 #include "support/temp_dir.hpp"
 
-namespace llm::test {
+namespace llm::test::cli_generate {
 namespace {
 
 using detail::Json;
-
-std::string read(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 const std::string no_tokenizer = fixture("llama-untied");
 
@@ -213,7 +208,7 @@ TEST(Generate, WritesFilesWholeAndOnlyWithForceOverOthers) {
   const std::string file = (folder.path() / "out.txt").string();
   const std::vector<std::string> command = {"-m", llama, "-n", "4", "-o", file, "Once"};
   EXPECT_EQ(run(command).exit_code, 0);
-  const std::string text = read(file);
+  const std::string text = read_text(file);
   EXPECT_EQ(text, run({"-m", llama, "-n", "4", "Once"}).out);
   const Outcome again = run(command);
   EXPECT_EQ(again.exit_code, 2);
@@ -222,7 +217,7 @@ TEST(Generate, WritesFilesWholeAndOnlyWithForceOverOthers) {
   auto forced = command;
   forced.insert(forced.begin(), "--force");
   EXPECT_EQ(run(forced).exit_code, 0);
-  EXPECT_EQ(read(file), text);
+  EXPECT_EQ(read_text(file), text);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
 }
 
@@ -280,4 +275,4 @@ TEST(Generate, KeepsWeightsAsAsked) {
   EXPECT_NE(outputs["int8-channel"], outputs["int8-channel--fast"]);
 }
 
-}  // namespace llm::test
+}  // namespace llm::test::cli_generate

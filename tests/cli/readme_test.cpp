@@ -8,23 +8,19 @@
 #include <sstream>
 
 #include "cli/run_command.hpp"
+#include "support/read_text.hpp"
 #include "support/temp_dir.hpp"
 
-namespace llm::test {
+namespace llm::test::cli_readme {
 namespace {
 
 namespace fs = std::filesystem;
 const fs::path source = LLM_SOURCE_DIR;
 
-std::string read(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 // The fenced blocks of that language.
 std::vector<std::string> blocks(const std::string& language) {
   std::vector<std::string> found;
-  std::istringstream lines(read(source / "README.md"));
+  std::istringstream lines(read_text(source / "README.md"));
   bool inside = false;
   for (std::string line; std::getline(lines, line);) {
     if (line == "```" + language) {
@@ -58,7 +54,7 @@ int shell(const fs::path& folder, const std::string& script) {
 
 // The table of what is supported is what the program prints.
 TEST(Readme, SupportedTableIsGenerated) {
-  const std::string readme = read(source / "README.md");
+  const std::string readme = read_text(source / "README.md");
   const std::string begin = "<!-- llm-generate info --supported -->\n", end = "<!-- end -->\n";
   const auto first = readme.find(begin), last = readme.find(end);
   ASSERT_NE(first, std::string::npos);
@@ -74,18 +70,18 @@ TEST(Readme, ShellBlocksRun) {
   for (const std::string& block : found) {
     const TempDir folder;
     lay_out(folder);
-    EXPECT_EQ(shell(folder.path(), block), 0) << block << read(folder.path() / "log");
+    EXPECT_EQ(shell(folder.path(), block), 0) << block << read_text(folder.path() / "log");
   }
 }
 
 TEST(Readme, CodeIsTheConsumerProject) {
   const auto code = blocks("cpp");
   ASSERT_EQ(code.size(), 1u);
-  EXPECT_EQ(code[0], read(source / "tests/install/consumer/main.cpp"));
+  EXPECT_EQ(code[0], read_text(source / "tests/install/consumer/main.cpp"));
   const auto cmake = blocks("cmake");
   ASSERT_EQ(cmake.size(), 1u);
   std::istringstream lines(cmake[0]);
-  const std::string project = read(source / "tests/install/consumer/CMakeLists.txt");
+  const std::string project = read_text(source / "tests/install/consumer/CMakeLists.txt");
   for (std::string line; std::getline(lines, line);)
     EXPECT_NE(project.find(line.substr(0, line.find(" main.cpp"))), std::string::npos) << line;
 }
@@ -103,11 +99,11 @@ TEST(Demo, RunsOnAFixtureWithoutTheModel) {
   stub("install_deps", 0);
   stub("fetch_model", 1);
   EXPECT_EQ(shell(folder.path(), "cd / && '" + folder.path().string() + "/tools/demo'"), 0)
-      << read(folder.path() / "log");
-  const std::string log = read(folder.path() / "log");
+      << read_text(folder.path() / "log");
+  const std::string log = read_text(folder.path() / "log");
   EXPECT_NE(log.find("without the model"), std::string::npos) << log;
   EXPECT_NE(log.find("few-shot"), std::string::npos) << log;
 }
 
 }  // namespace
-}  // namespace llm::test
+}  // namespace llm::test::cli_readme

@@ -3,21 +3,16 @@
 #include <signal.h>
 
 #include <filesystem>
-#include <fstream>
 #include <random>
 
 #include "cli/run_command.hpp"
+#include "support/read_text.hpp"
 #include "support/temp_dir.hpp"
 
-namespace llm::test {
+namespace llm::test::cli_resume {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string read(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 // A file of prompts, some of them bad.
 std::string many_rows(int count) {
@@ -55,11 +50,11 @@ class Resume : public testing::Test {
       ASSERT_TRUE(killed(ms, {"--force"})) << "the run ended too soon";
   }
   void refused(const std::vector<std::string>& arguments, const std::string& part) const {
-    const std::string before = read(partial_);
+    const std::string before = read_text(partial_);
     const Outcome result = run(arguments);
     EXPECT_EQ(result.exit_code, 2) << result.err;
     EXPECT_NE(result.err.find(part), std::string::npos) << part << "\n" << result.err;
-    EXPECT_EQ(read(partial_), before);
+    EXPECT_EQ(read_text(partial_), before);
     EXPECT_FALSE(fs::exists(out_));
   }
 
@@ -81,7 +76,7 @@ TEST_F(Resume, AfterManyKillsGivesTheSameBytes) {
     const std::string batch = std::to_string(1 + random() % 9);
     while (killed(static_cast<int>(15 + random() % 80), {"--resume", "--batch-size", batch}))
       ++kills;
-    ASSERT_EQ(read(out_), whole.out) << "after " << kills << " kills";
+    ASSERT_EQ(read_text(out_), whole.out) << "after " << kills << " kills";
     EXPECT_FALSE(fs::exists(partial_));
     EXPECT_FALSE(fs::exists(partial_ + ".run"));
   }
@@ -97,13 +92,13 @@ TEST_F(Resume, RefusesWhatIsNotItsOwn) {
   std::vector<std::string> other_model = command({"--resume"});
   other_model[2] = fixture("gpt2-relu");
   refused(other_model, "model was");
-  const std::string rows = read(rows_);
+  const std::string rows = read_text(rows_);
   folder_.write("rows.jsonl", "{\"text\":\"other\"}\n" + rows);
   refused(command({"--resume"}), "its first rows are others");
   folder_.write("rows.jsonl", rows.substr(0, 100));
   refused(command({"--resume"}), "its first rows are others");
   folder_.write("rows.jsonl", rows);
-  const std::string partial = read(partial_);
+  const std::string partial = read_text(partial_);
   folder_.write("out.jsonl.partial", "x" + partial);
   refused(command({"--resume"}), "is not what the stopped run wrote");
   folder_.write("out.jsonl.partial", partial);
@@ -121,7 +116,7 @@ TEST_F(Resume, RefusesWhatIsNotItsOwn) {
 
 TEST_F(Resume, AfterCtrlC) {
   const Outcome whole = run(command({}));
-  const std::string expected = read(out_);
+  const std::string expected = read_text(out_);
   fs::remove(out_);
   Command stopped;
   stopped.program = "/bin/sh";
@@ -134,12 +129,12 @@ TEST_F(Resume, AfterCtrlC) {
     EXPECT_FALSE(fs::exists(out_));
     EXPECT_EQ(run(command({"--resume"})).exit_code, 5);
   }
-  EXPECT_EQ(read(out_), expected);
+  EXPECT_EQ(read_text(out_), expected);
 }
 
 TEST_F(Resume, AfterAFullDisk) {
   EXPECT_EQ(run(command({})).exit_code, 5);
-  const std::string expected = read(out_);
+  const std::string expected = read_text(out_);
   fs::remove(out_);
   Command full;  // no file may have more than 16 blocks of 512 bytes
   full.program = "/bin/sh";
@@ -150,7 +145,7 @@ TEST_F(Resume, AfterAFullDisk) {
   EXPECT_NE(result.err.find("File too large"), std::string::npos) << result.err;
   EXPECT_FALSE(fs::exists(out_));
   EXPECT_EQ(run(command({"--resume"})).exit_code, 5);
-  EXPECT_EQ(read(out_), expected);
+  EXPECT_EQ(read_text(out_), expected);
 }
 
 TEST_F(Resume, NeedsAFileToGoOnWith) {
@@ -159,4 +154,4 @@ TEST_F(Resume, NeedsAFileToGoOnWith) {
 }
 
 }  // namespace
-}  // namespace llm::test
+}  // namespace llm::test::cli_resume

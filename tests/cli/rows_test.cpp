@@ -12,7 +12,7 @@
 #include "support/json_rows.hpp"
 #include "support/temp_dir.hpp"
 
-namespace llm::test {
+namespace llm::test::cli_rows {
 namespace {
 
 using detail::OrderedJson;
@@ -107,7 +107,7 @@ TEST(Rows, KeepFieldsUnderTheirNames) {
 TEST(Rows, KeepTakesNoTextForANameOfAField) {
   const Outcome one = run({"tokenize", "-m", llama, "--jsonl", "--keep", "text", "hello"});
   ASSERT_EQ(one.exit_code, 0) << one.err;
-  const Json row = rows_of(one.out)[0];
+  const OrderedJson row = ordered_rows_of(one.out)[0];
   EXPECT_EQ(row["text"], "hello");
   EXPECT_TRUE(row["ids"].is_array());
 }
@@ -257,4 +257,4 @@ TEST(Rows, AnArgumentLeavesThePipeAlone) {
 }
 
 }  // namespace
-}  // namespace llm::test
+}  // namespace llm::test::cli_rows

@@ -13,7 +13,7 @@
 #include "support/json_rows.hpp"
 #include "support/temp_dir.hpp"
 
-namespace llm::test {
+namespace llm::test::cli_tasks {
 namespace {
 
 using detail::Json;
@@ -294,4 +294,4 @@ TEST(Generate, OfAnEncoderSaysWhatItCanDo) {
 }
 
 }  // namespace
-}  // namespace llm::test
+}  // namespace llm::test::cli_tasks

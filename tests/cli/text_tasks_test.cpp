@@ -6,7 +6,7 @@
 #include "support/json_rows.hpp"
 #include "support/temp_dir.hpp"
 
-namespace llm::test {
+namespace llm::test::cli_text_tasks {
 namespace {
 
 using detail::Json;
@@ -134,4 +134,4 @@ TEST(QaCommand, RowsOffsetsAndTable) {
 }
 
 }  // namespace
-}  // namespace llm::test
+}  // namespace llm::test::cli_text_tasks

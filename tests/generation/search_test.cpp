@@ -11,7 +11,7 @@ namespace {
 
 using detail::Json;
 
-GenerationConfig config_of(const Json& options) {
+GenerationConfig search_config(const Json& options) {
   GenerationConfig config;
   for (const auto& [name, value] : options.items()) config.set(name, value.dump(), "test");
   return config;
@@ -37,7 +37,7 @@ TEST(Search, EqualsTheReference) {
   const Json file = detail::read_json_file(LLM_SOURCE_DIR "/tests/generation/data/searches.json");
   for (const Json& test : file["cases"]) {
     const auto model = table_model(file, test);
-    const GenerationConfig config = config_of(test["options"]);
+    const GenerationConfig config = search_config(test["options"]);
     GenerationRequest request;
     request.ids = test["prompt"].get<std::vector<TokenId>>();
     const auto results = Generator<double>(model).generate_all(request, config);

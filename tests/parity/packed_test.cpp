@@ -141,7 +141,7 @@ TEST_F(PackedErrors, WhatAPackedModelCannot) {
          llm::test::catch_error([&] { llm::pack_model(folder(), dir_.path() / "again"); }));
   EXPECT_FALSE(fs::exists(dir_.path() / "again"));
   EXPECT_FALSE(fs::exists(dir_.path() / "again.unfinished"));
-  expect(ErrorCode::io, "exists already", llm::test::catch_error([&] {
+  expect(ErrorCode::invalid_option, "exists already", llm::test::catch_error([&] {
            llm::pack_model(llm::test::models_dir() / "llama-wide", folder());
          }));
   expect(ErrorCode::io, "cannot be written", llm::test::catch_error([&] {

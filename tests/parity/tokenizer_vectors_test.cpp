@@ -10,6 +10,7 @@
 
 #include "llm/tokenizer/tokenizer.hpp"
 #include "support/json_rows.hpp"
+#include "support/read_text.hpp"
 #include "support/shared_files.hpp"
 
 namespace {
@@ -18,11 +19,6 @@ using Json = nlohmann::json;
 using Ids = std::vector<llm::TokenId>;
 
 const std::filesystem::path shared = llm::test::shared_files();
-
-std::string read(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 // A vector file and the tokenizer it belongs to, both below the shared folder.
 struct Pair {
@@ -96,7 +92,7 @@ TEST_P(SwiftVectors, AreMet) {
   if (!exists(file)) GTEST_SKIP() << "no " << file;
   const auto tokenizer = llm::Tokenizer::open(shared / GetParam().tokenizer);
   const bool clean_up = GetParam().clean_up;
-  const Json all = Json::parse(read(file));
+  const Json all = Json::parse(llm::test::read_text(file));
   for (const Json& row : all.at(GetParam().name)) {
     const std::string text = row["input"];
     Ids expected = row["encoded"]["input_ids"];
@@ -128,8 +124,9 @@ TEST(SwiftVectorsOfBert, QuestionsAreMet) {
   const auto folder = shared / "vectors/swift-transformers";
   if (!exists(folder)) GTEST_SKIP() << "no " << folder;
   const auto tokenizer = llm::Tokenizer::open(shared / "tokenizers/bert-uncased/tokenizer.json");
-  const Json questions = Json::parse(read(folder / "bert_tokenized_questions.json"));
-  const Json tokens = Json::parse(read(folder / "bert_question_tokens.json"));
+  const Json questions =
+      Json::parse(llm::test::read_text(folder / "bert_tokenized_questions.json"));
+  const Json tokens = Json::parse(llm::test::read_text(folder / "bert_question_tokens.json"));
   const Json* ids = &questions;
   const Json* texts = &tokens;
   if (!texts->at(0).is_object()) std::swap(ids, texts);
@@ -155,7 +152,7 @@ TEST_P(LlamaCppVectors, AreMet) {
   if (!std::filesystem::exists(base.string() + ".inp") || !exists(path))
     GTEST_SKIP() << "no " << base;
   const auto tokenizer = llm::Tokenizer::open(path);
-  const std::string input = read(base.string() + ".inp");
+  const std::string input = llm::test::read_text(base.string() + ".inp");
   const std::string separator = "\n__ggml_vocab_test__\n";
   std::ifstream out(base.string() + ".out");
   std::size_t begin = 0;

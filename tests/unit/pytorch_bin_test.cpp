@@ -180,7 +180,7 @@ TEST(PytorchBin, StandsCycles) {
 // --- tensors that do not fit ---
 
 TEST(PytorchBin, ChecksLayoutsAgainstTheStorage) {
-  constexpr std::int64_t huge = std::int64_t{1} << 62;
+  constexpr std::int64_t beyond_all = std::int64_t{1} << 62;
   const auto pickle = [](const PickledTensor& tensor) {
     return pickle_dict(pickle_text("w") + tensor.bytes());
   };
@@ -191,21 +191,21 @@ TEST(PytorchBin, ChecksLayoutsAgainstTheStorage) {
   refused(beyond, {{9}, {1}});
   refused(beyond, {{2, 4}, {5, 1}});
   refused(beyond, {{8}, {1}, 1});
-  refused(beyond, {{1}, {1}, huge});
-  refused(beyond, {{3}, {huge}});
-  refused(beyond, {{huge, huge}, {0, 0}});
+  refused(beyond, {{1}, {1}, beyond_all});
+  refused(beyond, {{3}, {beyond_all}});
+  refused(beyond, {{beyond_all, beyond_all}, {0, 0}});
   refused(beyond, {{2, 2}, {1}});
-  refused("out of proportion", {{huge / 4}, {0}});
+  refused("out of proportion", {{beyond_all / 4}, {0}});
   refused("whole numbers from 0", {{-1}, {1}});
   refused("whole numbers from 0", {{2}, {-1}});
   refused("whole numbers from 0", {std::vector<std::int64_t>(17, 1), {}});
   refused("not made of a storage", {{1}, {1}, -1});
   refused("storage \"0\" is said to have 9 values", {{1}, {1}, 0, 9});
-  refused("storage \"0\" is said to have", {{1}, {1}, 0, huge});
+  refused("storage \"0\" is said to have", {{1}, {1}, 0, beyond_all});
   refused("not a storage", {{1}, {1}, 0, -1});
   const TempDir dir;
   const auto store =
-      WeightStore::open(dir.write("m.bin", pytorch_bin(pickle({{0, 5}, {5, 1}, huge}))));
+      WeightStore::open(dir.write("m.bin", pytorch_bin(pickle({{0, 5}, {5, 1}, beyond_all}))));
   EXPECT_TRUE(store->find("w")->bytes.empty());
 }
 

@@ -29,11 +29,11 @@ int open_input(const std::string& path) {
 // Appends what there is; false at the end or after a signal.
 bool read_some(int file, const std::string& name, std::string& buffer) {
   if (buffer.size() > max_input_bytes) bad_input(name, "more than 1 GiB without a line end");
-  char block[1 << 16];
+  char bytes[1 << 16];
   for (;;) {
-    const ssize_t count = ::read(file, block, sizeof block);
+    const ssize_t count = ::read(file, bytes, sizeof bytes);
     if (count > 0) {
-      buffer.append(block, static_cast<std::size_t>(count));
+      buffer.append(bytes, static_cast<std::size_t>(count));
       return true;
     }
     if (count == 0 || (errno == EINTR && interrupt_flag())) return false;
