@@ -6,7 +6,7 @@
 #include "families/heads.hpp"
 
 namespace llm::detail {
-namespace {
+namespace bart {  // the names of all family files are alike
 
 // BART and mBART store learned positions behind two unused rows.
 constexpr std::int64_t learned_offset = 2;
@@ -46,7 +46,7 @@ TransformerConfig read_config(const ConfigReader& json) {
   c.decoder.causal = c.decoder.cross_attention = true;
   const TokenId eos = json.is_any({"marian"}) ? 0 : json.is_any({"pegasus"}) ? 1 : 2;
   c.forced_eos_token_id = json.tokens("forced_eos_token_id", {eos});
-  c.fills_masks = json.is_any({"bart", "mbart"});  // trained to restore texts with masks
+  c.fills_masks = json.is_any({"bart", "mbart"});       // trained to restore texts with masks
   c.decoder_starts_with_last = json.is_any({"mbart"});  // the language code, where heads read
   if (!c.decoder_start_token_id && !c.eos_token_id.empty()) {
     c.decoder_start_token_id = c.eos_token_id.front();
@@ -124,12 +124,14 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   return m;
 }
 
-}  // namespace
+}  // namespace bart
 
 ModelFamily bart_family() {
+  using namespace bart;
   return {{"bart", "mbart"}, read_config, bind_weights, seq2seq_heads(), {}};
 }
 ModelFamily marian_family() {
+  using namespace bart;
   return {{"marian", "pegasus"}, read_config, bind_weights, {HeadKind::language_model}, {}};
 }
 

@@ -3,7 +3,7 @@
 #include "families/bert_layers.hpp"
 
 namespace llm::detail {
-namespace {
+namespace bert {  // the names of all family files are alike
 
 TransformerConfig read_config(const ConfigReader& json) {
   TransformerConfig c = read_bert_config(json);
@@ -69,8 +69,11 @@ GgufLayout gguf() {
   return layout;
 }
 
-}  // namespace
+}  // namespace bert
 
-ModelFamily bert_family() { return {{"bert"}, read_config, bind_weights, encoder_heads(), gguf()}; }
+ModelFamily bert_family() {
+  using namespace bert;
+  return {{"bert"}, read_config, bind_weights, encoder_heads(), gguf()};
+}
 
 }  // namespace llm::detail

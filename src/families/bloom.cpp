@@ -6,7 +6,7 @@
 #include "families/heads.hpp"
 
 namespace llm::detail {
-namespace {
+namespace bloom {  // the names of all family files are alike
 
 // 2^(-8i/n) for n heads, n a power of two; otherwise those of the next lower power, filled up with
 // every other slope of the next higher one (arXiv:2108.12409, reference `build_alibi_tensor`).
@@ -94,9 +94,10 @@ GgufLayout gguf() {
                        "mlp.dense_h_to_4h=ffn_up", "mlp.dense_4h_to_h=ffn_down"});
 }
 
-}  // namespace
+}  // namespace bloom
 
 ModelFamily bloom_family() {
+  using namespace bloom;
   return {{"bloom"}, read_config, bind_weights, decoder_heads(), gguf()};
 }
 

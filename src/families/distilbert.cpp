@@ -3,7 +3,7 @@
 #include "families/bert_layers.hpp"
 
 namespace llm::detail {
-namespace {
+namespace distilbert {  // the names of all family files are alike
 
 TransformerConfig read_config(const ConfigReader& json) {
   TransformerConfig c = json.common();
@@ -79,9 +79,10 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   return m;
 }
 
-}  // namespace
+}  // namespace distilbert
 
 ModelFamily distilbert_family() {
+  using namespace distilbert;
   return {{"distilbert"}, read_config, bind_weights, encoder_heads(), {}};
 }
 

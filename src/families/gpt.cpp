@@ -3,7 +3,7 @@
 #include "families/heads.hpp"
 
 namespace llm::detail {
-namespace {
+namespace gpt {  // the names of all family files are alike
 
 TransformerConfig read_config(const ConfigReader& json) {
   TransformerConfig c = json.common();
@@ -52,9 +52,10 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   return m;
 }
 
-}  // namespace
+}  // namespace gpt
 
 ModelFamily gpt_family() {
+  using namespace gpt;
   return {{"openai-gpt"},
           read_config,
           bind_weights,

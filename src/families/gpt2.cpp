@@ -3,7 +3,7 @@
 #include "families/heads.hpp"
 
 namespace llm::detail {
-namespace {
+namespace gpt2 {  // the names of all family files are alike
 
 TransformerConfig read_config(const ConfigReader& json) {
   TransformerConfig c = json.common();
@@ -66,8 +66,11 @@ GgufLayout gguf() {
                        "ln_2=ffn_norm", "mlp.c_fc=ffn_up", "mlp.c_proj=ffn_down"});
 }
 
-}  // namespace
+}  // namespace gpt2
 
-ModelFamily gpt2_family() { return {{"gpt2"}, read_config, bind_weights, decoder_heads(), gguf()}; }
+ModelFamily gpt2_family() {
+  using namespace gpt2;
+  return {{"gpt2"}, read_config, bind_weights, decoder_heads(), gguf()};
+}
 
 }  // namespace llm::detail

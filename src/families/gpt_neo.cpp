@@ -3,7 +3,7 @@
 #include "families/heads.hpp"
 
 namespace llm::detail {
-namespace {
+namespace gpt_neo {  // the names of all family files are alike
 
 TransformerConfig read_config(const ConfigReader& json) {
   TransformerConfig c = json.common();
@@ -59,9 +59,10 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   return m;
 }
 
-}  // namespace
+}  // namespace gpt_neo
 
 ModelFamily gpt_neo_family() {
+  using namespace gpt_neo;
   return {{"gpt_neo"}, read_config, bind_weights, decoder_heads(), {}};
 }
 

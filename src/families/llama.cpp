@@ -10,7 +10,7 @@
 #include "model/rotary.hpp"
 
 namespace llm::detail {
-namespace {
+namespace llama {  // the names of all family files are alike
 
 TransformerConfig read_config(const ConfigReader& json) {
   TransformerConfig c = json.common();
@@ -110,18 +110,22 @@ GgufLayout gguf(const std::string& architecture) {
        "mlp.gate_proj=ffn_gate", "mlp.up_proj=ffn_up", "mlp.down_proj=ffn_down"});
 }
 
-}  // namespace
+}  // namespace llama
 
 ModelFamily llama_family() {
+  using namespace llama;
   return {{"llama", "mistral"}, read_config, bind_weights, decoder_heads(), gguf("llama")};
 }
 ModelFamily smollm3_family() {
+  using namespace llama;
   return {{"smollm3"}, read_config, bind_weights, decoder_heads(), gguf("smollm3")};
 }
 ModelFamily qwen2_family() {
+  using namespace llama;
   return {{"qwen2"}, read_config, bind_weights, decoder_heads(), gguf("qwen2")};
 }
 ModelFamily qwen3_family() {
+  using namespace llama;
   return {{"qwen3"}, read_config, bind_weights, decoder_heads(), gguf("qwen3")};
 }
 

@@ -4,7 +4,7 @@
 #include "families/bert_layers.hpp"
 
 namespace llm::detail {
-namespace {
+namespace roberta {  // the names of all family files are alike
 
 TransformerConfig read_config(const ConfigReader& json) {
   TransformerConfig c = read_bert_config(json);
@@ -56,9 +56,10 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   return m;
 }
 
-}  // namespace
+}  // namespace roberta
 
 ModelFamily roberta_family() {
+  using namespace roberta;
   return {{"roberta", "xlm-roberta", "camembert"}, read_config, bind_weights, encoder_heads(), {}};
 }
 

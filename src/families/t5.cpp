@@ -7,7 +7,7 @@
 #include "families/heads.hpp"
 
 namespace llm::detail {
-namespace {
+namespace t5 {  // the names of all family files are alike
 
 StackConfig read_stack(const ConfigReader& json) {
   StackConfig s;
@@ -174,9 +174,10 @@ GgufLayout gguf() {
                        "EncDecAttention.o=cross_attn_o"});
 }
 
-}  // namespace
+}  // namespace t5
 
 ModelFamily t5_family() {
+  using namespace t5;
   return {{"t5", "mt5", "umt5"},
           read_config,
           bind_weights,
