@@ -257,19 +257,19 @@ class Chain<S>::State::Session {
     run_slice(number, std::move(slice));
   }
 
-  void run_slice(std::size_t number, std::vector<ChainJob> jobs) {
-    std::erase_if(jobs, [this](const ChainJob& job) { return !is_going_on(outcomes_[job.run]); });
+  void run_slice(std::size_t number, std::vector<ChainJob> slice) {
+    std::erase_if(slice, [this](const ChainJob& job) { return !is_going_on(outcomes_[job.run]); });
     const auto deliver = [&](std::size_t place, StepOutcome&& outcome) {
-      take(number, jobs[place], std::move(outcome));
+      take(number, slice[place], std::move(outcome));
     };
     const PlannedStep& planned = state_.plan().steps()[number];
     if (planned.model) {
-      if (!jobs.empty()) run_model(number, jobs, deliver);
+      if (!slice.empty()) run_model(number, slice, deliver);
     } else {
       const bool interrupted = state_.is_interrupted();
-      for (std::size_t i = 0; i < jobs.size(); ++i)
+      for (std::size_t i = 0; i < slice.size(); ++i)
         deliver(i, interrupted ? StepOutcome{.value = {}, .interrupted = true}
-                               : StepOutcome{.value = plain_value(planned, jobs[i])});
+                               : StepOutcome{.value = plain_value(planned, slice[i])});
     }
   }
 
@@ -281,13 +281,13 @@ class Chain<S>::State::Session {
   }
 
   template <typename Deliver>
-  void run_model(std::size_t number, std::vector<ChainJob>& jobs, const Deliver& deliver) {
+  void run_model(std::size_t number, std::vector<ChainJob>& slice, const Deliver& deliver) {
     std::vector<StepRequest> requests;
-    for (ChainJob& job : jobs) requests.push_back(std::move(job.request));
+    for (ChainJob& job : slice) requests.push_back(std::move(job.request));
     StepRunner<S>& runner = state_.runner(number);
     if (auto* const repeat = dynamic_cast<detail::RepeatStep<S>*>(&runner))
       repeat->set_on_round([&](std::size_t place, std::int64_t round, const ChainValue& value) {
-        report(number, jobs[place], round, value);
+        report(number, slice[place], round, value);
       });
     runner.run(requests, deliver);
   }

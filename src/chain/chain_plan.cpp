@@ -447,8 +447,8 @@ void ChainPlan::choose_models() {
       const ChainTask& task = *find_chain_task(planned.step.task);
       if (!task.has_model || (task.head == HeadKind::none) != embeds) continue;
       auto [name, source] = source_of(planned);
-      const auto fits = [&](const PlannedModel& model) {
-        return same_source(model.source, source) && (embeds || model.head == task.head);
+      const auto fits = [&, &wanted = source](const PlannedModel& model) {
+        return same_source(model.source, wanted) && (embeds || model.head == task.head);
       };
       auto model = std::ranges::find_if(models_, fits);
       if (model == models_.end()) {

@@ -48,9 +48,9 @@ void read_added_json(const std::filesystem::path& file, TokenizerConfig& config)
   const JsonFields fields(json, file.string());
   for (const auto& [content, id] : json.items()) {
     if (!id.is_number_integer()) fields.fail(content.c_str(), "a token id");
-    const bool known =
-        std::any_of(config.added.begin(), config.added.end(),
-                    [&](const auto& added) { return added.second.content == content; });
+    const bool known = std::any_of(
+        config.added.begin(), config.added.end(),
+        [&wanted = content](const auto& added) { return added.second.content == wanted; });
     if (known) continue;
     config.added.emplace_back(id.get<TokenId>(),
                               AddedToken{.content = content, .normalized = true});

@@ -32,7 +32,8 @@ void decode_five_bits(Bytes fifth, Bytes in, int zero_point, std::int8_t* codes)
   std::memcpy(&bits, fifth, 4);
   decode_nibbles(in, codes);
   for (int i = 0; i < 32; ++i) {
-    codes[i] = static_cast<std::int8_t>((codes[i] | (bits >> i & 1) << 4) - zero_point);
+    codes[i] =
+        static_cast<std::int8_t>((codes[i] | static_cast<int>(bits >> i & 1) << 4) - zero_point);
   }
 }
 

@@ -74,7 +74,7 @@ int write_npy(const TextEmbedder<S>& embedder, const RowJob& job) {
   bool single_taken = false;
   while (true) {
     const std::vector<Row> rows = next_rows(reader ? &*reader : nullptr, job, single_taken);
-    if (interrupt_flag()) return 128 + caught_signal();
+    if (interrupt_flag()) return signal_exit_code();
     if (rows.empty()) break;
     std::vector<TextTokens> texts;
     for (const Row& row : rows) {

@@ -257,7 +257,7 @@ int run_eval(const Arguments& arguments) {
   EvalFiles files(job);
   Output out(line.output_path(), line.force());
   const EvalSummary summary = EvalRun(flags).execute();
-  if (interrupt_flag()) return 128 + caught_signal();
+  if (interrupt_flag()) return signal_exit_code();
   out.write(json ? dump(to_json(summary)) + "\n" : to_table(summary));
   files.write(summary);
   out.finish();

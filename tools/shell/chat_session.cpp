@@ -108,7 +108,7 @@ class Session {
       go_on = caught_signal() == 0;
     }
     out_.finish();
-    if (caught_signal() != 0) return 128 + caught_signal();
+    if (caught_signal() != 0) return signal_exit_code();
     return failed_ > 0 && !input_.at_terminal() ? exit_some_rows_failed : exit_ok;
   }
 

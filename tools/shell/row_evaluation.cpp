@@ -97,7 +97,7 @@ int RowEvaluation::finish(int code) {
   const EvalSummary summary = groups_.summary();
   const bool interrupted = interrupt_flag();
   if (!interrupted || !summary.groups.empty()) console().lines("\n" + to_table(summary));
-  if (interrupted) return 128 + caught_signal();
+  if (interrupted) return signal_exit_code();
   files_.write(summary);
   return code;
 }

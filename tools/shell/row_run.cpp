@@ -252,7 +252,7 @@ int RowRun::finish() {
   if (interrupt_flag() && checkpoint_) {
     save(true);
     console().note("interrupted after " + rows);
-    return 128 + caught_signal();
+    return signal_exit_code();
   }
   put(writer_->end());
   out_->finish();
@@ -260,7 +260,7 @@ int RowRun::finish() {
   if (checkpoint_) checkpoint_->remove();
   if (interrupt_flag()) {
     console().note("interrupted after " + rows);
-    return 128 + caught_signal();
+    return signal_exit_code();
   }
   if (done_.failed == 0) return exit_ok;
   console().note(std::to_string(done_.failed) + " of " + std::to_string(done_.rows) +

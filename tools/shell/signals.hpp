@@ -14,6 +14,8 @@ const std::atomic<bool>& interrupt_flag();
 
 // The signal that was caught, 0 when none was.
 int caught_signal();
+// How a program ends that this signal ended.
+inline int signal_exit_code() { return 128 + caught_signal(); }
 
 // Goes on after a SIGINT: the next one is the first again.
 void clear_interrupt();
