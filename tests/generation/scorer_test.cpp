@@ -205,7 +205,7 @@ TEST(Scorer, BadRequestsFailAlone) {
   EXPECT_TRUE(scorer.score({}).empty());
   const std::vector<TokenId> ids = {1, 2, 3};
   for (const auto& [window, stride] : {std::pair{1, 1}, std::pair{2, 3}, std::pair{4, 0}})
-    EXPECT_EQ(catch_error([&] { scorer.perplexity(ids, window, stride); }).code(),
+    EXPECT_EQ(catch_error([&, w = window, s = stride] { scorer.perplexity(ids, w, s); }).code(),
               ErrorCode::invalid_option);
   EXPECT_EQ(catch_error([&] {
               scorer.perplexity({ids.data(), 1}, 4, 2);
