@@ -115,7 +115,7 @@ TEST(MemoryLimit, PackingOnAFullDiskLeavesNothing) {
   const llm::test::TempDir dir;
   expect_in_child([&]() -> std::string {
     std::signal(SIGXFSZ, SIG_IGN);
-    for (const rlim_t bytes : {0, 1000, 50000}) {
+    for (const rlim_t bytes : {rlim_t{0}, rlim_t{1000}, rlim_t{50000}}) {
       const rlimit limit{bytes, RLIM_INFINITY};
       ::setrlimit(RLIMIT_FSIZE, &limit);
       try {
