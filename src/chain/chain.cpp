@@ -144,10 +144,7 @@ struct Chain<S>::State {
     try {
       runners[number] = make_runner(context, *models[which], part);
     } catch (const Error& error) {
-      const std::string_view sentence = error.what();
-      if (sentence.starts_with(plan().description().where)) throw;
-      throw Error(error.code(), detail::where_step(plan(), planned) + ": " + std::string(sentence),
-                  error.subject());
+      throw detail::located(plan(), planned, error);
     }
     return *runners[number];
   }
@@ -251,7 +248,8 @@ class Chain<S>::State::Session {
           return is_going_on(outcomes_[r]);
         });
       } catch (const Error& error) {
-        fail(r, error.code(), error.what());
+        fail(r, error.code(),
+             detail::located(state_.plan(), state_.plan().steps()[number], error).what());
       }
     }
     run_slice(number, std::move(slice));
@@ -289,7 +287,14 @@ class Chain<S>::State::Session {
       repeat->set_on_round([&](std::size_t place, std::int64_t round, const ChainValue& value) {
         report(number, slice[place], round, value);
       });
-    runner.run(requests, deliver);
+    try {
+      runner.run(requests, deliver);
+    } catch (const Error& error) {  // an option that does not fit the model is the file's
+      if (error.code() != ErrorCode::invalid_option) throw;
+      const PlannedStep& planned = state_.plan().steps()[number];
+      throw Error(ErrorCode::invalid_input, detail::located(state_.plan(), planned, error).what(),
+                  error.subject());
+    }
   }
 
   static ChainValue plain_value(const PlannedStep& planned, const ChainJob& job) {

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "llm/core/error.hpp"
-
 namespace llm::detail {
 namespace {
 
@@ -17,6 +15,12 @@ ChainValue without_items(const ChainTask& task) {
 }  // namespace
 
 std::string chain_prefix(const std::string& place) { return place.empty() ? "" : place + ": "; }
+
+Error located(const ChainPlan& plan, const PlannedStep& planned, const Error& error) {
+  const std::string where = where_step(plan, planned), sentence = error.what();
+  const bool named = sentence.find(where) != std::string::npos;
+  return Error(error.code(), named ? sentence : where + ": " + sentence, error.subject());
+}
 
 std::size_t ChainJob::bytes() const {
   std::size_t bytes = input.size();
@@ -127,9 +131,7 @@ void ChainJobs::rehearse(const ChainRun& asked) const {
     try {
       each(step, run, [&count](ChainJob&&) { return ++count > 0; });
     } catch (const Error& error) {
-      const std::string where = where_step(plan_, planned), sentence = error.what();
-      throw Error(error.code(),
-                  sentence.find(where) == std::string::npos ? where + ": " + sentence : sentence);
+      throw located(plan_, planned, error);
     }
     ChainValue& value = run.values[step];
     if (!planned.maps()) {

@@ -10,6 +10,7 @@
 #include "chain/step_parts.hpp"
 #include "chain/step_runner.hpp"
 #include "llm/chain/chain.hpp"
+#include "llm/core/error.hpp"
 
 namespace llm::detail {
 
@@ -56,6 +57,9 @@ class ChainJobs {
   std::vector<StepParts> parts_;
   ChainInputs defaults_;
 };
+
+// The error with the step in front, unless it names it already.
+Error located(const ChainPlan& plan, const PlannedStep& planned, const Error& error);
 
 // "rows.jsonl, line 3: ", or nothing.
 std::string chain_prefix(const std::string& place);

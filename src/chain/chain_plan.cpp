@@ -503,6 +503,7 @@ std::string ChainPlan::explain() const {
     for (const ChainSetting& part : step.texts)
       text += "   " + part.name + ": " + as_json(part.value) + '\n';
     if (step.each) text += "   each: " + as_json(*step.each) + '\n';
+    if (step.separator) text += "   separator: " + as_json(*step.separator) + '\n';
     for (const auto& [name, file] :
          {std::pair("file", &step.file), std::pair("examples", &step.examples),
           std::pair("template", &step.few_shot_template)})

@@ -138,7 +138,10 @@ std::string ChainScope::fill(const TextTemplate& text) const {
     if (found) fields[name] = *found;
   }
   if (missing) fields.merge(known_names());
-  std::string filled = text.fill(fields, "the inputs and steps of the chain");
+  std::string filled =
+      text.fill(fields, missing && number > 0 ? "the inputs and steps of the chain and element " +
+                                                    std::to_string(number) + " of the list"
+                                              : "the inputs and steps of the chain");
   check_size(filled.size());
   return filled;
 }
@@ -164,9 +167,10 @@ const ChainValue& ChainScope::list(std::string_view name) const {
                 run.place + "there is no input " + quote(name) + nearest_or_list(name, names));
   }
   if (value->is_list) return *value;
-  throw Error(ErrorCode::invalid_input,
-              run.place + quote(name) + " is no list, but " +
-                  (value->text ? "a text: " + quote(*value->text, 60) : "an object"));
+  throw Error(ErrorCode::invalid_input, run.place + quote(name) + " is no list, but " +
+                                            (value->text ? "a text: " + quote(*value->text, 60)
+                                             : value->fields.empty() ? "null or empty"
+                                                                     : "an object"));
 }
 
 }  // namespace llm::detail

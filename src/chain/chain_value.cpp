@@ -27,8 +27,8 @@ ChainValue value_of(const Json& json) {
   } else if (json.is_object()) {
     for (const auto& [name, field] : json.items()) {
       if (field.is_null()) continue;
-      if (name == "text" && field.is_string()) {
-        value.text = field.get<std::string>();
+      if (name == "text" && field.is_primitive()) {
+        value.text = field.is_string() ? field.get<std::string>() : json_text(field);
       } else {
         value.fields.push_back({name,
                                 field.is_string() ? field.get<std::string>() : json_text(field),

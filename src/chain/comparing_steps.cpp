@@ -22,7 +22,9 @@ std::vector<std::string> choices_of_lines(std::string_view text) {
   std::vector<std::string> choices;
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());
-    if (end > 0) choices.emplace_back(text.substr(0, end));
+    std::string_view line = text.substr(0, end);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (!line.empty()) choices.emplace_back(line);
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   if (choices.empty())

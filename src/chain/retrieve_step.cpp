@@ -29,6 +29,7 @@ class RetrieveStep : public BatchRunner<S> {
  protected:
   std::vector<ChainValue> compute(std::span<const StepRequest> requests) override {
     if (vectors_.empty()) embed_rows();
+    if (vectors_.empty()) return {};  // interrupted
     std::vector<TextTokens> texts;
     for (const StepRequest& request : requests)
       texts.push_back(embedder_.encode(request.texts.find("text")->second));
@@ -43,6 +44,7 @@ class RetrieveStep : public BatchRunner<S> {
     const auto together = static_cast<std::size_t>(this->context().batch_size);
     std::vector<std::vector<S>> vectors;
     for (std::size_t begin = 0; begin < rows_.size(); begin += together) {
+      if (this->context().is_interrupted()) return;
       std::vector<TextTokens> texts;
       for (const RetrieveRow& row : rows_.subspan(begin, std::min(together, rows_.size() - begin)))
         texts.push_back(embedder_.encode(row.text));

@@ -86,6 +86,7 @@ class BatchRunner : public StepRunner<S> {
 
  protected:
   const StepContext& context() const { return context_; }
+  // One value for each; none at all when it was interrupted.
   virtual std::vector<ChainValue> compute(std::span<const StepRequest> requests) = 0;
 
  private:
@@ -94,6 +95,7 @@ class BatchRunner : public StepRunner<S> {
     std::vector<StepOutcome> outcomes;
     try {
       for (ChainValue& value : compute(group)) outcomes.push_back({.value = std::move(value)});
+      while (outcomes.size() < group.size()) outcomes.push_back({.value = {}, .interrupted = true});
       return outcomes;
     } catch (const Error& error) {
       if (group.size() == 1) return {{.value = {}, .error = RowError{error.code(), error.what()}}};

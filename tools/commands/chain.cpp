@@ -11,6 +11,7 @@
 #include "shell/chain_run.hpp"
 #include "shell/console.hpp"
 #include "shell/exit_code.hpp"
+#include "shell/file_roles.hpp"
 #include "shell/input.hpp"
 
 namespace llm::shell {
@@ -45,7 +46,7 @@ Tasks of steps, and the texts they take (templates; a list of strings is a text 
   summarize, translate, ner, fill-mask, embed: text      classify, similar: text, text_pair
   zero-shot  text, labels     qa: question, context
   score      prompt, choices  the most probable of the lines of "choices"
-  retrieve   text             the "top_k" rows of "file" whose "field" (default "text") is nearest
+  retrieve   text             the option "top_k" rows of "file" whose "field" (default "text") is nearest
                               to the text by embedding, joined by "each" and "separator"
 
 Members of steps:
@@ -105,8 +106,8 @@ std::pair<std::string, std::string> name_and_value(const std::string& text, cons
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
-ChainInputs inputs_of(const Flags& flags) {
-  ChainInputs inputs;
+void read_inputs(const Flags& flags, ChainJob& job) {
+  ChainInputs& inputs = job.inputs;
   for (const std::string& text : flags.set) {
     auto [name, value] = name_and_value(text, "--set");
     if (!inputs.emplace(name, chain_value_of_flag(value, "--set " + quote(name))).second)
@@ -120,8 +121,8 @@ ChainInputs inputs_of(const Flags& flags) {
       throw Error(ErrorCode::invalid_option, "--set makes " + quote(name) + " a text, not a list",
                   "--add");
     place->second.items.push_back(chain_value_of_flag(value, "--add " + quote(name)));
+    job.added[name] = place->second;
   }
-  return inputs;
 }
 
 // An input that no step asks for is a slip of the pen.
@@ -151,17 +152,24 @@ void read_pipe(const ChainPlan& plan, ChainInputs& inputs) {
   if (!piped.empty()) inputs.emplace("text", chain_text(std::move(piped), "standard input"));
 }
 
+// The files that the chain names, but for its models.
+std::vector<std::string> files_of(const ChainDescription& description) {
+  std::vector<std::string> files;
+  const auto add = [&](const std::string& name) {
+    if (!name.empty()) files.push_back(description.find_file(name).string());
+  };
+  for (const ChainStep& step : description.steps)
+    for (const std::string* name : {&step.file, &step.examples, &step.few_shot_template})
+      add(*name);
+  if (description.inputs)
+    for (const ChainInput& input : *description.inputs) add(input.file);
+  return files;
+}
+
 // What the files hold that steps use: a run that is resumed must find the same.
 void identify(ChainJob& job, const std::string& text) {
   Digest digest;
-  const auto add_file = [&](const std::string& name) {
-    if (!name.empty()) digest.add(read_input(job.description.find_file(name).string()));
-  };
-  for (const ChainStep& step : job.description.steps)
-    for (const std::string* name : {&step.file, &step.examples, &step.few_shot_template})
-      add_file(*name);
-  if (job.description.inputs)
-    for (const ChainInput& input : *job.description.inputs) add_file(input.file);
+  for (const std::string& file : files_of(job.description)) digest.add(read_input(file));
   for (const auto& [name, value] : job.inputs) digest.add(name + ' ' + value.to_json() + '\n');
   job.rows.identity["chain"] = text;
   job.rows.identity["chain files"] = digest.value();
@@ -209,9 +217,10 @@ int run_chain(const Arguments& arguments) {
   choose_chain_models(job.description, models, !flags.dry_run);
   const ChainPlan plan(job.description);
   for (const std::string& name : flags.steps) (void)plan.step(name);
+  for (const std::string& name : files_of(job.description)) note_reading(name);
 
   job.rows = flags.rows.job();
-  job.inputs = inputs_of(flags);
+  read_inputs(flags, job);
   check_inputs(plan, job.inputs);
   if (flags.dry_run) return show_plan(job);
   if (!flags.rows.has_file()) {

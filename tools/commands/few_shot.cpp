@@ -16,6 +16,7 @@
 #include "shell/input.hpp"
 #include "shell/label_job.hpp"
 #include "shell/model_path.hpp"
+#include "shell/opened_model.hpp"
 
 namespace llm::shell {
 namespace {
@@ -190,7 +191,7 @@ void warn_about_space(const FewShotPrompts& prompts) {
 }
 
 // The prompts themselves as results.
-int show(const RowJob& rows, FewShotPrompts& prompts, const PromptRoom& room) {
+int show_prompts(const RowJob& rows, FewShotPrompts& prompts, const PromptRoom& room) {
   const auto compute = [&](std::span<const Row> group) {
     std::vector<RowResult> results;
     for (const Row& row : group) {
@@ -217,6 +218,27 @@ int show(const RowJob& rows, FewShotPrompts& prompts, const PromptRoom& room) {
                          .compute = compute,
                          .text = text,
                          .several = prompts.options().shots.size() > 1});
+}
+
+// What does not fit the model is dropped as it will be; otherwise its tokenizer is all it takes.
+int show(const FewShotFlags& flags, const GenerationFlags& generation, const RowJob& rows,
+         FewShotPrompts& prompts, bool has_model) {
+  const bool special_tokens = !flags.chat && generation.adds_special_tokens();
+  if (!flags.fit || !has_model) {
+    const auto tokenizer = has_model ? open_tokenizer(generation.model().path()) : nullptr;
+    return show_prompts(rows, prompts, {tokenizer.get(), std::nullopt, special_tokens});
+  }
+  const OpenedModel<float> opened(generation.job());
+  const bool alone = flags.chat || opened.model->is_encoder_decoder();
+  const std::int64_t answer =
+      flags.scores_labels()
+          ? longest_of(label_completions(prompts.builder().few_shot_template(),
+                                         labels_of(flags, prompts.builder()), alone),
+                       *opened.tokenizer)
+          : opened.config().max_new_tokens.value_or(1);
+  return show_prompts(
+      rows, prompts,
+      prompt_room<float>(*opened.model, opened.tokenizer.get(), special_tokens, answer));
 }
 
 int generate(GenerationJob& job, FewShotPrompts& prompts) {
@@ -286,10 +308,7 @@ int run_few_shot(const Arguments& arguments) {
     if (!flags.show_prompt)
       return eval.run(
           rows, [&] { return score_labels(flags, generation, rows, prompts); }, reference);
-    const auto tokenizer =
-        line.has_model_name() ? open_tokenizer(generation.model().path()) : nullptr;
-    return show(rows, prompts,
-                {tokenizer.get(), std::nullopt, !flags.chat && generation.adds_special_tokens()});
+    return show(flags, generation, rows, prompts, line.has_model_name());
   }
   GenerationJob job = generation.job();
   complete(job.rows);

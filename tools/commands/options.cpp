@@ -134,6 +134,7 @@ std::optional<int> CommandLine::parse(const Arguments& arguments) {
                       : color_ == "never" ? ColorMode::never
                                           : ColorMode::automatic);
   check_remaining(arguments);
+  output_path_ = Output::behind_links(output_path_);
   return std::nullopt;
 }
 

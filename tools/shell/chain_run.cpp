@@ -67,6 +67,11 @@ class ValueWriter {
     return fields;
   }
 
+  // Of a row whose list has no elements.
+  OrderedJson nothing() const {
+    return {{"step", plan_.steps()[selected_[0]].step.name}, {"items", OrderedJson::array()}};
+  }
+
   std::string text(const OrderedJson& fields) const {
     std::string text;
     if (selected_.size() > 1 || all_) {
@@ -139,8 +144,16 @@ class ChainRunner {
   ChainRun inputs_of(const Row& row) const {
     ChainRun run{job_.inputs, row.stream(), row.place};
     if (job_.rows.single) return {job_.inputs, 0, ""};
-    for (const auto& [name, value] : row.fields.items())
-      if (!value.is_null()) run.inputs.emplace(name, ChainValue::from_json(dump(value), row.place));
+    for (const auto& [name, value] : row.fields.items()) {
+      if (value.is_null()) continue;
+      ChainValue own = ChainValue::from_json(dump(value), row.place);
+      if (const auto more = job_.added.find(name); more != job_.added.end() && own.is_list) {
+        own.items.insert(own.items.end(), more->second.items.begin(), more->second.items.end());
+        run.inputs.insert_or_assign(name, std::move(own));
+      } else {
+        run.inputs.emplace(name, std::move(own));
+      }
+    }
     return run;
   }
 
@@ -174,14 +187,24 @@ class ChainRunner {
         return false;
       }
       if (outcome.error) {
+        if (job_.rows.single) keep_what_is_done(run, streamed, std::move(values[*places[i]]));
         run.write(*outcome.error);
       } else if (streams()) {
         run.written(streamed);
       } else if (!outcome.interrupted || !values[*places[i]].empty()) {
+        if (values[*places[i]].empty() && !job_.rows.single)
+          values[*places[i]].push_back(writer_.nothing());
         run.write(std::move(values[*places[i]]));
       }
     }
     return true;
+  }
+
+  // The values of the only row up to an error.
+  void keep_what_is_done(RowRun& run, std::size_t streamed, std::vector<OrderedJson> values) {
+    if (streamed == 0 && values.empty()) return;
+    streams() ? run.written(streamed) : run.write(std::move(values));
+    (void)run.finish();
   }
 
   // Whether values are written as soon as they are there.
@@ -234,6 +257,8 @@ ChainValue chain_text(std::string text, const std::string& place) {
 ChainValue chain_value_of_flag(const std::string& text, const std::string& place) {
   if (!text.starts_with('@')) return chain_text(text, place);
   const std::string path = text.substr(1);
+  if (path.empty())
+    throw Error(ErrorCode::invalid_option, place + ": expected the name of a file behind @", place);
   if (ends_in(path, {".jsonl", ".csv", ".tsv"})) {
     std::vector<ChainValue> rows = chain_rows(path);
     if (rows.empty()) bad_input(path, "there are no rows in it");
@@ -294,6 +319,8 @@ OrderedJson plan_json(const ChainPlan& plan) {
     for (const std::size_t needed : planned.needs) uses.push_back(plan.steps()[needed].step.name);
     step["inputs"] = planned.inputs;
     for (const ChainSetting& text : planned.step.texts) step["texts"][text.name] = text.value;
+    if (planned.step.each) step["each"] = *planned.step.each;
+    if (planned.step.separator) step["separator"] = *planned.step.separator;
     for (const ChainSetting& option : planned.step.options)
       step["options"][option.name] = OrderedJson::parse(option.value);
     steps.push_back(std::move(step));

@@ -20,6 +20,7 @@ struct ChainJob {
   LoadOptions load = {};
   std::optional<std::uint64_t> seed = {};
   ChainInputs inputs = {};  // the same for all rows
+  ChainInputs added = {};   // of them, lists that come behind those of a row
   std::vector<std::string> selected =
       {};            // steps whose values are written; empty: the last of the file
   bool all = false;  // all values, with the inputs of steps and single rounds

@@ -31,6 +31,11 @@ void note_reading(int file, const std::string& name) {
   if (::fstat(file, &status) == 0) note_role(status, FileRole::read, name);
 }
 
+void note_reading(const std::string& path) {
+  struct stat status = {};
+  if (::stat(path.c_str(), &status) == 0) note_role(status, FileRole::read, path);
+}
+
 void note_replacing(const std::string& path) {
   struct stat status = {};
   if (::stat(path.c_str(), &status) == 0) note_role(status, FileRole::replaced, path);

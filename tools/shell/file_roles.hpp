@@ -6,9 +6,10 @@
 
 namespace llm::shell {
 
-// Both throw Error (invalid_option) when the other has been said of the same file. Pipes and
+// They throw Error (invalid_option) when the other has been said of the same file. Pipes and
 // devices may be both.
 void note_reading(int file, const std::string& name);
+void note_reading(const std::string& path);
 void note_replacing(const std::string& path);
 
 }  // namespace llm::shell

@@ -251,15 +251,9 @@ class Run {
 
   std::vector<RowPrompt> prompts_of(const Row& row) const {
     if (!plan_.make) return {RowPrompt{row.texts[0]}};
-    const GenerationConfig& config = opened_.config();
-    PromptRoom room{opened_.tokenizer.get(), std::nullopt, job_.add_special_tokens};
-    if (opened_.model->is_encoder_decoder()) {
-      room.most_tokens = opened_.model->max_source_length();
-    } else if (const auto most = opened_.model->max_length()) {
-      room.most_tokens =
-          *most - std::clamp<std::int64_t>(config.max_new_tokens.value_or(1), 1, *most);
-    }
-    return plan_.make(row, room);
+    return plan_.make(
+        row, prompt_room<S>(*opened_.model, opened_.tokenizer.get(), job_.add_special_tokens,
+                            opened_.config().max_new_tokens.value_or(1)));
   }
 
   std::string prompt_of(const GenerationRequest& request) const {

@@ -1,6 +1,7 @@
 // One run of generate or few-shot: what was asked for, and the way from rows to written results.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -49,6 +50,15 @@ struct PromptRoom {
   std::int64_t tokens(const std::string& text) const;
   bool holds(const std::string& text) const { return !most_tokens || tokens(text) <= *most_tokens; }
 };
+// The room that a model has; a decoder keeps some for `answer_tokens` behind the prompt.
+template <typename S>
+PromptRoom prompt_room(const LanguageModel<S>& model, const Tokenizer* tokenizer,
+                       bool add_special_tokens, std::int64_t answer_tokens) {
+  if (model.is_encoder_decoder()) return {tokenizer, model.max_source_length(), add_special_tokens};
+  std::optional<std::int64_t> most = model.max_length();
+  if (most) *most -= std::clamp<std::int64_t>(answer_tokens, 1, *most);
+  return {tokenizer, most, add_special_tokens};
+}
 
 // One of the prompts of a row, and fields that its results have in front.
 struct RowPrompt {

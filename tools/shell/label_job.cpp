@@ -42,9 +42,10 @@ class LabelRun {
         model_(Model<S>::load(job.model, job.load)),
         scorer_(*model_, tokenizer_.get(),
                 {.decoder_start = model_decoder_start(job.model, model_->config())}) {
-    const std::string lead = leading_text();
-    for (const std::string& label : job.labels) completions_.push_back(lead + label);
-    find_room();
+    completions_ = label_completions(prompts.builder().few_shot_template(), job.labels,
+                                     prompts.options().chat || model_->is_encoder_decoder());
+    room_ = prompt_room<S>(*model_, tokenizer_.get(), job_.add_special_tokens,
+                           longest_of(completions_, *tokenizer_));
     if (!model_->is_encoder_decoder() && !prompts.options().chat) compare_first_tokens();
     if (const std::string shared = prompts.shared();
         !shared.empty() && !model_->is_encoder_decoder()) {
@@ -80,26 +81,6 @@ class LabelRun {
   };
 
   EncodeOptions encoding() const { return {.add_special_tokens = job_.add_special_tokens}; }
-
-  // What stands between a prompt and a label. The answer of an encoder-decoder and of a chat model
-  // is a text of its own.
-  std::string leading_text() const {
-    if (prompts_.options().chat || model_->is_encoder_decoder()) return {};
-    return std::string(prompts_.builder().few_shot_template().answer().leading_text());
-  }
-
-  void find_room() {
-    room_ = {tokenizer_.get(), std::nullopt, job_.add_special_tokens};
-    if (model_->is_encoder_decoder()) {
-      room_.most_tokens = model_->max_source_length();
-    } else if (const auto most = model_->max_length()) {
-      std::size_t longest = 1;
-      for (const std::string& text : completions_)
-        longest =
-            std::max(longest, tokenizer_->encode(text, {.add_special_tokens = false}).ids.size());
-      room_.most_tokens = *most - static_cast<std::int64_t>(longest);
-    }
-  }
 
   // The first token of a label, when it follows its prompt, should be the one the examples show.
   void compare_first_tokens() const {
@@ -216,6 +197,21 @@ class LabelRun {
 };
 
 }  // namespace
+
+std::vector<std::string> label_completions(const FewShotTemplate& few_shot,
+                                           const std::vector<std::string>& labels, bool alone) {
+  const std::string lead = alone ? std::string() : std::string(few_shot.answer().leading_text());
+  std::vector<std::string> completions;
+  for (const std::string& label : labels) completions.push_back(lead + label);
+  return completions;
+}
+
+std::int64_t longest_of(const std::vector<std::string>& completions, const Tokenizer& tokenizer) {
+  std::size_t longest = 1;
+  for (const std::string& text : completions)
+    longest = std::max(longest, tokenizer.encode(text, {.add_special_tokens = false}).ids.size());
+  return static_cast<std::int64_t>(longest);
+}
 
 int run_labels(const LabelJob& job, FewShotPrompts& prompts) {
   return with_scalar(Precision{.f64 = job.f64}, [&](auto scalar) {

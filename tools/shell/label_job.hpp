@@ -24,6 +24,13 @@ struct LabelJob {
   RowJob rows;
 };
 
+// What is scored for each label: behind what stands between query and label in the template's
+// example, or alone where an answer is a text of its own (encoder-decoders, chat).
+std::vector<std::string> label_completions(const FewShotTemplate& few_shot,
+                                           const std::vector<std::string>& labels, bool alone);
+// Tokens of the longest of them.
+std::int64_t longest_of(const std::vector<std::string>& completions, const Tokenizer& tokenizer);
+
 // Returns the exit code; throws Error and ClosedPipe. Warns of labels whose first token is not the
 // one that examples show.
 int run_labels(const LabelJob& job, FewShotPrompts& prompts);

@@ -9,6 +9,7 @@
 
 #include "core/folder.hpp"
 #include "llm/core/error.hpp"
+#include "shell/file_roles.hpp"
 #include "shell/input.hpp"
 
 namespace llm::shell {
@@ -109,6 +110,28 @@ fs::path model_in(const fs::path& folder) {
   throw Error(ErrorCode::file_not_found, sentence, folder.string());
 }
 
+// Where a model of that name is. Throws Error.
+fs::path locate_model(const std::string& name) {
+  std::error_code failed;
+  if (fs::is_directory(name, failed)) return model_in(name);
+  if (fs::exists(name, failed)) return name;
+  const auto at = name.find('@');
+  const std::string repository = name.substr(0, at);
+  const std::string revision = at == std::string::npos ? "main" : name.substr(at + 1);
+  if (!is_repository_name(repository) || !is_plain_name(revision)) not_found(name);
+  const fs::path folder = snapshot(hub_cache() / cache_folder(repository), revision);
+  if (!folder.empty()) return model_in(folder);
+  not_found(name);
+}
+
+// An output must not replace any of them.
+void note_files(const fs::path& model) {
+  std::error_code failed;
+  note_reading(model.string());
+  for (const auto& entry : fs::directory_iterator(model, failed))
+    note_reading(entry.path().string());
+}
+
 }  // namespace
 
 fs::path hub_cache() {
@@ -123,23 +146,19 @@ fs::path hub_cache() {
 }
 
 fs::path find_model(const std::string& name) {
-  std::error_code failed;
-  if (fs::is_directory(name, failed)) return model_in(name);
-  if (fs::exists(name, failed)) return name;
-  const auto at = name.find('@');
-  const std::string repository = name.substr(0, at);
-  const std::string revision = at == std::string::npos ? "main" : name.substr(at + 1);
-  if (!is_repository_name(repository) || !is_plain_name(revision)) not_found(name);
-  const fs::path folder = snapshot(hub_cache() / cache_folder(repository), revision);
-  if (!folder.empty()) return model_in(folder);
-  not_found(name);
+  fs::path model = locate_model(name);
+  note_files(model);
+  return model;
 }
 
 Adapter find_adapter(const std::string& text) {
   std::error_code failed;
   const auto at = text.rfind('@');
   if (at == std::string::npos || fs::exists(text, failed)) {
-    if (fs::is_directory(text, failed)) return {text, 1.0};
+    if (fs::is_directory(text, failed)) {
+      note_files(text);
+      return {text, 1.0};
+    }
     throw Error(
         ErrorCode::file_not_found,
         "there is no adapter " + quote(text) + "; expected a folder with adapter_config.json",

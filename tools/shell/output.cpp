@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include "llm/core/error.hpp"
@@ -40,6 +41,15 @@ bool Output::is_file(const std::string& path) {
   struct stat status = {};
   return !path.empty() && path != "-" &&
          (::stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode));
+}
+
+std::string Output::behind_links(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code failed;
+  if (!is_file(path) || !fs::is_symlink(path, failed)) return path;
+  const fs::path target = fs::weakly_canonical(path, failed);
+  if (!failed && !fs::is_symlink(target, failed)) return target.string();
+  return fs::absolute(path).parent_path() / fs::read_symlink(path, failed);  // to what is not there
 }
 
 void Output::open_file(bool force) {

@@ -30,6 +30,8 @@ class Output {
 
   // Whether `path` is an ordinary file, or will be: then there can be a partial one.
   static bool is_file(const std::string& path);
+  // Where a link of that name leads, if that is or will be an ordinary file: links stay.
+  static std::string behind_links(const std::string& path);
   static std::string partial_path(const std::string& path) { return path + ".partial"; }
 
   // Buffered. Throws ClosedPipe, or Error (io) with the reason the system gives.

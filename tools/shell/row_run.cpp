@@ -254,6 +254,10 @@ int RowRun::finish() {
     console().note("interrupted after " + rows);
     return signal_exit_code();
   }
+  if (interrupt_flag() && done_.results == 0) {  // there is nothing to be kept
+    console().note("interrupted after " + rows);
+    return signal_exit_code();
+  }
   put(writer_->end());
   out_->finish();
   finished_ = true;

@@ -30,7 +30,7 @@ struct ChainValue {
     return {.is_list = true, .items = std::move(items)};
   }
   /// A string, number or truth value is a text; an array is a list; an object has fields, and a
-  /// text if one of them, "text", is a string. `where` names the value in errors. Throws Error
+  /// text if one of them, "text", is a string, number or truth value. `where` names the value in errors. Throws Error
   /// (invalid_input) for what is no JSON.
   static ChainValue from_json(std::string_view json, const std::string& where);
 
