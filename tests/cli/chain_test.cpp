@@ -392,6 +392,40 @@ TEST(Chain, CtrlCKeepsWhatIsDone) {
   }
 }
 
+TEST(Chain, ListsOfRows) {
+  const TempDir folder;
+  const std::string file =
+      folder.write("c.json", R"({"steps": [{"name": "a", "task": "text", "map": "d"}]})").string();
+  const Outcome some = run({"chain", file, "--input", "-", "--add", "d=z", "--jsonl"},
+                           "{\"id\":1,\"d\":[\"x\",\"y\"]}\n{\"id\":2}\n");
+  std::string texts;
+  for (const Json& row : rows_of(some.out))
+    texts += row["id"].dump() + row["text"].get<std::string>() + " ";
+  EXPECT_EQ(texts, "1x 1y 1z 2z ") << some.err;
+  const Outcome none = run({"chain", file, "--input", "-", "--jsonl"},
+                           "{\"id\":1,\"d\":[]}\n{\"id\":2,\"d\":[5]}\n");
+  EXPECT_EQ(none.out,
+            "{\"id\":1,\"step\":\"a\",\"items\":[]}\n"
+            "{\"id\":2,\"step\":\"a\",\"index\":1,\"text\":\"5\"}\n");
+}
+
+TEST(Chain, WhatIsDoneBeforeAnErrorIsKept) {
+  const TempDir folder;
+  const std::string file =
+      folder
+          .write("c.json", R"({"steps": [{"name": "a", "task": "similar", "map": "d", "model": ")" +
+                               fixture("bert-ner") +
+                               R"(", "text": "{{item}}", "text_pair": "cat"}]})")
+          .string();
+  for (const char* format : {"jsonl", "json", "csv", "text"}) {
+    const std::string out = (folder.path() / format).string();
+    const Outcome failed =
+        run({"chain", file, "--add", "d=bird", "--add", "d=", "--format", format, "-o", out});
+    EXPECT_EQ(failed.exit_code, 4) << failed.err;
+    EXPECT_FALSE(read_text(out).empty()) << format << failed.err;
+  }
+}
+
 TEST(Chain, PlanInputsAndPipes) {
   const TempDir folder;
   const std::string file = folder

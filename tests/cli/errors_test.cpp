@@ -206,6 +206,28 @@ TEST(OutputErrors, NoInputIsReplaced) {
                    2, part);
   }
   EXPECT_EQ(read_text(rows), text);
+  // Nor a file of the model, or one that only the plan of a chain names.
+  const fs::path model = folder.path() / "model";
+  fs::copy(llama, model);
+  expect_failure({"-m", model.string(), "Once", "-o", (model / "config.json").string(), "--force"},
+                 2, "is both read and to be replaced");
+  const std::string chain = folder
+                                .write("c.json", R"({"inputs": {"l": {"file": "rows.jsonl"}},
+                               "steps": [{"name": "a", "task": "text", "map": "l"}]})")
+                                .string();
+  expect_failure({"chain", chain, "--dry-run", "-o", rows, "--force"}, 2, "is both read");
+}
+
+TEST(OutputErrors, LinksStay) {
+  const TempDir folder;
+  const fs::path target = folder.path() / "target", link = folder.path() / "link";
+  fs::create_symlink("target", link);
+  for (const char* force : {"-q", "--force"}) {  // it is not there, it is there
+    EXPECT_EQ(run({"-m", llama, "-n", "2", "Once", "-o", link.string(), force}).exit_code, 0);
+    EXPECT_TRUE(fs::is_symlink(link));
+    EXPECT_FALSE(read_text(target).empty());
+  }
+  expect_failure({"-m", llama, "-n", "2", "Once", "-o", link.string()}, 2, "exists");
 }
 
 TEST(OutputErrors, ClosedPipeEndsQuietly) {

@@ -166,10 +166,16 @@ TEST_F(FewShotRun, DropsExamplesThatDoNotFit) {
     const Outcome result = run(command(llama, more));
     EXPECT_EQ(result.exit_code, 0) << result.err;
     EXPECT_NE(result.err.find("more do not fit"), std::string::npos) << result.err;
-    for (const OrderedJson& row : ordered_rows_of(result.out)) {
-      EXPECT_GT(row["dropped"], 0);
-      EXPECT_LT(row["dropped"], 10);
-      EXPECT_EQ(row["shots"], 10);
+    const std::vector<OrderedJson> rows = ordered_rows_of(result.out);
+    more.emplace_back("--show-prompt");
+    const std::vector<OrderedJson> shown = ordered_rows_of(run(command(llama, more)).out);
+    ASSERT_EQ(shown.size(), rows.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      EXPECT_GT(rows[i]["dropped"], 0);
+      EXPECT_LT(rows[i]["dropped"], 10);
+      EXPECT_EQ(rows[i]["shots"], 10);
+      for (const char* field : {"dropped", "prompt_tokens"})
+        EXPECT_EQ(shown[i][field], rows[i][field]) << field;
     }
   }
 }

@@ -229,7 +229,7 @@ TEST(ChainTexts, FlowThroughMapsReducesAndSplits) {
         "step \"loud\": \"articles\" is no list, but a text: \"one\"");
   fails(R"({"question": "x", "articles": [{"titel": "A", "text": "b"}]})",
         "step \"loud\", \"text\", line 1, column 12: the field \"item.title\" is not in the inputs "
-        "and steps of the chain; did you mean \"item.titel\"?");
+        "and steps of the chain and element 1 of the list; did you mean \"item.titel\"?");
   fails(R"({"question": ["x"]})", "\"question\" is a list; \"reduce\" joins it");
   fails(R"({"question": "x", "articles": [{"title": "A", "text": "a"}, null]})", "step \"loud\"");
 }
@@ -241,6 +241,13 @@ TEST(ChainTexts, ElementsWithoutATextAreNamed) {
                  [&] { made.check({inputs("{\"l\": " + list + "}")}); });
   };
   fails(R"([1, "b", null])", "element 3 of the list is null or empty and has no text");
+  fails(R"([{"x": 1}, null])", "has no \"text\" for {{item}}; it has {{item.x}}");
+  Chain<float> fields = chain(R"({"name": "a", "task": "text", "map": "l", "text": "{{item.x}}"})");
+  expect_error(
+      ErrorCode::invalid_input,
+      "step \"a\", \"text\", line 1, column 1: the field \"item.x\" is not in the inputs and "
+      "steps of the chain and element 2 of the list",
+      [&] { fields.check({inputs(R"({"l": [{"x": 1}, {"y": 2}]})")}); });
   fails(R"(["b", {"x": 2}])",
         "element 2 of the list has no \"text\" for {{item}}; it has {{item.x}}");
 }
