@@ -176,35 +176,41 @@ class ChainRunner {
       }
       values[result.run].push_back(writer_.fields(result));
     });
+    if (job_.rows.single) return write_single(run, outcomes[0], streamed, std::move(values[0]));
     for (std::size_t i = 0; i < rows.size(); ++i) {
       if (!places[i]) {
         run.write(*rows[i].error);
         continue;
       }
       const ChainOutcome& outcome = outcomes[*places[i]];
-      if (outcome.interrupted && !job_.rows.single) {
+      if (outcome.interrupted) {
         run.stop();
         return false;
       }
       if (outcome.error) {
-        if (job_.rows.single) keep_what_is_done(run, streamed, std::move(values[*places[i]]));
         run.write(*outcome.error);
-      } else if (streams()) {
-        run.written(streamed);
-      } else if (!outcome.interrupted || !values[*places[i]].empty()) {
-        if (values[*places[i]].empty() && !job_.rows.single)
-          values[*places[i]].push_back(writer_.nothing());
-        run.write(std::move(values[*places[i]]));
+        continue;
       }
+      std::vector<OrderedJson>& written = values[*places[i]];
+      if (written.empty()) written.push_back(writer_.nothing());
+      run.write(std::move(written));
     }
     return true;
   }
 
-  // The values of the only row up to an error.
-  void keep_what_is_done(RowRun& run, std::size_t streamed, std::vector<OrderedJson> values) {
-    if (streamed == 0 && values.empty()) return;
-    streams() ? run.written(streamed) : run.write(std::move(values));
-    (void)run.finish();
+  // The only row: what there is up to an error or a signal is kept.
+  bool write_single(RowRun& run, const ChainOutcome& outcome, std::size_t streamed,
+                    std::vector<OrderedJson> values) {
+    const bool is_whole = !outcome.error && !outcome.interrupted;
+    const bool is_something = streamed > 0 || !values.empty();
+    if (streams()) {
+      run.written(streamed);
+    } else if (is_whole || is_something) {
+      run.write(std::move(values));
+    }
+    if (!outcome.error) return true;
+    if (is_something) (void)run.finish();
+    throw Error(outcome.error->code, outcome.error->message);
   }
 
   // Whether values are written as soon as they are there.
