@@ -8,6 +8,7 @@
 #include "chain/repeat_step.hpp"
 #include "chain/step_runner.hpp"
 #include "core/json.hpp"
+#include "core/split.hpp"
 #include "llm/core/error.hpp"
 #include "llm/tasks/embed.hpp"
 
@@ -43,20 +44,6 @@ std::size_t bytes_of(const ChainValue& value) {
     bytes += sizeof field + field.name.size() + field.text.size();
   for (const ChainValue& item : value.items) bytes += bytes_of(item);
   return bytes;
-}
-
-std::vector<ChainValue> split_text(std::string_view text, std::string_view separator) {
-  std::vector<ChainValue> parts;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(separator), text.size());
-    const std::string_view part = text.substr(0, end);
-    const std::size_t first = part.find_first_not_of(" \t\r\n");
-    if (first != std::string_view::npos)
-      parts.push_back(ChainValue::of(
-          std::string(part.substr(first, part.find_last_not_of(" \t\r\n") - first + 1))));
-    text.remove_prefix(std::min(end + separator.size(), text.size()));
-  }
-  return parts;
 }
 
 }  // namespace
@@ -299,7 +286,11 @@ class Chain<S>::State::Session {
 
   static ChainValue plain_value(const PlannedStep& planned, const ChainJob& job) {
     if (planned.step.task != "split") return ChainValue::of(job.input);
-    return ChainValue::list(split_text(job.input, planned.step.separator.value_or("\n")));
+    std::vector<ChainValue> parts;
+    for (std::string& part :
+         detail::split_trimmed(job.input, planned.step.separator.value_or("\n")))
+      parts.push_back(ChainValue::of(std::move(part)));
+    return ChainValue::list(std::move(parts));
   }
 
   void report(std::size_t number, const ChainJob& job, std::int64_t round,

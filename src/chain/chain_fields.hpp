@@ -9,7 +9,7 @@
 
 namespace llm::detail {
 
-using OrderedFields = nlohmann::ordered_json;
+using OrderedFields = OrderedJson;
 
 // A value's field from JSON: strings as they are.
 inline ChainField chain_field(const std::string& name, const OrderedFields& json) {

@@ -4,6 +4,7 @@
 
 #include "chain/chain_fields.hpp"
 #include "chain/embedding_options.hpp"
+#include "generation/score_fields.hpp"
 #include "llm/generation/model_generation_config.hpp"
 #include "llm/generation/scorer.hpp"
 #include "llm/tasks/similarity.hpp"
@@ -55,42 +56,14 @@ class ScoreStep : public BatchRunner<S> {
     const std::vector<ScoreResult> scores = scorer_.score(asked);
     for (std::size_t i = 0; i < scores.size(); ++i) {
       if (scores[i].error) throw Error(scores[i].error->code, scores[i].error->message);
-      values.push_back(value_of(choices[i], scores[i]));
+      const OrderedFields fields = score_fields(choices[i], scores[i], by_,
+                                                token_logprobs_ ? model_.tokenizer.get() : nullptr);
+      values.push_back(chain_value(fields["best"].get<std::string>(), fields));
     }
     return values;
   }
 
  private:
-  ChainValue value_of(const std::vector<std::string>& texts, const ScoreResult& result) const {
-    OrderedFields choices = OrderedFields::array();
-    std::size_t best = 0;
-    std::vector<double> scores;
-    for (std::size_t i = 0; i < texts.size(); ++i) {
-      const ContinuationScore& score = result.continuations[i];
-      scores.push_back(normalized_logprob(score, texts[i], by_));
-      if (scores[i] > scores[best]) best = i;
-      choices.push_back({{"text", texts[i]},
-                         {"logprob", score.logprob},
-                         {"tokens", score.tokens.size()},
-                         {"score", scores[i]}});
-      if (token_logprobs_) choices.back()["token_logprobs"] = tokens_of(score);
-    }
-    OrderedFields fields = {{"best", texts[best]},
-                            {"logprob", result.continuations[best].logprob},
-                            {"score", scores[best]}};
-    fields["choices"] = std::move(choices);
-    return chain_value(texts[best], fields);
-  }
-
-  OrderedFields tokens_of(const ContinuationScore& score) const {
-    OrderedFields tokens = OrderedFields::array();
-    for (const TokenScore& token : score.tokens)
-      tokens.push_back({{"id", token.id},
-                        {"token", model_.tokenizer->token(token.id)},
-                        {"logprob", token.logprob}});
-    return tokens;
-  }
-
   ChainModel<S> model_;
   LengthNormalization by_;
   bool token_logprobs_;

@@ -4,6 +4,7 @@
 
 #include "chain/chain_fields.hpp"
 #include "chain/embedding_options.hpp"
+#include "core/split.hpp"
 #include "llm/generation/model_generation_config.hpp"
 #include "llm/tasks/classify.hpp"
 #include "llm/tasks/fill_mask.hpp"
@@ -65,20 +66,6 @@ FillMaskOptions fill_mask_options(const StepOptions& given) {
   return options;
 }
 
-// As the command: white space around labels, and what is empty, does not count.
-std::vector<std::string> labels_of_text(std::string_view text) {
-  std::vector<std::string> labels;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(','), text.size());
-    const std::string_view part = text.substr(0, end);
-    const std::size_t first = part.find_first_not_of(" \t\r\n");
-    if (first != std::string_view::npos)
-      labels.emplace_back(part.substr(first, part.find_last_not_of(" \t\r\n") - first + 1));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return labels;
-}
-
 template <typename S>
 class ClassifyStep : public BatchRunner<S> {
  public:
@@ -131,7 +118,7 @@ class ZeroShotStep : public BatchRunner<S> {
     std::vector<ZeroShotText> texts;
     for (const StepRequest& request : requests)
       texts.push_back(classifier_.encode(text_named(request, "text"),
-                                         labels_of_text(text_named(request, "labels"))));
+                                         split_trimmed(text_named(request, "labels"), ",")));
     std::vector<ChainValue> values;
     const std::vector<ZeroShotResult> results = classifier_.classify(texts);
     for (std::size_t i = 0; i < texts.size(); ++i) {

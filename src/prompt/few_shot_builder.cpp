@@ -8,6 +8,7 @@
 #include <random>
 #include <utility>
 
+#include "core/split.hpp"
 #include "llm/core/error.hpp"
 
 namespace llm {
@@ -19,12 +20,6 @@ constexpr std::array<std::pair<std::string_view, Selection>, 4> selections{{
     {"balanced", Selection::balanced},
     {"similar", Selection::similar},
 }};
-
-std::string trim(const std::string& text) {
-  const auto first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
 
 void normalize(std::vector<float>& vector) {
   double squares = 0;
@@ -168,7 +163,7 @@ std::string FewShotBuilder::prompt(const Shots& shots, const FieldRow& query) co
 std::vector<Message> FewShotBuilder::messages(const Shots& shots, const FieldRow& query) const {
   std::vector<Message> messages;
   const auto add = [&messages](const char* role, const std::string& text) {
-    messages.push_back({role, trim(text)});
+    messages.push_back({role, std::string(detail::trim_white_space(text))});
   };
   if (!template_.header().empty()) add("system", template_.header());
   for (const std::size_t i : shots) {

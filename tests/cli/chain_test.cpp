@@ -309,42 +309,37 @@ TEST(Chain, ResumesWhereItWasKilled) {
   EXPECT_EQ(read_text(folder.path() / "k.jsonl"), read_text(folder.path() / "w.jsonl"));
 }
 
-void fails(const std::vector<std::string>& arguments, int code, const std::string& part) {
-  const Outcome result = run(arguments);
-  EXPECT_EQ(result.exit_code, code) << result.err;
-  EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
-  EXPECT_EQ(std::ranges::count(result.err, '\n'), 1) << result.err;
-  EXPECT_EQ(result.out, "");
-}
-
 TEST(Chain, BadInput) {
   const TempDir folder;
   const auto chain = [&](const std::string& json) { return folder.write("c.json", json).string(); };
   const std::string good = R"({"models": {"m": ")" + llama + R"("}, "steps": [
       {"name": "a", "map": "list", "prompt": "{{item}} {{x}}", "options": {"max_new_tokens": 2}}]})";
-  fails({"chain"}, 2, "FILE");
-  fails({"chain", "/no/file.json"}, 4, "/no/file.json: cannot be read");
+  expect_failure({"chain"}, 2, "FILE");
+  expect_failure({"chain", "/no/file.json"}, 4, "/no/file.json: cannot be read");
   const std::string echo = chain(R"({"steps":[{"name":"a","task":"text","text":"{{q}}"}]})");
-  fails({"chain", echo, "--set", "q=x\xff"}, 4, "--set \"q\": is not UTF-8 at byte 2");
-  fails({"chain", echo, "--set", "q=x", "--seed", "-1"}, 2, "from 0 to 18446744073709551615");
-  fails({"chain", echo, "--set", "q=x", "--seed", "18446744073709551616"}, 2, "from 0 to");
-  fails({"chain", chain("")}, 4, "the file is empty");
-  fails({"chain", chain("{\"steps\": [")}, 4, "not valid JSON");
-  fails({"chain", chain(R"({"steps": [{"name": "a", "task": "text", "text": "{{b}}"},
+  expect_failure({"chain", echo, "--set", "q=x\xff"}, 4, "--set \"q\": is not UTF-8 at byte 2");
+  expect_failure({"chain", echo, "--set", "q=x", "--seed", "-1"}, 2,
+                 "from 0 to 18446744073709551615");
+  expect_failure({"chain", echo, "--set", "q=x", "--seed", "18446744073709551616"}, 2, "from 0 to");
+  expect_failure({"chain", chain("")}, 4, "the file is empty");
+  expect_failure({"chain", chain("{\"steps\": [")}, 4, "not valid JSON");
+  expect_failure({"chain", chain(R"({"steps": [{"name": "a", "task": "text", "text": "{{b}}"},
                                       {"name": "b", "task": "text", "text": "{{a}}"}]})")},
-        4, "a -> b -> a");
-  fails({"chain", chain(good), "--use", "n=x"}, 2, "has no model of this name");
-  fails({"chain", chain(good), "--use", "m=/no/model"}, 3, "there is no model \"/no/model\"");
-  fails({"chain", chain(R"({"steps": [{"name": "a", "prompt": "x"}]})")}, 4,
-        "no model for the task");
-  fails({"chain", chain(good)}, 4, "there is no input \"list\"");
-  fails({"chain", chain(good), "--set", "lits=1"}, 2, "did you mean \"list\"?");
-  fails({"chain", chain(good), "--set", "x"}, 2, "expected NAME=VALUE");
-  fails({"chain", chain(good), "--set", "x=1", "--set", "x=2"}, 2, "twice");
-  fails({"chain", chain(good), "--set", "list=one", "--set", "x=1"}, 4, "\"list\" is no list");
-  fails({"chain", chain(good), "--set", "list=@/no/file.jsonl"}, 4, "/no/file.jsonl");
-  fails({"chain", chain(good), "--steps", "b"}, 2, "there is no step \"b\"");
-  fails({"chain", chain(good), "--adapter", llama}, 2, "which model");
+                 4, "a -> b -> a");
+  expect_failure({"chain", chain(good), "--use", "n=x"}, 2, "has no model of this name");
+  expect_failure({"chain", chain(good), "--use", "m=/no/model"}, 3,
+                 "there is no model \"/no/model\"");
+  expect_failure({"chain", chain(R"({"steps": [{"name": "a", "prompt": "x"}]})")}, 4,
+                 "no model for the task");
+  expect_failure({"chain", chain(good)}, 4, "there is no input \"list\"");
+  expect_failure({"chain", chain(good), "--set", "lits=1"}, 2, "did you mean \"list\"?");
+  expect_failure({"chain", chain(good), "--set", "x"}, 2, "expected NAME=VALUE");
+  expect_failure({"chain", chain(good), "--set", "x=1", "--set", "x=2"}, 2, "twice");
+  expect_failure({"chain", chain(good), "--set", "list=one", "--set", "x=1"}, 4,
+                 "\"list\" is no list");
+  expect_failure({"chain", chain(good), "--set", "list=@/no/file.jsonl"}, 4, "/no/file.jsonl");
+  expect_failure({"chain", chain(good), "--steps", "b"}, 2, "there is no step \"b\"");
+  expect_failure({"chain", chain(good), "--adapter", llama}, 2, "which model");
   std::string words;
   for (int i = 0; i < 300; ++i) words += "time ";
   const Outcome long_item = run({"chain", chain(good), "--set", "x=1", "--add", "list=a", "--add",
@@ -355,7 +350,7 @@ TEST(Chain, BadInput) {
       << long_item.err;
   EXPECT_EQ(rows_of(long_item.out).size(), 1u);
   const std::string out = folder.write("there.txt", "x").string();
-  fails({"chain", chain(good), "--add", "list=a", "--set", "x=1", "-o", out}, 2, "exists");
+  expect_failure({"chain", chain(good), "--add", "list=a", "--set", "x=1", "-o", out}, 2, "exists");
   EXPECT_EQ(read_text(out), "x");
   // What was done is there when a later step fails.
   const Outcome late = run({"chain", chain(R"({"models": {"m": ")" + llama + R"("}, "steps": [

@@ -20,24 +20,6 @@ using detail::Json;
 
 const std::string untied = fixture("llama-untied");
 
-void expect_failure(const Command& command, int code, const std::string& part) {
-  const Outcome result = run(command);
-  EXPECT_EQ(result.exit_code, code) << result.err;
-  EXPECT_EQ(result.out, "");
-  EXPECT_TRUE(result.err.starts_with("llm-generate: error: ")) << result.err;
-  EXPECT_NE(result.err.find(part), std::string::npos)
-      << "expected \"" << part << "\" in: " << result.err;
-  EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
-}
-
-void expect_failure(const std::vector<std::string>& arguments, int code, const std::string& part,
-                    const std::string& input = {}) {
-  Command command;
-  command.arguments = arguments;
-  command.input = input;
-  expect_failure(command, code, part);
-}
-
 // A folder with the fixture's files, to spoil one of them.
 void copy_fixture(const std::string& name, const TempDir& to) {
   for (const auto& entry : fs::directory_iterator(fixture(name)))

@@ -36,4 +36,9 @@ struct Outcome {
 Outcome run(const Command& command);
 Outcome run(const std::vector<std::string>& arguments, const std::string& input = {});
 
+// Nothing but one sentence about an error on standard error, with `part` in it.
+void expect_failure(const Command& command, int code, const std::string& part);
+void expect_failure(const std::vector<std::string>& arguments, int code, const std::string& part,
+                    const std::string& input = {});
+
 }  // namespace llm::test

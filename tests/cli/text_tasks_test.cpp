@@ -11,14 +11,6 @@ namespace {
 
 using detail::Json;
 
-void fails(const std::vector<std::string>& arguments, int code, const std::string& part) {
-  const Outcome result = run(arguments);
-  EXPECT_EQ(result.exit_code, code) << result.err;
-  EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
-  EXPECT_EQ(std::ranges::count(result.err, '\n'), 1) << result.err;
-  EXPECT_EQ(result.out, "");
-}
-
 TEST(Summarize, IsGenerateWithThePrefix) {
   const std::string t5 = fixture("t5-v1_0");
   const Outcome summary = run({"summarize", "-m", t5, "-n", "9", "Once upon a time"});
@@ -34,7 +26,7 @@ TEST(Summarize, IsGenerateWithThePrefix) {
   EXPECT_EQ(found[0]["text"].get<std::string>() + "\n", summary.out);
   EXPECT_EQ(found[0]["truncated"], false);
   EXPECT_TRUE(found[1].contains("error"));
-  fails({"summarize", "-m", fixture("llama-gqa"), "x"}, 3, "needs an encoder-decoder");
+  expect_failure({"summarize", "-m", fixture("llama-gqa"), "x"}, 3, "needs an encoder-decoder");
 }
 
 TEST(Translate, LanguagesAndLongTexts) {
@@ -43,12 +35,13 @@ TEST(Translate, LanguagesAndLongTexts) {
                             "de_DE", "-n", "9", "--json", "water"});
   EXPECT_EQ(made.exit_code, 0) << made.err;
   EXPECT_FALSE(Json::parse(made.out)["text"].get<std::string>().empty());
-  fails({"translate", "-m", mbart, "water"}, 2, "give target-lang");
-  fails({"translate", "-m", mbart, "--target-lang", "xx", "water"}, 2, "no language \"xx\"");
+  expect_failure({"translate", "-m", mbart, "water"}, 2, "give target-lang");
+  expect_failure({"translate", "-m", mbart, "--target-lang", "xx", "water"}, 2,
+                 "no language \"xx\"");
   std::string words;
   for (int i = 0; i < 90; ++i) words += "water ";
-  fails({"translate", "-m", mbart, "--target-lang", "de_DE", words}, 6,
-        "the encoder takes at most 81");
+  expect_failure({"translate", "-m", mbart, "--target-lang", "de_DE", words}, 6,
+                 "the encoder takes at most 81");
   const Outcome cut = run({"translate", "-m", mbart, "--target-lang", "de_DE", "--overflow",
                            "truncate-right", "-n", "3", "--json", words});
   EXPECT_EQ(Json::parse(cut.out)["truncated"], true) << cut.err;
@@ -84,17 +77,18 @@ TEST(NerCommand, RowsOffsetsAndTable) {
 
   std::string words;
   for (int i = 0; i < 60; ++i) words += "cat ";
-  fails({"ner", "-m", model, words}, 6, "the text has 62 tokens");
+  expect_failure({"ner", "-m", model, words}, 6, "the text has 62 tokens");
   EXPECT_EQ(run({"ner", "-m", model, "--aggregation-strategy", "simple", "--stride", "5", words})
                 .exit_code,
             0);
   EXPECT_EQ(Json::parse(run({"ner", "-m", model, "--overflow", "truncate-right", "--json", words})
                             .out)["truncated"],
             true);
-  fails({"ner", "-m", model, "--stride", "5", "x"}, 2, "stride needs an aggregation");
-  fails({"ner", "-m", model, "--aggregation-strategy", "some", "x"}, 2, "expected none, simple");
-  fails({"ner", "-m", model, ""}, 4, "the text is empty");
-  fails({"ner", "-m", fixture("bert-masked-lm"), "x"}, 3, "ner needs");
+  expect_failure({"ner", "-m", model, "--stride", "5", "x"}, 2, "stride needs an aggregation");
+  expect_failure({"ner", "-m", model, "--aggregation-strategy", "some", "x"}, 2,
+                 "expected none, simple");
+  expect_failure({"ner", "-m", model, ""}, 4, "the text is empty");
+  expect_failure({"ner", "-m", fixture("bert-masked-lm"), "x"}, 3, "ner needs");
 }
 
 TEST(QaCommand, RowsOffsetsAndTable) {
@@ -122,11 +116,14 @@ TEST(QaCommand, RowsOffsetsAndTable) {
   EXPECT_NE(table.out.find("(no answer)"), std::string::npos) << table.err;
   std::string words;
   for (int i = 0; i < 60; ++i) words += "cat ";
-  fails({"qa", "-m", model, "--question", words, "--context", "x"}, 6,
-        "the question has 60 tokens");
-  fails({"qa", "-m", model, "--question", "x", "--context", ""}, 4, "the context is empty");
-  fails({"qa", "-m", model, "--question", "x", "--context", "y", "--top-k", "0"}, 2, "top_k is 0");
-  fails({"qa", "-m", fixture("bert-ner"), "--question", "x", "--context", "y"}, 3, "qa needs");
+  expect_failure({"qa", "-m", model, "--question", words, "--context", "x"}, 6,
+                 "the question has 60 tokens");
+  expect_failure({"qa", "-m", model, "--question", "x", "--context", ""}, 4,
+                 "the context is empty");
+  expect_failure({"qa", "-m", model, "--question", "x", "--context", "y", "--top-k", "0"}, 2,
+                 "top_k is 0");
+  expect_failure({"qa", "-m", fixture("bert-ner"), "--question", "x", "--context", "y"}, 3,
+                 "qa needs");
   const Outcome missing =
       run({"qa", "-m", model, "--input", "-"}, "{\"id\":1,\"question\":\"x\"}\n");
   EXPECT_EQ(missing.exit_code, 5);

@@ -6,6 +6,7 @@
 #include "commands/model_flags.hpp"
 #include "commands/row_flags.hpp"
 #include "core/json.hpp"
+#include "generation/score_fields.hpp"
 #include "llm/core/error.hpp"
 #include "llm/generation/model_generation_config.hpp"
 #include "llm/generation/scorer.hpp"
@@ -48,36 +49,6 @@ std::vector<std::string> choices_of(const Row& row, const ScoreFlags& flags) {
   return choices;
 }
 
-OrderedJson tokens_json(const ContinuationScore& score, const Tokenizer& tokenizer) {
-  OrderedJson tokens = OrderedJson::array();
-  for (const TokenScore& token : score.tokens)
-    tokens.push_back(
-        {{"id", token.id}, {"token", tokenizer.token(token.id)}, {"logprob", token.logprob}});
-  return tokens;
-}
-
-OrderedJson result_json(const std::vector<std::string>& texts, const ScoreResult& result,
-                        const ScoreFlags& flags, const Tokenizer& tokenizer) {
-  const LengthNormalization by = length_normalization_from_name(flags.normalize);
-  OrderedJson choices = OrderedJson::array();
-  std::size_t best = 0;
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    const ContinuationScore& score = result.continuations[i];
-    OrderedJson choice = {{"text", texts[i]},
-                          {"logprob", score.logprob},
-                          {"tokens", score.tokens.size()},
-                          {"score", normalized_logprob(score, texts[i], by)}};
-    if (flags.token_logprobs) choice["token_logprobs"] = tokens_json(score, tokenizer);
-    choices.push_back(std::move(choice));
-    if (choices[i]["score"].get<double>() > choices[best]["score"].get<double>()) best = i;
-  }
-  const OrderedJson winner = choices[best];
-  return {{"best", winner["text"]},
-          {"logprob", winner["logprob"]},
-          {"score", winner["score"]},
-          {"choices", std::move(choices)}};
-}
-
 std::string result_text(const Row&, const OrderedJson& result) {
   std::string text;
   for (const OrderedJson& choice : result["choices"]) {
@@ -91,6 +62,7 @@ std::string result_text(const Row&, const OrderedJson& result) {
 template <typename S>
 int score_rows(const Scorer<S>& scorer, const Tokenizer& tokenizer, const ScoreFlags& flags,
                const RowJob& rows) {
+  const LengthNormalization by = length_normalization_from_name(flags.normalize);
   const auto compute = [&](std::span<const Row> some) {
     std::vector<std::vector<std::string>> texts;
     std::vector<ScoreRequest> requests;
@@ -104,7 +76,8 @@ int score_rows(const Scorer<S>& scorer, const Tokenizer& tokenizer, const ScoreF
       if (scores[i].error) {
         results.emplace_back(*scores[i].error);
       } else {
-        results.emplace_back(result_json(texts[i], scores[i], flags, tokenizer));
+        results.emplace_back(detail::score_fields(texts[i], scores[i], by,
+                                                  flags.token_logprobs ? &tokenizer : nullptr));
       }
     }
     return results;

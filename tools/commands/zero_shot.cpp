@@ -3,6 +3,7 @@
 
 #include "commands/eval_flags.hpp"
 #include "commands/task_flags.hpp"
+#include "core/split.hpp"
 #include "shell/table.hpp"
 
 namespace llm::shell {
@@ -28,30 +29,18 @@ struct ZeroShotFlags {
   CLI::Option* labels_option = nullptr;
 };
 
-// As the reference: white space around labels, and what is empty, does not count.
-Labels split_labels(const std::string& text) {
-  Labels labels;
-  for (const std::string& part : split_list(text)) {
-    const std::size_t first = part.find_first_not_of(" \t\r\n");
-    if (first != std::string::npos) {
-      labels.push_back(part.substr(first, part.find_last_not_of(" \t\r\n") - first + 1));
-    }
-  }
-  return labels;
-}
-
 // The row's own labels, or those of the flag.
 Labels labels_of(const Row& row, const ZeroShotFlags& flags) {
   const auto field = row.fields.find("labels");
   if (field == row.fields.end() || field->is_null()) {
-    if (flags.labels_option->count() > 0) return split_labels(flags.labels);
+    if (flags.labels_option->count() > 0) return detail::split_trimmed(flags.labels, ",");
     throw Error(ErrorCode::invalid_input,
                 row.place +
                     ": there are no candidate labels; give --labels a,b or \"labels\" in "
                     "the row",
                 row.place);
   }
-  if (field->is_string()) return split_labels(field->get<std::string>());
+  if (field->is_string()) return detail::split_trimmed(field->get<std::string>(), ",");
   const bool texts = field->is_array() && std::all_of(field->begin(), field->end(),
                                                       [](const auto& l) { return l.is_string(); });
   if (texts) return field->get<Labels>();
@@ -94,7 +83,7 @@ int run(const ZeroShotFlags& flags, const RowJob& job) {
   const auto tokenizer = Tokenizer::open(path);
   const ZeroShotClassifier<S> classifier(*model, *tokenizer, options);
   if (flags.labels_option->count() > 0) {  // wrong ones are nobody's row's fault
-    (void)classifier.encode("a", split_labels(flags.labels));
+    (void)classifier.encode("a", detail::split_trimmed(flags.labels, ","));
   }
   std::vector<std::string> columns = {"sequence", "labels", "scores"};
   if (flags.task.cuts()) columns.emplace_back("truncated");
