@@ -6,7 +6,10 @@
 
 #include "bench/bench.hpp"
 #include "bench/shapes.hpp"
+#include "llm/core/error.hpp"
+#include "llm/core/thread_pool.hpp"
 #include "shell/model_path.hpp"
+#include "shell/signals.hpp"
 
 namespace llm::bench {
 namespace {
@@ -121,7 +124,7 @@ void add_run_options(CLI::App& app, Options& options) {
                  "Threads; a list, as in 1,2, runs each (default: one per core)")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::Range(0, 4096));
+      ->check(CLI::Range(0, ThreadPool::max_threads));
   app.add_option("--repeat", options.repeat, "Runs that count, after one that does not")
       ->check(sizes);
   app.add_option("--prompt-tokens,--prompt_tokens", options.prompt_tokens,
@@ -146,6 +149,7 @@ void add_run_options(CLI::App& app, Options& options) {
 }  // namespace llm::bench
 
 int main(int argc, char** argv) {
+  llm::shell::hold_standard_files();
   CLI::App app("Measures models: one JSON line per figure, with median, minimum and maximum.",
                "llm-bench");
   llm::bench::Options options;
@@ -159,10 +163,10 @@ int main(int argc, char** argv) {
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    std::fprintf(stderr, "llm-bench: error: %s\n", error.what());
+    std::fprintf(stderr, "llm-bench: error: %s\n", llm::printable(error.what()).c_str());
     return 2;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "llm-bench: error: %s\n", error.what());
+    std::fprintf(stderr, "llm-bench: error: %s\n", llm::printable(error.what()).c_str());
     return 1;
   }
 }

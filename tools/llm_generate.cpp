@@ -6,11 +6,14 @@
 #include <exception>
 #include <iterator>
 #include <new>
+#include <system_error>
 
 #include "commands/command.hpp"
+#include "core/system_error.hpp"
 #include "llm/core/error.hpp"
 #include "shell/console.hpp"
 #include "shell/exit_code.hpp"
+#include "shell/lost_file.hpp"
 #include "shell/output.hpp"
 #include "shell/signals.hpp"
 
@@ -58,21 +61,32 @@ int dispatch(Arguments arguments) {
 }
 
 int report(ErrorCode code, std::string_view sentence) {
+  if (code == ErrorCode::interrupted && interrupt_flag()) return signal_exit_code();
   console().error(sentence);
   return exit_code(code);
 }
 
 int run(int argc, char** argv) {
   install_signal_handlers();
+  install_lost_file_handler();
   console().set_color(ColorMode::automatic);
   try {
     return dispatch(Arguments(argv + std::min(argc, 1), argv + argc));
   } catch (const ClosedPipe&) {
     return exit_ok;  // the reader has all it wanted
+  } catch (const Interrupted&) {
+    console().note("interrupted");
+    return signal_exit_code();
   } catch (const Error& error) {
+    if (error.code() == ErrorCode::interrupted && caught_signal() != 0) {
+      console().note("interrupted");
+      return signal_exit_code();
+    }
     return report(error.code(), error.what());
   } catch (const std::bad_alloc&) {
     return report(ErrorCode::out_of_memory, "out of memory; a smaller --batch-size needs less");
+  } catch (const std::system_error& error) {
+    return report(detail::code_of_reading(error.code().value()), error.what());
   } catch (const std::exception& error) {
     return report(ErrorCode::internal, std::string("internal error: ") + error.what());
   }
@@ -82,6 +96,7 @@ int run(int argc, char** argv) {
 }  // namespace llm::shell
 
 int main(int argc, char** argv) {
+  llm::shell::hold_standard_files();
   // An error takes memory, too: where there is not even as much as any command needs, it could not
   // be thrown.
   constexpr std::size_t least = 1 << 20;

@@ -3,10 +3,12 @@
 #include "llm/chain/chain.hpp"
 
 #include <algorithm>
+#include <new>
 
 #include "chain/chain_jobs.hpp"
 #include "chain/repeat_step.hpp"
 #include "chain/step_runner.hpp"
+#include "core/float_environment.hpp"
 #include "core/json.hpp"
 #include "core/split.hpp"
 #include "llm/core/error.hpp"
@@ -190,6 +192,8 @@ class Chain<S>::State::Session {
         state_.jobs.rehearse(runs[r]);
       } catch (const Error& error) {
         fail(r, error.code(), error.what());
+      } catch (const std::bad_alloc&) {
+        fail(r, ErrorCode::out_of_memory, detail::no_memory_for_run().message);
       }
     }
   }
@@ -237,6 +241,8 @@ class Chain<S>::State::Session {
       } catch (const Error& error) {
         fail(r, error.code(),
              detail::located(state_.plan(), state_.plan().steps()[number], error).what());
+      } catch (const std::bad_alloc&) {
+        fail(r, ErrorCode::out_of_memory, detail::no_memory_for_run().message);
       }
     }
     run_slice(number, std::move(slice));
@@ -261,7 +267,7 @@ class Chain<S>::State::Session {
   // The step's own seed where its options give one.
   std::uint64_t seed_of(std::size_t number) const {
     for (const GenerationSetting& setting : state_.jobs.parts(number).options->settings())
-      if (setting.name == "seed") return std::strtoull(setting.value.c_str(), nullptr, 10);
+      if (setting.name == "seed") return detail::to_number<std::uint64_t>(setting.value);
     return detail::step_seed(state_.options.seed, state_.plan().steps()[number].step.name);
   }
 
@@ -396,6 +402,7 @@ ChainOutcome Chain<S>::run(const ChainInputs& inputs, const OnResult& on_result)
 template <typename S>
 std::vector<ChainOutcome> Chain<S>::run_all(std::span<const ChainRun> runs,
                                             const OnResult& on_result) {
+  const detail::FloatEnvironment environment;
   return typename State::Session(*state_, runs, on_result).run();
 }
 

@@ -7,6 +7,7 @@
 #include "chain/chain_scope.hpp"
 #include "chain/chain_tasks.hpp"
 #include "chain/step_options.hpp"
+#include "core/folder.hpp"
 #include "llm/core/error.hpp"
 
 namespace llm {
@@ -434,8 +435,7 @@ void ChainPlan::choose_models() {
     Names names;
     for (const auto& [known, source] : description_.models) names.push_back(known);
     const std::string_view nearest = nearest_name(name, names.data(), names.size());
-    std::error_code failed;
-    if (!nearest.empty() && !std::filesystem::exists(name, failed))
+    if (!nearest.empty() && !detail::is_there(name))
       bad_chain(where,
                 "there is no model " + quote(name) + "; did you mean " + quote(nearest) + "?");
     return {name, ChainModelSource{.path = name}};

@@ -15,10 +15,11 @@ const ChainTask::Names repeated = {"rounds",     "ended",     "finish_reason", "
 
 std::vector<ChainTask> make_tasks() {
   using Head = HeadKind;
-  const ChainTask::Names languages = {"prefix",   "src_lang",    "source_lang",
-                                      "tgt_lang", "target_lang", "overflow"};
-  const ChainTask::Names embedding = {"pooling", "normalize",   "max_seq_length",
-                                      "prompt",  "prompt_name", "overflow"};
+  const ChainTask::Names languages = {"prefix",      "src_lang", "source_lang",     "tgt_lang",
+                                      "target_lang", "overflow", "max_input_tokens"};
+  const ChainTask::Names embedding = {"pooling",      "normalize",   "max_seq_length",
+                                      "truncate_dim", "prompt",      "prompt_name",
+                                      "overflow",     "max_input_tokens"};
   ChainTask::Names retrieving = embedding;
   retrieving.emplace_back("top_k");
   ChainTask::Names few_shot = generated;
@@ -32,13 +33,13 @@ std::vector<ChainTask> make_tasks() {
                    .has_items = true});
   tasks.push_back({.name = "generate",
                    .texts = {"prompt"},
-                   .options = {"overflow", "add_special_tokens", "stop"},
+                   .options = {"overflow", "max_input_tokens", "add_special_tokens", "stop"},
                    .fields = generated,
                    .generates = true});
   tasks.push_back({.name = "few-shot",
                    .texts = {},
-                   .options = {"overflow", "add_special_tokens", "stop", "shots", "select",
-                               "select_seed", "label_field"},
+                   .options = {"overflow", "max_input_tokens", "add_special_tokens", "stop",
+                               "shots", "select", "select_seed", "label_field"},
                    .fields = few_shot,
                    .generates = true});
   tasks.push_back({.name = "chat",
@@ -47,11 +48,12 @@ std::vector<ChainTask> make_tasks() {
                    .options = {"stop"},
                    .fields = generated,
                    .generates = true});
-  tasks.push_back({.name = "summarize",
-                   .texts = {"text"},
-                   .options = {"prefix", "src_lang", "source_lang", "overflow", "stop"},
-                   .fields = generated,
-                   .generates = true});
+  tasks.push_back(
+      {.name = "summarize",
+       .texts = {"text"},
+       .options = {"prefix", "src_lang", "source_lang", "overflow", "max_input_tokens", "stop"},
+       .fields = generated,
+       .generates = true});
   tasks.push_back({.name = "translate",
                    .texts = {"text"},
                    .options = languages,
@@ -60,31 +62,36 @@ std::vector<ChainTask> make_tasks() {
   tasks.push_back({.name = "classify",
                    .texts = {"text"},
                    .more_texts = {"text_pair"},
-                   .options = {"top_k", "function_to_apply", "overflow"},
+                   .options = {"top_k", "function_to_apply", "overflow", "max_input_tokens"},
                    .fields = {"label", "score", "labels", "truncated"},
                    .head = Head::sequence_classification});
-  tasks.push_back({.name = "zero-shot",
-                   .texts = {"text", "labels"},
-                   .options = {"hypothesis_template", "multi_label", "overflow"},
-                   .fields = {"label", "score", "sequence", "labels", "scores", "truncated"},
-                   .head = Head::sequence_classification});
+  tasks.push_back(
+      {.name = "zero-shot",
+       .texts = {"text", "labels"},
+       .options = {"hypothesis_template", "multi_label", "overflow", "max_input_tokens"},
+       .fields = {"label", "score", "sequence", "labels", "scores", "truncated"},
+       .head = Head::sequence_classification});
   tasks.push_back(
       {.name = "ner",
        .texts = {"text"},
-       .options = {"aggregation_strategy", "ignore_labels", "stride", "overflow"},
+       .options = {"aggregation_strategy", "ignore_labels", "stride", "overflow",
+                   "max_input_tokens"},
        .fields = {"entities", "truncated"},
        .item_fields = {"entity", "entity_group", "score", "index", "word", "start", "end"},
-       .has_items = true});
+       .has_items = true,
+       .head = Head::token_classification});
   tasks.push_back({.name = "qa",
                    .texts = {"question", "context"},
                    .options = {"top_k", "max_answer_len", "handle_impossible_answer",
                                "align_to_words", "max_seq_len", "doc_stride"},
-                   .fields = {"answer", "score", "start", "end", "answers"}});
-  tasks.push_back({.name = "fill-mask",
-                   .texts = {"text"},
-                   .options = {"top_k", "targets", "overflow", "max_new_tokens"},
-                   .fields = {"token_str", "score", "sequence", "masks", "truncated"},
-                   .head = Head::masked_lm});
+                   .fields = {"answer", "score", "start", "end", "answers"},
+                   .head = Head::question_answering});
+  tasks.push_back(
+      {.name = "fill-mask",
+       .texts = {"text"},
+       .options = {"top_k", "targets", "overflow", "max_input_tokens", "max_new_tokens"},
+       .fields = {"token_str", "score", "sequence", "masks", "truncated"},
+       .head = Head::masked_lm});
   tasks.push_back({.name = "score",
                    .texts = {"prompt", "choices"},
                    .options = {"length_normalize", "token_logprobs"},

@@ -10,6 +10,7 @@ namespace llm {
 namespace {
 
 using detail::Json;
+using detail::OrderedJson;
 
 std::string json_text(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -39,18 +40,17 @@ ChainValue value_of(const Json& json) {
   return value;
 }
 
-nlohmann::ordered_json json_of(const ChainValue& value) {
-  using Ordered = nlohmann::ordered_json;
+OrderedJson json_of(const ChainValue& value) {
   if (value.fields.empty() && value.text) return *value.text;
   if (value.fields.empty() && value.is_list) {
-    Ordered list = Ordered::array();
+    OrderedJson list = OrderedJson::array();
     for (const ChainValue& item : value.items) list.push_back(json_of(item));
     return list;
   }
-  Ordered object = Ordered::object();
+  OrderedJson object = OrderedJson::object();
   if (value.text) object["text"] = *value.text;
   for (const ChainField& field : value.fields)
-    object[field.name] = field.is_json ? Ordered::parse(field.text) : Ordered(field.text);
+    object[field.name] = field.is_json ? OrderedJson::parse(field.text) : OrderedJson(field.text);
   return object;
 }
 
@@ -60,7 +60,8 @@ ChainValue ChainValue::from_json(std::string_view json, const std::string& where
   try {
     return value_of(detail::parse_json(json, where));
   } catch (const Error& error) {
-    throw Error(ErrorCode::invalid_input, error.what(), where);
+    const bool is_data = error.code() == ErrorCode::bad_format;
+    throw Error(is_data ? ErrorCode::invalid_input : error.code(), error.what(), where);
   }
 }
 

@@ -42,7 +42,8 @@ class ScoreStep : public BatchRunner<S> {
         by_(normalization_of(context.options)),
         token_logprobs_(context.options.boolean("token_logprobs").value_or(false)),
         scorer_(*model_.model, model_.tokenizer.get(),
-                {.decoder_start = model_decoder_start(model_.path, model_.model->config())}) {}
+                {.decoder_start = model_decoder_start(model_.path, model_.model->config()),
+                 .interrupt = context.interrupt}) {}
 
  protected:
   std::vector<ChainValue> compute(std::span<const StepRequest> requests) override {

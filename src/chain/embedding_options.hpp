@@ -11,14 +11,25 @@ template <typename S>
 TextEmbedder<S> make_chain_embedder(const StepContext& context, const ChainModel<S>& model) {
   const StepOptions& given = context.options;
   SentenceConfig config = embedding_config(model.path);
+  if (context.warn) {
+    for (const std::string& key : config.unknown_keys) {
+      context.warn(key + ": a key that is not known is passed over");
+    }
+  }
   if (const auto pooling = given.list("pooling")) {
     config.pooling.clear();
     for (const std::string& name : *pooling)
       config.pooling.push_back(given.checked([&] { return pooling_from_name(name); }));
   }
-  config.normalize = given.boolean("normalize").value_or(config.normalize);
+  if (const auto normalize = given.boolean("normalize")) {
+    config.normalize_embeddings = *normalize;
+    if (!*normalize) config.normalize = false;
+  }
+  if (const auto kept = given.integer("truncate_dim", 1)) config.truncate_dim = *kept;
   if (const auto length = given.integer("max_seq_length", 1)) config.max_seq_length = *length;
   EmbedOptions options;
+  options.input = {.max_input_tokens = given.integer("max_input_tokens", 1),
+                   .interrupt = context.interrupt};
   options.truncation = given.cuts(true) ? Truncation::longest_first : Truncation::none;
   const std::string name = given.text("prompt_name").value_or(config.default_prompt_name);
   if (const auto prompt = given.text("prompt")) {

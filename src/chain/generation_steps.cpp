@@ -67,6 +67,7 @@ class GenerationStep : public StepRunner<S> {
     options_.batch_size = context.batch_size;
     options_.interrupt = context.interrupt;
     options_.overflow = overflow_from_name(context.options.text("overflow").value_or("error"));
+    options_.max_input_tokens = context.options.integer("max_input_tokens", 1);
   }
 
   void run(std::span<const StepRequest> requests,
@@ -121,10 +122,12 @@ class GenerationStep : public StepRunner<S> {
     if (system != texts.end() && !system->second.empty())
       messages.push_back({"system", system->second, {}});
     messages.push_back({"user", texts.find("prompt")->second, {}});
-    return chat_->render(messages);
+    return chat_->render(messages, {.interrupt = context_.interrupt});
   }
 
   static StepOutcome outcome_of(GenerationResult&& result) {
+    if (result.error && result.error->code == ErrorCode::interrupted)
+      return {.value = {}, .interrupted = true};
     if (result.error) return {.value = {}, .error = std::move(result.error)};
     return {.value = value_of_result(result),
             .interrupted = result.finish_reason == FinishReason::interrupted};

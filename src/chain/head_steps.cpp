@@ -20,6 +20,7 @@ using Requests = std::span<const StepRequest>;
 
 ClassifyOptions classify_options(const StepOptions& given) {
   ClassifyOptions options;
+  options.input.max_input_tokens = given.integer("max_input_tokens", 1);
   options.top_k = given.integer("top_k", 0).value_or(0);
   if (const auto name = given.text("function_to_apply"))
     options.function = given.checked([&] { return score_function_from_name(*name); });
@@ -29,6 +30,7 @@ ClassifyOptions classify_options(const StepOptions& given) {
 
 ZeroShotOptions zero_shot_options(const StepOptions& given) {
   ZeroShotOptions options;
+  options.input.max_input_tokens = given.integer("max_input_tokens", 1);
   options.hypothesis_template =
       given.text("hypothesis_template").value_or(options.hypothesis_template);
   options.multi_label = given.boolean("multi_label").value_or(false);
@@ -38,6 +40,7 @@ ZeroShotOptions zero_shot_options(const StepOptions& given) {
 
 NerOptions ner_options(const StepOptions& given) {
   NerOptions options;
+  options.input.max_input_tokens = given.integer("max_input_tokens", 1);
   if (const auto name = given.text("aggregation_strategy"))
     options.aggregation = given.checked([&] { return aggregation_from_name(*name); });
   options.ignore_labels = given.list("ignore_labels").value_or(options.ignore_labels);
@@ -59,6 +62,7 @@ QaOptions qa_options(const StepOptions& given) {
 
 FillMaskOptions fill_mask_options(const StepOptions& given) {
   FillMaskOptions options;
+  options.input.max_input_tokens = given.integer("max_input_tokens", 1);
   options.top_k = given.integer("top_k", 1).value_or(options.top_k);
   options.targets = given.list("targets").value_or(options.targets);
   if (given.cuts(false)) options.truncation = Truncation::longest_first;
@@ -73,7 +77,8 @@ class ClassifyStep : public BatchRunner<S> {
       : BatchRunner<S>(context),
         model_(std::move(model)),
         cuts_(context.options.cuts(false)),
-        classifier_(*model_.model, *model_.tokenizer, classify_options(context.options)) {}
+        classifier_(*model_.model, *model_.tokenizer,
+                    interruptible(classify_options(context.options), context)) {}
 
  protected:
   std::vector<ChainValue> compute(Requests requests) override {
@@ -111,7 +116,8 @@ class ZeroShotStep : public BatchRunner<S> {
       : BatchRunner<S>(context),
         model_(std::move(model)),
         cuts_(context.options.cuts(false)),
-        classifier_(*model_.model, *model_.tokenizer, zero_shot_options(context.options)) {}
+        classifier_(*model_.model, *model_.tokenizer,
+                    interruptible(zero_shot_options(context.options), context)) {}
 
  protected:
   std::vector<ChainValue> compute(Requests requests) override {
@@ -146,7 +152,7 @@ class NerStep : public BatchRunner<S> {
   NerStep(const StepContext& context, ChainModel<S> model)
       : BatchRunner<S>(context),
         model_(std::move(model)),
-        options_(ner_options(context.options)),
+        options_(interruptible(ner_options(context.options), context)),
         tagger_(*model_.model, *model_.tokenizer, options_) {}
 
  protected:
@@ -198,7 +204,8 @@ class QaStep : public BatchRunner<S> {
   QaStep(const StepContext& context, ChainModel<S> model)
       : BatchRunner<S>(context),
         model_(std::move(model)),
-        answerer_(*model_.model, *model_.tokenizer, qa_options(context.options)) {}
+        answerer_(*model_.model, *model_.tokenizer,
+                  interruptible(qa_options(context.options), context)) {}
 
  protected:
   std::vector<ChainValue> compute(Requests requests) override {
@@ -245,7 +252,8 @@ class FillMaskStep : public BatchRunner<S> {
       : BatchRunner<S>(context),
         model_(std::move(model)),
         cuts_(context.options.cuts(false)),
-        filler_(*model_.model, *model_.tokenizer, fill_mask_options(context.options)) {
+        filler_(*model_.model, *model_.tokenizer,
+                interruptible(fill_mask_options(context.options), context)) {
     if (context.warn)
       for (const std::string& note : filler_.notes()) context.warn(note);
   }
@@ -287,7 +295,7 @@ class FillSpansStep : public BatchRunner<S> {
   FillSpansStep(const StepContext& context, ChainModel<S> model)
       : BatchRunner<S>(context),
         model_(std::move(model)),
-        filler_(*model_.model, *model_.tokenizer, config(context.options),
+        filler_(*model_.model, *model_.tokenizer, config(context),
                 context.options.integer("top_k", 1).value_or(1)) {}
 
  protected:
@@ -314,9 +322,14 @@ class FillSpansStep : public BatchRunner<S> {
   }
 
  private:
-  GenerationConfig config(const StepOptions& given) const {
+  GenerationConfig config(const StepContext& context) const {
     GenerationConfig config = model_generation_config(model_.path, model_.model->config());
-    if (const auto most = given.integer("max_new_tokens", 1)) config.max_new_tokens = most;
+    if (const auto most = context.options.integer("max_new_tokens", 1)) {
+      config.max_new_tokens = most;
+    }
+    for (const std::string& warning : config.warnings()) {
+      if (context.warn) context.warn(warning);
+    }
     return config;
   }
 
@@ -370,6 +383,7 @@ void check_step_options(const ChainTask& task, const StepOptions& given) {
       (void)given.checked([&] { return pooling_from_name(name); });
     (void)given.boolean("normalize");
     (void)given.integer("max_seq_length", 1);
+    (void)given.integer("truncate_dim", 1);
     (void)given.cuts(true);
     if (given.text("prompt") && given.text("prompt_name"))
       bad_chain(given.where(), "\"prompt\" and \"prompt_name\" exclude each other");

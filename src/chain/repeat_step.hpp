@@ -2,7 +2,7 @@
 #pragma once
 
 #include <algorithm>
-#include <cstdlib>
+#include <charconv>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -15,6 +15,14 @@
 #include "llm/tasks/text_span.hpp"
 
 namespace llm::detail {
+
+// The number that a text of ours is; 0 for null.
+template <typename Number>
+Number to_number(const std::string& text) {
+  Number number{};
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
 
 // What has been written behind one prompt.
 class RepeatedText {
@@ -32,8 +40,8 @@ class RepeatedText {
     ++rounds_;
     finish_reason_ = *output.find("finish_reason");
     stop_ = *output.find("stop");
-    new_tokens_ += std::strtoll(output.find("new_tokens")->text.c_str(), nullptr, 10);
-    logprob_ += std::strtod(output.find("logprob")->text.c_str(), nullptr);
+    new_tokens_ += to_number<std::int64_t>(output.find("new_tokens")->text);
+    logprob_ += to_number<double>(output.find("logprob")->text);
     truncated_ = truncated_ || output.find("truncated")->text == "true";
     ended_ = append(*output.text);
   }

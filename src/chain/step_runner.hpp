@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <new>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,6 +18,11 @@
 #include "llm/prompt/text_template.hpp"
 
 namespace llm::detail {
+
+// Of a run that there was no memory for.
+inline RowError no_memory_for_run() {
+  return {ErrorCode::out_of_memory, "there is not enough memory for this row"};
+}
 
 struct StepRequest {
   Fields texts;            // by name; of a few-shot step the finished "prompt"
@@ -98,7 +104,11 @@ class BatchRunner : public StepRunner<S> {
       while (outcomes.size() < group.size()) outcomes.push_back({.value = {}, .interrupted = true});
       return outcomes;
     } catch (const Error& error) {
+      if (error.code() == ErrorCode::interrupted)
+        return std::vector<StepOutcome>(group.size(), {.value = {}, .interrupted = true});
       if (group.size() == 1) return {{.value = {}, .error = RowError{error.code(), error.what()}}};
+    } catch (const std::bad_alloc&) {
+      if (group.size() == 1) return {{.value = {}, .error = no_memory_for_run()}};
     }
     outcomes.clear();
     for (std::size_t i = 0; i < group.size(); ++i)
@@ -108,6 +118,13 @@ class BatchRunner : public StepRunner<S> {
 
   StepContext context_;
 };
+
+// The options of a task, whose work a signal ends.
+template <typename Options>
+Options interruptible(Options options, const StepContext& context) {
+  options.input.interrupt = context.interrupt;
+  return options;
+}
 
 // A number as JSON with no more digits than its type has.
 template <typename S>

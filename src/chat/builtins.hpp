@@ -24,7 +24,8 @@ struct Builtin {
 // Each table is a source of its own.
 extern const std::vector<Builtin<Filter>> text_filters, sequence_filters, value_filters;
 extern const std::vector<Builtin<Test>> tests;
-extern const std::vector<Builtin<Filter>> text_methods, dict_methods, sequence_methods;
+extern const std::vector<Builtin<Filter>> text_methods, dict_methods, sequence_methods,
+    tuple_methods, loop_methods, cycler_methods;
 extern const std::vector<Builtin<GlobalFunction>> functions;
 
 template <typename Call>

@@ -1,15 +1,19 @@
 // What a template is given, and how its failures become errors.
 #include "llm/prompt/chat_template.hpp"
 
+#include <new>
+#include <stdexcept>
+
 #include "chat/interpreter.hpp"
 #include "chat/parser.hpp"
 #include "chat/template_files.hpp"
+#include "core/float_environment.hpp"
+#include "core/system_error.hpp"
 #include "tokenizer/unicode.hpp"
 
 namespace llm {
 
 using namespace detail::jinja;
-using Variables = std::map<std::string, Value, std::less<>>;
 
 namespace {
 
@@ -24,16 +28,20 @@ std::string checked_utf8(const std::string& text, const std::string& where) {
   return text;
 }
 
+void set_text(Dict& dict, std::string name, std::string text) {
+  dict.set(Value::given(std::move(name)), Value::given(std::move(text)));
+}
+
 // Members that are null count as absent, as in the reference.
 Dict message_dict(const Message& message, std::size_t number) {
   const std::string where = "message " + std::to_string(number);
-  const Value extra = message.extra.empty() ? Value::dict({}) : read_json(message.extra, where);
+  const Value extra = message.extra.empty() ? Value::dict(Dict()) : read_json(message.extra, where);
   if (extra.dict() == nullptr) refuse_input(where, "its further members must be a JSON object");
   Dict dict;
   if (extra.dict()->member("role") == nullptr)
-    dict.set(Value(std::string("role")), Value(checked_utf8(message.role, where)));
+    set_text(dict, "role", checked_utf8(message.role, where));
   if (message.content && extra.dict()->member("content") == nullptr)
-    dict.set(Value(std::string("content")), Value(checked_utf8(*message.content, where)));
+    set_text(dict, "content", checked_utf8(*message.content, where));
   for (const auto& [key, value] : extra.dict()->entries()) {
     if (!value.is_none()) dict.set(key, value);
   }
@@ -41,16 +49,16 @@ Dict message_dict(const Message& message, std::size_t number) {
 }
 
 // What a model thought comes under several names; templates read reasoning_content or thinking.
-Value with_reasoning(const Dict& message) {
+Value with_reasoning(Dict message) {
   const Value* reasoning = nullptr;
   for (const char* name : {"reasoning_content", "thinking", "reasoning"}) {
     if (reasoning == nullptr) reasoning = message.member(name);
   }
-  if (reasoning == nullptr) return Value::dict(message);
+  if (reasoning == nullptr) return Value::dict(std::move(message));
   Dict dict;
-  dict.set(Value(std::string("thinking")), *reasoning);
+  dict.set(Value::given("thinking"), *reasoning);
   for (const auto& [key, value] : message.entries()) dict.set(key, value);
-  dict.set(Value(std::string("reasoning_content")), *reasoning);
+  dict.set(Value::given("reasoning_content"), *reasoning);
   return Value::dict(std::move(dict));
 }
 
@@ -73,17 +81,17 @@ std::tm local_time() {
   return parts;
 }
 
-Variables variables_of(std::span<const Message> messages, const ChatOptions& options,
-                       const ChatTemplate::SpecialTokens& special_tokens) {
-  Variables variables;
-  for (const auto& [name, token] : special_tokens) variables[name] = Value(token);
+Variables::Map variables_of(std::span<const Message> messages, const ChatOptions& options,
+                            const ChatTemplate::SpecialTokens& special_tokens) {
+  Variables::Map variables;
+  for (const auto& [name, token] : special_tokens) variables[name] = Value::given(token);
   if (!options.variables.empty()) {
     const Value more = read_json(options.variables, "variables");
     if (more.dict() == nullptr)
       refuse_input("variables", "expected a JSON object, got " + kind_name(more));
     for (const auto& [name, value] : more.dict()->entries()) variables[name.text()->bytes] = value;
   }
-  std::vector<Value> list;
+  Items list;
   for (std::size_t i = 0; i < messages.size(); ++i)
     list.push_back(with_reasoning(message_dict(messages[i], i + 1)));
   variables["messages"] = Value::list(std::move(list));
@@ -98,28 +106,49 @@ struct Program {
   Body body;
 };
 
+// Turns what comes out of `work`, which `at` is the place of, into an Error about the template.
+template <typename Work, typename At>
+auto guarded(const std::string& where, const Work& work, const At& at) -> decltype(work()) {
+  const auto refuse = [&](ErrorCode code, const std::string& sentence) {
+    throw Error(code, located(where, at(), sentence), where);
+  };
+  try {
+    return work();
+  } catch (const Error&) {
+    throw;
+  } catch (const SyntaxFailure& failure) {
+    throw Error(ErrorCode::bad_format, located(where, failure.at, failure.sentence), where);
+  } catch (const RaisedFailure& raised) {
+    constexpr std::size_t longest = 10'000;
+    throw Error(ErrorCode::invalid_input, std::string(first_characters(raised.sentence, longest)),
+                where);
+  } catch (const Failure& failure) {
+    refuse(failure.code, failure.sentence);
+  } catch (const std::bad_alloc&) {
+    refuse(ErrorCode::out_of_memory, "there is not enough memory for the template");
+  } catch (const std::exception& error) {
+    refuse(ErrorCode::internal, std::string("the template fails: ") + error.what());
+  }
+  throw std::logic_error("a template neither ends nor fails");
+}
+
 Program compile(const std::string& source, const std::string& where) {
+  const detail::FloatEnvironment environment;
+  if (source.size() > max_template_bytes)
+    throw Error(ErrorCode::bad_format,
+                where + ": the chat template has " + std::to_string(source.size()) +
+                    " bytes, expected at most " + std::to_string(max_template_bytes),
+                where);
   if (const auto at = detail::find_invalid_utf8(source))
     throw Error(ErrorCode::bad_format,
                 where + ": the chat template is not valid UTF-8 at byte " + std::to_string(*at),
                 where);
-  try {
-    return {where, parse(source)};
-  } catch (const SyntaxFailure& failure) {
-    throw Error(ErrorCode::bad_format, located(where, failure.at, failure.sentence), where);
-  }
-}
-
-std::string run(const Program& program, Variables variables, const std::tm& now) {
-  Interpreter interpreter(now);
-  try {
-    return interpreter.render(program.body, std::move(variables));
-  } catch (const RaisedFailure& raised) {
-    throw Error(ErrorCode::invalid_input, raised.sentence, program.where);
-  } catch (const Failure& failure) {
-    throw Error(failure.code, located(program.where, interpreter.position(), failure.sentence),
-                program.where);
-  }
+  return guarded(
+      where,
+      [&] {
+        return Program{where, parse(source)};
+      },
+      [] { return Position{}; });
 }
 
 }  // namespace
@@ -130,7 +159,7 @@ struct ChatTemplate::Programs {
 };
 
 ChatTemplate ChatTemplate::open(const std::filesystem::path& path,
-                                const std::filesystem::path& instead) {
+                                const std::filesystem::path& instead) try {
   const TemplateFiles files = read_template_files(path, instead);
   auto programs = std::make_shared<Programs>();
   for (const auto& [name, token] : files.special_tokens)
@@ -140,6 +169,8 @@ ChatTemplate ChatTemplate::open(const std::filesystem::path& path,
   ChatTemplate made;
   made.programs_ = std::move(programs);
   return made;
+} catch (...) {
+  detail::rethrow_as_error(path);
 }
 
 ChatTemplate ChatTemplate::from_text(std::string_view source, const SpecialTokens& special_tokens,
@@ -155,6 +186,7 @@ ChatTemplate ChatTemplate::from_text(std::string_view source, const SpecialToken
 
 std::string ChatTemplate::render(std::span<const Message> messages,
                                  const ChatOptions& options) const {
+  const detail::FloatEnvironment environment;
   const auto& by_name = programs_->by_name;
   std::string name = options.name;
   if (name.empty())
@@ -168,8 +200,11 @@ std::string ChatTemplate::render(std::span<const Message> messages,
   }
   if (messages.empty())
     throw Error(ErrorCode::invalid_input, "the conversation is empty; give at least one message");
-  return run(program->second, variables_of(messages, options, programs_->special_tokens),
-             options.now ? *options.now : local_time());
+  Interpreter interpreter(options.now ? *options.now : local_time(), options.interrupt);
+  const auto run = [&, &body = program->second.body] {
+    return interpreter.render(body, variables_of(messages, options, programs_->special_tokens));
+  };
+  return guarded(program->second.where, run, [&] { return interpreter.position(); });
 }
 
 std::vector<std::string> ChatTemplate::names() const {

@@ -1,5 +1,6 @@
 // Expressions, from the operators that bind least to literals.
 #include <charconv>
+#include <deque>
 
 #include "chat/parser.hpp"
 #include "chat/text.hpp"
@@ -17,10 +18,11 @@ ExpressionPtr ExpressionParser::make(ExpressionKind kind) const {
 ExpressionPtr ExpressionParser::expression(bool with_conditional) {
   const TokenStream::Level level(tokens_);
   ExpressionPtr value = any_of();
+  std::deque<TokenStream::Level> inner;  // a if b if c: the tree leans to the left
   while (with_conditional && tokens_.is_name("if")) {
     ExpressionPtr whole = make(ExpressionKind::conditional);
     tokens_.next();
-    const TokenStream::Level inner(tokens_);
+    inner.emplace_back(tokens_);
     whole->operands.push_back(std::move(value));
     whole->operands.push_back(any_of());
     whole->operands.push_back(tokens_.take_name("else") ? expression() : nullptr);
@@ -198,7 +200,7 @@ ExpressionPtr ExpressionParser::string_literal() {
   ExpressionPtr whole = make(ExpressionKind::constant);
   std::string text;
   while (tokens_.peek().kind == TokenKind::string) text += tokens_.next().text;
-  whole->constant = Value(std::move(text));
+  whole->constant = Value::given(std::move(text));
   return whole;
 }
 

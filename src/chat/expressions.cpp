@@ -25,8 +25,9 @@ Value Interpreter::evaluate(const Expression& expression, const ScopePtr& scope)
     case ExpressionKind::conditional: {
       const auto& parts = expression.operands;
       if (is_true(evaluate(*parts[1], scope))) return evaluate(*parts[0], scope);
-      return parts[2] != nullptr ? evaluate(*parts[2], scope)
-                                 : Value::undefined("an if without else that does not hold");
+      return parts[2] != nullptr
+                 ? evaluate(*parts[2], scope)
+                 : Value::undefined("an if without else that does not hold", budget_);
     }
     case ExpressionKind::minus:
       return negative(evaluate(*expression.operands[0], scope));
@@ -57,25 +58,22 @@ Value Interpreter::evaluate(const Expression& expression, const ScopePtr& scope)
 }
 
 Value Interpreter::evaluate_name(const Expression& expression, const Scope& scope) {
-  if (const Value* found = scope.find(expression.name)) return *found;
-  if (find_builtin(functions, expression.name) != nullptr) {
-    Function function;
-    function.name = expression.name;
-    return Value::function(std::move(function));
-  }
-  return Value::undefined(quote(expression.name));
+  budget_.spend_bytes(expression.name.size());
+  if (const Value* found = scope.find(expression.name, budget_)) return *found;
+  if (find_builtin(functions, expression.name) != nullptr)
+    return Value::function({expression.name}, budget_);
+  return Value::undefined(quote(expression.name), budget_);
 }
 
-std::vector<Value> Interpreter::evaluate_all(const std::vector<ExpressionPtr>& list,
-                                             const ScopePtr& scope) {
-  std::vector<Value> values;
+Items Interpreter::evaluate_all(const std::vector<ExpressionPtr>& list, const ScopePtr& scope) {
+  Items values(budget_);
   values.reserve(list.size());
   for (const ExpressionPtr& expression : list) values.push_back(evaluate(*expression, scope));
   return values;
 }
 
 Value Interpreter::evaluate_dict(const Expression& expression, const ScopePtr& scope) {
-  Dict dict;
+  Dict dict(budget_);
   for (std::size_t i = 0; i < expression.operands.size(); i += 2) {
     const Value key = evaluate(*expression.operands[i], scope);
     dict.set(key, evaluate(*expression.operands[i + 1], scope));
@@ -106,8 +104,8 @@ Value Interpreter::evaluate_compare(const Expression& expression, const ScopePtr
 
 Value Interpreter::evaluate_concatenate(const Expression& expression, const ScopePtr& scope) {
   Builder out(budget_);
-  for (const Value& part : evaluate_all(expression.operands, scope)) out += text(part);
-  return Value(out.take());
+  for (const Value& part : evaluate_all(expression.operands, scope)) out += text(part)->bytes;
+  return Value::made(out);
 }
 
 Value Interpreter::evaluate_chain(const Expression& expression, const ScopePtr& scope) {
@@ -136,7 +134,7 @@ Value Interpreter::follow(const Value& value, const Link& link, const ScopePtr& 
 }
 
 Value Interpreter::evaluate_slice(const Value& value, const Link& link, const ScopePtr& scope) {
-  std::vector<Value> parts;
+  Items parts(budget_);
   for (const ExpressionPtr& part : link.arguments.positional)
     parts.push_back(part == nullptr ? Value(nullptr) : evaluate(*part, scope));
   position_ = link.at;
@@ -144,20 +142,18 @@ Value Interpreter::evaluate_slice(const Value& value, const Link& link, const Sc
 }
 
 Arguments Interpreter::evaluate(const CallArguments& arguments, const ScopePtr& scope) {
-  Arguments values;
+  Arguments values(budget_);
   values.positional = evaluate_all(arguments.positional, scope);
   for (const auto& [name, expression] : arguments.named)
-    values.named.emplace_back(name, evaluate(*expression, scope));
-  if (arguments.all_positional != nullptr) {
-    for (Value& value : items(evaluate(*arguments.all_positional, scope)))
-      values.positional.push_back(std::move(value));
-  }
+    values.add(name, evaluate(*expression, scope), budget_);
+  if (arguments.all_positional != nullptr)
+    values.positional.append(items(evaluate(*arguments.all_positional, scope)));
   if (arguments.all_named != nullptr) {
     const Value all = evaluate(*arguments.all_named, scope);
     if (all.dict() == nullptr) fail("expected a dict after **, got " + kind_name(all));
     for (const auto& [key, value] : all.dict()->entries()) {
       if (key.text() == nullptr) fail("the name of an argument must be a string");
-      values.named.emplace_back(key.text()->bytes, value);
+      values.add(key.text()->bytes, value, budget_);
     }
   }
   return values;
@@ -165,48 +161,49 @@ Arguments Interpreter::evaluate(const CallArguments& arguments, const ScopePtr& 
 
 Value Interpreter::attribute(const Value& value, const std::string& name) {
   if (value.is_undefined()) fail_undefined(value);
+  budget_.spend_bytes(name.size());
   if (const auto own = own_attribute(*this, value, name)) return *own;
   if (find_method(value, name) != nullptr) {
-    Function method;
-    method.name = name;
-    method.receiver = std::make_shared<const Value>(value);
-    return Value::function(std::move(method));
+    return Value::function({name, nullptr, {}, std::make_shared<const Value>(value)}, budget_);
   }
   if (const Dict* dict = value.dict()) {
     if (const Value* found = dict->member(name)) return *found;
   }
-  return Value::undefined("attribute " + quote(name) + " of " + kind_name(value));
+  return Value::undefined("attribute " + quote(name) + " of " + kind_name(value), budget_);
 }
 
 Value Interpreter::item(const Value& value, const Value& key) {
+  budget_.spend(1);
   if (value.is_undefined()) fail_undefined(value);
   if (const Dict* dict = value.dict()) {
     const bool is_key = key.sequence() == nullptr || key.sequence()->kind == SequenceKind::tuple;
-    const Value* found = is_key && key.dict() == nullptr ? dict->find(key) : nullptr;
+    const Value* found = is_key && key.dict() == nullptr ? dict->find(key, budget_) : nullptr;
     if (found != nullptr) return *found;
   }
   const Sequence* sequence = value.sequence();
   const auto index = integer_of(key);
   if (index &&
       (value.text() != nullptr || (sequence != nullptr && sequence->kind != SequenceKind::view))) {
-    if (value.text() != nullptr) budget_.spend(value.text()->bytes.size() / 32);
+    if (value.text() != nullptr) budget_.spend_bytes(value.text()->bytes.size());
     const auto size = static_cast<std::int64_t>(*length_of(value));
     const std::int64_t at = *index < 0 ? *index + size : *index;
     if (at < 0 || at >= size)
       return Value::undefined("item " + std::to_string(*index) + " of " + kind_name(value) +
-                              " of " + std::to_string(size));
+                                  " of " + std::to_string(size),
+                              budget_);
     if (sequence != nullptr) return sequence->items[static_cast<std::size_t>(at)];
     return slice(value, Value(at), Value(at + 1), Value(nullptr), budget_);
   }
   if (const Text* name = key.text()) return attribute(value, name->bytes);
-  return Value::undefined("an item of " + kind_name(value));
+  return Value::undefined("an item of " + kind_name(value), budget_);
 }
 
 Value Interpreter::call(const Value& value, const Arguments& arguments) {
   const Level level(*this);
+  budget_.spend(1);
   if (value.is_undefined()) fail_undefined(value);
   if (Counter* counter = value.counter(); counter != nullptr && counter->items.empty())
-    return counter->position++ == 0 ? Value(std::string()) : Value(counter->separator);
+    return counter->position++ == 0 ? Value::given({}) : counter->separator;
   const Function* function = value.function();
   if (function == nullptr) fail("cannot call " + kind_name(value));
   if (function->macro != nullptr) return call_macro(*function, arguments);
@@ -235,6 +232,7 @@ template <typename Call>
 Value Interpreter::apply_filter(const std::string& name, const Value& value,
                                 const Arguments& arguments) {
   const Level level(*this);
+  budget_.spend(1);
   for (const auto* table : {&text_filters, &sequence_filters, &value_filters}) {
     if (const Filter filter = find_builtin(*table, name)) return filter(*this, value, arguments);
   }
@@ -244,6 +242,7 @@ Value Interpreter::apply_filter(const std::string& name, const Value& value,
 bool Interpreter::apply_test(const std::string& name, const Value& value,
                              const Arguments& arguments) {
   const Level level(*this);
+  budget_.spend(1);
   if (const Test test = find_builtin(tests, name)) return test(*this, value, arguments);
   fail_unknown<Test>("test", name, {&tests});
 }

@@ -1,7 +1,7 @@
 // "%s" % values and "{}".format(values), as far as templates use them.
 #include <array>
-#include <cctype>
-#include <cstdio>
+#include <charconv>
+#include <cmath>
 
 #include "chat/builtins.hpp"
 
@@ -18,7 +18,7 @@ struct Directive {
 std::size_t take_number(std::string_view format, std::size_t& at) {
   std::size_t number = 0;
   constexpr std::size_t limit = 100'000;
-  while (at < format.size() && std::isdigit(static_cast<unsigned char>(format[at])) != 0) {
+  while (at < format.size() && is_digit(format[at])) {
     number = number * 10 + static_cast<std::size_t>(format[at++] - '0');
     if (number > limit) fail("a width in a format is too large");
   }
@@ -43,11 +43,29 @@ Directive take_directive(std::string_view format, std::size_t& at) {
 
 std::string float_digits(double number, const Directive& directive) {
   constexpr int most = 60;
+  if (std::isnan(number))
+    return directive.kind == 'f' || directive.kind == 'e' || directive.kind == 'g' ? "nan" : "NAN";
+  const bool is_upper = directive.kind == 'F' || directive.kind == 'E' || directive.kind == 'G';
+  const char kind = is_upper ? static_cast<char>(directive.kind | 0x20) : directive.kind;
+  const auto form = kind == 'f'   ? std::chars_format::fixed
+                    : kind == 'e' ? std::chars_format::scientific
+                                  : std::chars_format::general;
   std::array<char, 512> buffer{};
-  const std::string format = std::string("%.*") + directive.kind;
   const int precision = std::min(directive.precision.value_or(6), most);
-  const int size = std::snprintf(buffer.data(), buffer.size(), format.c_str(), precision, number);
-  return std::string(buffer.data(), static_cast<std::size_t>(size));
+  const auto written =
+      std::to_chars(buffer.data(), buffer.data() + buffer.size(), number, form, precision);
+  std::string digits(buffer.data(), written.ptr);
+  if (is_upper) {
+    for (char& c : digits) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  }
+  return digits;
+}
+
+std::int64_t whole_number(double number) {
+  constexpr double limit = 9.2e18;
+  if (!(std::fabs(number) < limit))
+    fail("a format needs an integer that is not too large, got " + float_text(number));
+  return static_cast<std::int64_t>(number);
 }
 
 std::string number_digits(const Value& value, const Directive& directive) {
@@ -56,7 +74,7 @@ std::string number_digits(const Value& value, const Directive& directive) {
   std::string digits;
   if (std::string_view("di").find(directive.kind) != std::string_view::npos) {
     const auto integer = integer_of(value);
-    digits = std::to_string(integer ? *integer : static_cast<std::int64_t>(*number));
+    digits = std::to_string(integer ? *integer : whole_number(*number));
   } else {
     digits = float_digits(*number, directive);
   }
@@ -64,38 +82,47 @@ std::string number_digits(const Value& value, const Directive& directive) {
   return digits;
 }
 
-void write_directive(const Directive& directive, const Value& value, Builder& out) {
-  std::string text;
-  const bool is_number =
-      std::string_view("difFeEgG").find(directive.kind) != std::string_view::npos;
-  if (is_number) {
-    text = number_digits(value, directive);
-  } else if (directive.kind == 's') {
-    text = to_text(value, out.budget());
-  } else if (directive.kind == 'r') {
-    Builder repr(out.budget());
-    write_repr(value, repr);
-    text = repr.take();
-  } else {
-    fail(std::string("the format %") + directive.kind + " is not supported");
-  }
-  if (!is_number && directive.precision)
-    text = encode(decode(text).substr(0, static_cast<std::size_t>(*directive.precision)));
+void write_number(const Directive& directive, const Value& value, Builder& out) {
+  const std::string digits = number_digits(value, directive);
+  const std::size_t padding = directive.width > digits.size() ? directive.width - digits.size() : 0;
+  const bool zeros = directive.zeros && !directive.left;
+  const bool has_sign = digits.starts_with('-') || digits.starts_with('+');
+  if (!zeros && !directive.left) out.repeat(" ", padding);
+  out += std::string_view(digits).substr(0, has_sign ? 1 : 0);
+  if (zeros) out.repeat("0", padding);
+  out += std::string_view(digits).substr(has_sign ? 1 : 0);
+  if (directive.left) out.repeat(" ", padding);
+}
+
+void write_text(const Directive& directive, std::string_view text, Builder& out) {
+  out.budget().spend_characters(text.size());
+  if (directive.precision)
+    text = first_characters(text, static_cast<std::size_t>(*directive.precision));
   const std::size_t size = count_characters(text);
   const std::size_t padding = directive.width > size ? directive.width - size : 0;
-  if (directive.zeros && is_number && !directive.left) {
-    const bool has_sign = text.starts_with('-') || text.starts_with('+');
-    text.insert(has_sign ? 1 : 0, std::string(padding, '0'));
-  } else if (!directive.left) {
-    out.repeat(" ", padding);
-  }
+  if (!directive.left) out.repeat(" ", padding);
   out += text;
   if (directive.left) out.repeat(" ", padding);
 }
 
+void write_directive(const Directive& directive, const Value& value, Builder& out) {
+  out.budget().spend(1);
+  if (std::string_view("difFeEgG").find(directive.kind) != std::string_view::npos) {
+    write_number(directive, value, out);
+  } else if (directive.kind == 's') {
+    write_text(directive, text_of(value, out.budget())->bytes, out);
+  } else if (directive.kind == 'r') {
+    Builder repr(out.budget());
+    write_repr(value, repr);
+    write_text(directive, repr.view(), out);
+  } else {
+    fail("the format " + quote(std::string("%") + directive.kind) + " is not supported");
+  }
+}
+
 }  // namespace
 
-std::string format_percent(std::string_view format, const Value& values, Budget& budget) {
+Value format_percent(std::string_view format, const Value& values, Budget& budget) {
   const Sequence* tuple = values.sequence();
   if (tuple != nullptr && tuple->kind != SequenceKind::tuple) tuple = nullptr;
   const std::size_t count = tuple != nullptr ? tuple->items.size() : 1;
@@ -133,29 +160,32 @@ std::string format_percent(std::string_view format, const Value& values, Budget&
   }
   if (used < count && values.dict() == nullptr)
     fail("a format asks for fewer values than there are");
-  return out.take();
+  return Value::made(out);
 }
 
 namespace {
 
+[[noreturn]] void fail_field(std::string_view field) {
+  fail("the field " + quote(field) + " of a format has no value");
+}
+
 // The value that a field of "{}".format() stands for.
 Value field_value(std::string_view field, std::size_t& next, const Arguments& arguments) {
-  if (field.empty() || std::isdigit(static_cast<unsigned char>(field[0])) != 0) {
+  if (field.empty() || is_digit(field[0])) {
     std::size_t at = 0;
     const std::size_t index = field.empty() ? next++ : take_number(field, at);
-    if (at < field.size() || index >= arguments.positional.size())
-      fail("the field {" + std::string(field) + "} of a format has no value");
+    if (at < field.size() || index >= arguments.positional.size()) fail_field(field);
     return arguments.positional[index];
   }
   for (const auto& [name, value] : arguments.named) {
     if (name == field) return value;
   }
-  fail("the field {" + std::string(field) + "} of a format has no value");
+  fail_field(field);
 }
 
 }  // namespace
 
-std::string format_braces(std::string_view format, const Arguments& arguments, Interpreter& in) {
+Value format_braces(std::string_view format, const Arguments& arguments, Interpreter& in) {
   Builder out(in.budget());
   std::size_t next = 0;
   for (std::size_t at = 0; at < format.size();) {
@@ -172,10 +202,11 @@ std::string format_braces(std::string_view format, const Arguments& arguments, I
     const std::size_t colon = field.find_first_of(":!.[");
     if (colon != std::string_view::npos)
       fail("fields of a format with more than a name are not supported");
-    out += in.text(field_value(field, next, arguments));
+    in.budget().spend(1 + arguments.named.size());
+    out += in.text(field_value(field, next, arguments))->bytes;
     at = close + 1;
   }
-  return out.take();
+  return Value::made(out);
 }
 
 }  // namespace llm::detail::jinja

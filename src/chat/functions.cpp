@@ -17,14 +17,13 @@ Value range(Interpreter& in, const Arguments& arguments) {
   const std::int64_t stop = given[1] ? to_integer(*given[1], "range") : first;
   const std::int64_t step = given[2] ? to_integer(*given[2], "range") : 1;
   if (step == 0) fail("\"range\" needs a step that is not 0");
-  std::vector<Value> items;
+  Items items(in.budget());
   std::string label = "range(" + std::to_string(start) + ", " + std::to_string(stop);
   label += step == 1 ? ")" : ", " + std::to_string(step) + ")";
   for (std::int64_t i = start; step > 0 ? i < stop : i > stop;) {
     if (static_cast<std::int64_t>(items.size()) == most)
       fail("\"range\" of more than " + std::to_string(most) + " numbers");
-    in.budget().spend(1);
-    items.emplace_back(i);
+    items.push_back(Value(i));
     if (__builtin_add_overflow(i, step, &i)) break;
   }
   return Value::sequence(SequenceKind::range, std::move(items), std::move(label));
@@ -33,21 +32,20 @@ Value range(Interpreter& in, const Arguments& arguments) {
 // dict(other, a=b): of a dict or of pairs.
 Dict make_dict(Interpreter& in, const Arguments& arguments) {
   if (arguments.positional.size() > 1) fail("\"dict\" takes one value and names");
-  Dict dict;
+  Dict dict(in.budget());
   if (!arguments.positional.empty()) {
     const Value& from = arguments.positional[0];
     if (from.dict() != nullptr) {
-      in.budget().spend(from.dict()->entries().size());
-      dict = *from.dict();
+      for (const auto& [key, value] : from.dict()->entries()) dict.set(key, value);
     } else {
       for (const Value& entry : in.items(from)) {
-        const std::vector<Value> parts = in.items(entry);
+        const Items parts = in.items(entry);
         if (parts.size() != 2) fail("\"dict\" needs pairs of a key and a value");
         dict.set(parts[0], parts[1]);
       }
     }
   }
-  for (const auto& [name, value] : arguments.named) dict.set(Value(name), value);
+  for (const auto& [name, value] : arguments.named) dict.set(Value::made(name, in.budget()), value);
   return dict;
 }
 
@@ -61,28 +59,30 @@ Value namespace_function(Interpreter& in, const Arguments& arguments) {
   for (const auto& [key, value] : dict.entries()) {
     if (key.text() == nullptr || key.text()->bytes.starts_with('_'))
       fail("an attribute of a namespace must be a name that does not begin with an underscore");
-    made->attributes[key.text()->bytes] = value;
+    made->attributes.set(key.text()->bytes, value, in.budget());
   }
   return Value(made);
 }
 
 Value cycler(Interpreter& in, const Arguments& arguments) {
   if (arguments.positional.empty() || !arguments.named.empty()) fail("\"cycler\" needs values");
+  Items items(in.budget());
+  items.append(arguments.positional);
   Counter* made = in.make_counter();
-  made->items = arguments.positional;
+  made->items = std::move(items);
   return Value(made);
 }
 
 Value joiner(Interpreter& in, const Arguments& arguments) {
   const auto given = bind("joiner", arguments, {"sep"});
   Counter* made = in.make_counter();
-  made->separator = given[0] ? in.text(*given[0]) : ", ";
+  made->separator = given[0] ? Value(in.text(*given[0])) : Value::given(", ");
   return Value(made);
 }
 
 Value raise_exception(Interpreter& in, const Arguments& arguments) {
   const auto given = bind("raise_exception", arguments, {"message"}, 1);
-  throw RaisedFailure{in.text(*given[0])};
+  throw RaisedFailure{in.text(*given[0])->bytes};
 }
 
 // One conversion of strftime, in English whatever the program's locale is.
@@ -110,6 +110,7 @@ Value strftime_now(Interpreter& in, const Arguments& arguments) {
     if (format[at] == '%') {
       out += '%';
     } else if (known.find(format[at]) != std::string_view::npos) {
+      in.budget().spend(32);  // the standard library takes its time
       std::string part = time_part(in.now(), format.substr(at, 1));
       if (is_short) part.erase(0, std::min(part.find_first_not_of("0 "), part.size() - 1));
       out += part;
@@ -117,7 +118,7 @@ Value strftime_now(Interpreter& in, const Arguments& arguments) {
       fail("\"strftime_now\" does not know %" + format.substr(at, 1));
     }
   }
-  return Value(out.take());
+  return Value::made(out);
 }
 
 }  // namespace

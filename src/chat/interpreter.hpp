@@ -2,8 +2,9 @@
 // spend its budget and to call back.
 #pragma once
 
+#include <atomic>
 #include <ctime>
-#include <deque>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -20,31 +21,35 @@ namespace llm::detail::jinja {
 // Variables of one block; looks up to the blocks around it.
 struct Scope {
   std::shared_ptr<Scope> parent;
-  std::map<std::string, Value, std::less<>> variables;
+  Variables variables;
+  Hold hold;
 
-  const Value* find(std::string_view name) const {
-    for (const Scope* scope = this; scope != nullptr; scope = scope->parent.get()) {
-      const auto found = scope->variables.find(name);
-      if (found != scope->variables.end()) return &found->second;
-    }
-    return nullptr;
-  }
+  const Value* find(std::string_view name, Budget& budget) const;
 };
 using ScopePtr = std::shared_ptr<Scope>;
 
 // What a call is given.
 struct Arguments {
-  std::vector<Value> positional;
+  explicit Arguments(Budget& budget) : positional(budget) {}
+  void add(std::string name, Value value, Budget& budget);
+
+  Items positional;
   std::vector<std::pair<std::string, Value>> named;
+  Hold hold;  // of `named`
 };
 
 class Interpreter {
  public:
-  // `now` is what strftime_now writes.
-  explicit Interpreter(const std::tm& now) : now_(now) {}
+  // `now` is what strftime_now writes; `interrupt` ends the work when it is set.
+  explicit Interpreter(const std::tm& now, const std::atomic<bool>* interrupt = nullptr,
+                       const Limits& limits = {})
+      : now_(now), budget_(interrupt, limits) {}
+  ~Interpreter();
+  Interpreter(const Interpreter&) = delete;
+  Interpreter& operator=(const Interpreter&) = delete;
 
   // Throws Failure; position() then says where.
-  std::string render(const Body& body, std::map<std::string, Value, std::less<>> variables);
+  std::string render(const Body& body, Variables::Map variables);
   Position position() const { return position_; }
 
   Budget& budget() { return budget_; }
@@ -56,11 +61,13 @@ class Interpreter {
   bool apply_test(const std::string& name, const Value& value, const Arguments& arguments);
   Value attribute(const Value& value, const std::string& name);
   Value item(const Value& value, const Value& key);
-  std::vector<Value> items(const Value& value) { return items_of(value, budget_); }
-  std::string text(const Value& value) { return to_text(value, budget_); }
+  Items items(const Value& value) { return items_of(value, budget_); }
+  std::shared_ptr<const Text> text(const Value& value) { return text_of(value, budget_); }
   bool equals(const Value& a, const Value& b) { return equal(a, b, budget_); }
-  Namespace* make_namespace() { return &namespaces_.emplace_back(); }
-  Counter* make_counter() { return &counters_.emplace_back(); }
+  Namespace* make_namespace();
+  Counter* make_counter();
+  // The loop may hold itself from now on.
+  void keep(const Value& loop);
 
  private:
   enum class Flow { on, leave, again };  // after a statement: go on, break, continue
@@ -71,7 +78,7 @@ class Interpreter {
   Flow run(const Statement& statement, const ScopePtr& scope);
   Flow run_if(const Statement& statement, const ScopePtr& scope);
   Flow run_for(const Statement& statement, const ScopePtr& scope);
-  std::vector<Value> selected_items(const Statement& statement, const ScopePtr& scope);
+  Items selected_items(const Statement& statement, const ScopePtr& scope);
   void run_set(const Statement& statement, const ScopePtr& scope);
   void run_set_block(const Statement& statement, const ScopePtr& scope);
   void run_call_block(const Statement& statement, const ScopePtr& scope);
@@ -80,11 +87,14 @@ class Interpreter {
   void assign(const Target& target, const Value& value, const ScopePtr& scope);
   void write(const Value& value);
   // What the body writes, with variables of its own.
-  std::string capture(const Body& body, const ScopePtr& scope);
-  Value filtered(const Expression& filters, std::string text, const ScopePtr& scope);
+  Value capture(const Body& body, const ScopePtr& scope);
+  Value filtered(const Expression& filters, Value text, const ScopePtr& scope);
+  ScopePtr inner(const ScopePtr& scope);
+  void forget(const std::shared_ptr<Loop>& loop);
   Value make_macro(const Statement& statement, const ScopePtr& scope);
   Value call_macro(const Function& function, const Arguments& arguments);
   void bind_macro(const Statement& macro, const Arguments& arguments, const ScopePtr& scope);
+  void bind_defaults(const Statement& macro, const ScopePtr& scope);
 
   // Expressions (expressions.cpp).
   Value evaluate(const Expression& expression, const ScopePtr& scope);
@@ -96,18 +106,18 @@ class Interpreter {
   Value evaluate_chain(const Expression& expression, const ScopePtr& scope);
   Value follow(const Value& value, const Link& link, const ScopePtr& scope);
   Value evaluate_slice(const Value& value, const Link& link, const ScopePtr& scope);
-  std::vector<Value> evaluate_all(const std::vector<ExpressionPtr>& list, const ScopePtr& scope);
+  Items evaluate_all(const std::vector<ExpressionPtr>& list, const ScopePtr& scope);
   Arguments evaluate(const CallArguments& arguments, const ScopePtr& scope);
 
   std::tm now_;
   Budget budget_;
   Position position_;
   int depth_ = 0;
-  int loop_level_ = 0;
   Builder* out_ = nullptr;
-  std::deque<Namespace> namespaces_;
-  std::deque<Counter> counters_;
-  std::vector<ScopePtr> kept_;  // the scopes that macros were defined in
+  std::list<Namespace> namespaces_;
+  std::list<Counter> counters_;
+  std::vector<ScopePtr> kept_;                     // the scopes that macros were defined in
+  std::vector<std::shared_ptr<Loop>> kept_loops_;  // that may hold themselves
 };
 
 // Operators (operators.cpp); throw Failure for kinds they do not go with.
@@ -115,9 +125,9 @@ Value arithmetic(Operator op, const Value& a, const Value& b, Budget& budget);
 Value negative(const Value& value);
 bool compare(Operator op, const Value& a, const Value& b, Budget& budget);
 // "%s: %d" % values.
-std::string format_percent(std::string_view format, const Value& values, Budget& budget);
+Value format_percent(std::string_view format, const Value& values, Budget& budget);
 // "{} {0} {name}".format(...).
-std::string format_braces(std::string_view format, const Arguments& arguments, Interpreter& in);
+Value format_braces(std::string_view format, const Arguments& arguments, Interpreter& in);
 // value[start:stop:step]; none for what is left out.
 Value slice(const Value& value, const Value& start, const Value& stop, const Value& step,
             Budget& budget);

@@ -2,6 +2,7 @@
 // them in the order they were written in.
 #include "chat/text.hpp"
 #include "chat/value.hpp"
+#include "core/float_environment.hpp"
 #include "core/json.hpp"
 
 namespace llm::detail::jinja {
@@ -25,11 +26,11 @@ class Reader : public nlohmann::json_sax<Json> {
     return add(static_cast<std::int64_t>(value));
   }
   bool number_float(number_float_t value, const string_t& text) override {
-    if (text.find_first_of(".eE") == std::string::npos)
+    if (text.find_first_not_of("-0123456789") == std::string::npos)  // not ".", it is the locale's
       refuse("the number " + quote(text) + " is too large");
     return add(value);
   }
-  bool string(string_t& value) override { return add(std::move(value)); }
+  bool string(string_t& value) override { return add(Value::given(std::move(value))); }
   bool binary(binary_t&) override { return false; }  // JSON text has none
   bool start_object(std::size_t) override { return open(true); }
   bool start_array(std::size_t) override { return open(false); }
@@ -47,8 +48,8 @@ class Reader : public nlohmann::json_sax<Json> {
 
  private:
   struct Open {
-    bool is_object;
-    std::vector<Value> items;
+    bool is_object = false;
+    Items items;
     Dict dict;
     std::string name;
   };
@@ -57,7 +58,7 @@ class Reader : public nlohmann::json_sax<Json> {
     if (open_.empty()) {
       root_ = std::move(value);
     } else if (open_.back().is_object) {
-      open_.back().dict.set(Value(open_.back().name), std::move(value));
+      open_.back().dict.set(Value::given(open_.back().name), std::move(value));
     } else {
       open_.back().items.push_back(std::move(value));
     }
@@ -67,7 +68,7 @@ class Reader : public nlohmann::json_sax<Json> {
   bool open(bool is_object) {
     if (open_.size() >= static_cast<std::size_t>(max_json_depth))
       refuse("JSON is nested deeper than " + std::to_string(max_json_depth) + " levels");
-    open_.push_back({is_object, {}, {}, {}});
+    open_.emplace_back().is_object = is_object;
     return true;
   }
 
@@ -86,11 +87,16 @@ class Reader : public nlohmann::json_sax<Json> {
 }  // namespace
 
 Value read_json(std::string_view text, const std::string& where) {
+  const FloatEnvironment environment;
   Reader reader(where);
   // The parser takes a NUL for the end of its input and would ignore what follows.
   if (text.find('\0') != std::string_view::npos)
     reader.refuse("not valid JSON: it holds a NUL byte");
-  Json::sax_parse(text.begin(), text.end(), &reader);
+  try {
+    Json::sax_parse(text.begin(), text.end(), &reader);
+  } catch (const Failure& failure) {  // a key that is too long
+    reader.refuse(failure.sentence);
+  }
   return reader.take();
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <charconv>
 
 #include "chat/text.hpp"
@@ -23,11 +22,11 @@ std::string with_plain_newlines(std::string_view source) {
   return text;
 }
 
+bool is_hexadecimal(char c) { return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f'); }
 bool is_name_byte(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' ||
+  return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_' ||
          static_cast<unsigned char>(c) >= 0x80;
 }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 class Lexer {
  public:
@@ -264,8 +263,7 @@ class Lexer {
   }
 
   void take_based(char mark) {
-    const std::size_t end = digits_at(
-        at_ + 2, [](char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; });
+    const std::size_t end = digits_at(at_ + 2, is_hexadecimal);
     std::string digits = text_.substr(at_ + 2, end - at_ - 2);
     std::erase(digits, '_');
     std::int64_t value = 0;

@@ -9,10 +9,15 @@ using namespace detail::jinja;
 
 namespace {
 
-std::string as_json(const Value& value) {
+std::string as_json(const Value& value, const std::string& where) {
   Budget budget;
   Builder out(budget);
-  write_json(value, {}, out);
+  try {
+    write_json(value, {}, out);
+  } catch (const Failure&) {
+    refuse_input(where, "the message is too large; expected at most " +
+                            std::to_string(budget.limits().text_bytes >> 20U) + " MiB");
+  }
   return out.take();
 }
 
@@ -49,7 +54,7 @@ Message read_message(const Value& value, const std::string& where) {
   if (content != nullptr && content->text() != nullptr) message.content = content->text()->bytes;
   const bool is_plain = dict.entries().size() == 2 && message.content &&
                         dict.entries()[0].first.text()->bytes == "role";
-  if (!is_plain) message.extra = as_json(value);
+  if (!is_plain) message.extra = as_json(value, where);
   return message;
 }
 

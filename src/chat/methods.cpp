@@ -13,18 +13,17 @@ template <Part which>
 Value view(Interpreter& in, const Value& value, const Arguments& arguments) {
   static constexpr const char* names[] = {"dict_keys", "dict_values", "dict_items"};
   bind(names[static_cast<int>(which)], arguments, {});
-  in.budget().spend(value.dict()->entries().size());
-  std::vector<Value> items;
+  Items items(in.budget());
   for (const auto& [key, item] : value.dict()->entries())
     items.push_back(which == Part::keys     ? key
                     : which == Part::values ? item
-                                            : Value::pair(key, item));
+                                            : Value::pair(key, item, in.budget()));
   return Value::sequence(SequenceKind::view, std::move(items), names[static_cast<int>(which)]);
 }
 
-Value get(Interpreter&, const Value& value, const Arguments& arguments) {
+Value get(Interpreter& in, const Value& value, const Arguments& arguments) {
   const auto given = bind("get", arguments, {"key", "default"}, 1);
-  if (const Value* found = value.dict()->find(*given[0])) return *found;
+  if (const Value* found = value.dict()->find(*given[0], in.budget())) return *found;
   return given[1] ? *given[1] : Value(nullptr);
 }
 
@@ -67,11 +66,10 @@ Value changed(Interpreter& in, const Value& value, const Arguments& arguments) {
   const bool is_same =
       std::equal(loop.last_changed.begin(), loop.last_changed.end(), now.begin(), now.end(), same);
   if (is_same && !now.empty()) return Value(false);
-  for (const Value& item : now) {
-    loop.depth = std::max(loop.depth, depth_of(item) + 1);
-    if (depth_of(item) >= max_value_depth) fail("values are nested too deeply");
-  }
-  loop.last_changed = now;
+  in.keep(value);
+  Items kept(in.budget());
+  kept.append(now);
+  loop.last_changed = std::move(kept);
   return Value(true);
 }
 
@@ -87,11 +85,7 @@ Value reset(Interpreter&, const Value& value, const Arguments&) {
   return Value(nullptr);
 }
 
-const std::vector<Builtin<Filter>> loop_methods = {{"cycle", cycle}, {"changed", changed}};
-const std::vector<Builtin<Filter>> cycler_methods = {{"next", next}, {"reset", reset}};
-const std::vector<Builtin<Filter>> tuple_methods = {{"index", index}, {"count", count_items}};
-
-std::optional<Value> loop_attribute(const Loop& loop, std::string_view name) {
+std::optional<Value> loop_attribute(const Loop& loop, std::string_view name, Budget& budget) {
   const auto integer = [](std::size_t number) { return Value(static_cast<std::int64_t>(number)); };
   const std::size_t at = loop.index, size = loop.items.size();
   if (name == "index") return integer(at + 1);
@@ -104,26 +98,26 @@ std::optional<Value> loop_attribute(const Loop& loop, std::string_view name) {
   if (name == "depth") return Value(std::int64_t{1});
   if (name == "depth0") return Value(std::int64_t{0});
   if (name == "previtem")
-    return at == 0 ? Value::undefined("the item before the first") : loop.items[at - 1];
+    return at == 0 ? Value::undefined("the item before the first", budget) : loop.items[at - 1];
   if (name == "nextitem")
-    return at + 1 >= size ? Value::undefined("the item after the last") : loop.items[at + 1];
+    return at + 1 >= size ? Value::undefined("the item after the last", budget)
+                          : loop.items[at + 1];
   return std::nullopt;
 }
 
 }  // namespace
 
-std::optional<Value> own_attribute(Interpreter&, const Value& value, std::string_view name) {
-  if (const Loop* loop = value.loop()) return loop_attribute(*loop, name);
+std::optional<Value> own_attribute(Interpreter& in, const Value& value, std::string_view name) {
+  if (const Loop* loop = value.loop()) return loop_attribute(*loop, name, in.budget());
   if (const Namespace* attributes = value.as_namespace()) {
-    const auto found = attributes->attributes.find(name);
-    if (found != attributes->attributes.end()) return found->second;
+    if (const Value* found = attributes->attributes.find(name)) return *found;
   }
   if (const Counter* counter = value.counter();
       counter != nullptr && !counter->items.empty() && name == "current")
     return counter->items[counter->position];
   if (const Function* function = value.function();
       function != nullptr && function->macro != nullptr && name == "name")
-    return Value(function->name);
+    return Value::made(function->name, in.budget());
   return std::nullopt;
 }
 
@@ -138,6 +132,10 @@ Filter find_method(const Value& value, std::string_view name) {
   return find_builtin(sequence->kind == SequenceKind::list ? sequence_methods : tuple_methods,
                       name);
 }
+
+const std::vector<Builtin<Filter>> loop_methods = {{"cycle", cycle}, {"changed", changed}};
+const std::vector<Builtin<Filter>> cycler_methods = {{"next", next}, {"reset", reset}};
+const std::vector<Builtin<Filter>> tuple_methods = {{"index", index}, {"count", count_items}};
 
 const std::vector<Builtin<Filter>> dict_methods = {
     {"items", view<Part::items>},

@@ -1,9 +1,9 @@
 // Arithmetic, comparison, slices and % formatting, as Python does them.
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "chat/interpreter.hpp"
+#include "tokenizer/unicode.hpp"
 
 namespace llm::detail::jinja {
 namespace {
@@ -101,9 +101,14 @@ Value doubles(Operator op, double a, double b) {
 Value add_texts(const Text& a, const Text& b, Budget& budget) {
   const bool is_markup = a.is_markup || b.is_markup;
   Builder out(budget);
-  for (const Text* part : {&a, &b})
-    out += is_markup && !part->is_markup ? escape_html(part->bytes, budget) : part->bytes;
-  return Value(out.take(), is_markup);
+  for (const Text* part : {&a, &b}) {
+    if (is_markup && !part->is_markup) {
+      escape_html(part->bytes, out);
+    } else {
+      out += part->bytes;
+    }
+  }
+  return Value::made(out, is_markup);
 }
 
 // Text or a list, several times over.
@@ -112,14 +117,11 @@ Value repeat(const Value& value, std::int64_t count, Budget& budget) {
   if (const Text* text = value.text()) {
     Builder out(budget);
     out.repeat(text->bytes, times);
-    return Value(out.take(), text->is_markup);
+    return Value::made(out, text->is_markup);
   }
   const Sequence& sequence = *value.sequence();
-  std::vector<Value> items;
-  for (std::size_t i = 0; i < times && !sequence.items.empty(); ++i) {
-    budget.spend(sequence.items.size());
-    items.insert(items.end(), sequence.items.begin(), sequence.items.end());
-  }
+  Items items(budget);
+  for (std::size_t i = 0; i < times && !sequence.items.empty(); ++i) items.append(sequence.items);
   return Value::sequence(sequence.kind, std::move(items));
 }
 
@@ -129,9 +131,10 @@ bool can_repeat(const Value& value) {
 }
 
 Value add_sequences(const Sequence& a, const Sequence& b, Budget& budget) {
-  budget.spend(a.items.size() + b.items.size());
-  std::vector<Value> items = a.items;
-  items.insert(items.end(), b.items.begin(), b.items.end());
+  Items items(budget);
+  items.reserve(a.items.size() + b.items.size());
+  items.append(a.items);
+  items.append(b.items);
   return Value::sequence(a.kind, std::move(items));
 }
 
@@ -154,7 +157,7 @@ Value arithmetic(Operator op, const Value& a, const Value& b, Budget& budget) {
   if (op == Operator::multiply && can_repeat(b) && integer_of(a))
     return repeat(b, *integer_of(a), budget);
   if (op == Operator::modulo && a.text() != nullptr)
-    return Value(format_percent(a.text()->bytes, b, budget));
+    return format_percent(a.text()->bytes, b, budget);
   fail_operands(names[static_cast<std::size_t>(op)], a, b);
 }
 
@@ -203,38 +206,65 @@ std::int64_t border(const Value& value, std::int64_t otherwise, std::int64_t siz
   return std::clamp(*index < 0 ? *index + size : *index, low, high);
 }
 
+// Where a slice goes: from, by steps, until to is reached or passed.
+struct Slice {
+  Slice(const Value& start, const Value& stop, const Value& step, std::int64_t size) {
+    constexpr std::int64_t limit = std::int64_t{1} << 40U;
+    by = border(step, 1, 0, -limit, limit);
+    if (by == 0) fail("the step of a slice cannot be 0");
+    const std::int64_t low = by < 0 ? -1 : 0, high = by < 0 ? size - 1 : size;
+    from = border(start, by < 0 ? high : low, size, low, high);
+    to = border(stop, by < 0 ? low : high, size, low, high);
+  }
+  bool ended(std::int64_t at) const { return by < 0 ? at <= to : at >= to; }
+
+  std::int64_t from = 0, to = 0, by = 1;
+};
+
+// The byte that `count` characters before (negative) or behind the byte `at` begins a character.
+std::size_t moved(std::string_view text, std::size_t at, std::int64_t count) {
+  for (; count > 0 && at < text.size(); --count) at += character_size(text, at);
+  for (; count < 0 && at > 0; ++count) {
+    do --at;
+    while (at > 0 && is_utf8_continuation(text[at]));
+  }
+  return at;
+}
+
+Value slice_text(const Text& text, const Slice& slice, Budget& budget) {
+  Builder out(budget);
+  if (slice.ended(slice.from)) return Value::made(out, text.is_markup);
+  std::size_t at = moved(text.bytes, 0, slice.from);
+  if (slice.by == 1) {
+    const std::size_t end = moved(text.bytes, at, slice.to - slice.from);
+    out += std::string_view(text.bytes).substr(at, end - at);
+    return Value::made(out, text.is_markup);
+  }
+  for (std::int64_t i = slice.from; !slice.ended(i); i += slice.by) {
+    out += std::string_view(text.bytes).substr(at, character_size(text.bytes, at));
+    if (!slice.ended(i + slice.by)) at = moved(text.bytes, at, slice.by);
+  }
+  return Value::made(out, text.is_markup);
+}
+
 }  // namespace
 
 Value slice(const Value& value, const Value& start, const Value& stop, const Value& step,
             Budget& budget) {
   if (value.is_undefined()) fail_undefined(value);
   if (value.dict() != nullptr) fail("a dict has no slices");
-  const Sequence* sequence = value.sequence();
-  const Text* text = value.text();
-  if (text == nullptr && (sequence == nullptr || sequence->kind == SequenceKind::view))
-    return Value::undefined("a slice of " + kind_name(value));
-  const std::u32string characters = text == nullptr ? std::u32string() : decode(text->bytes);
-  const auto size =
-      static_cast<std::int64_t>(text == nullptr ? sequence->items.size() : characters.size());
-  budget.spend(static_cast<std::size_t>(size) / (text == nullptr ? 1 : 32));
-  constexpr std::int64_t limit = std::int64_t{1} << 40U;
-  const std::int64_t by = border(step, 1, 0, -limit, limit);
-  if (by == 0) fail("the step of a slice cannot be 0");
-  const bool back = by < 0;
-  const std::int64_t low = back ? -1 : 0, high = back ? size - 1 : size;
-  const std::int64_t from = border(start, back ? high : low, size, low, high);
-  const std::int64_t to = border(stop, back ? low : high, size, low, high);
-  std::u32string out;
-  std::vector<Value> items;
-  for (std::int64_t i = from; back ? i > to : i < to; i += by) {
-    const auto at = static_cast<std::size_t>(i);
-    if (text != nullptr) {
-      out += characters[at];
-    } else {
-      items.push_back(sequence->items[at]);
-    }
+  if (const Text* text = value.text()) {
+    budget.spend(text->bytes.size() / 16);
+    const auto size = static_cast<std::int64_t>(count_characters(text->bytes));
+    return slice_text(*text, Slice(start, stop, step, size), budget);
   }
-  if (text != nullptr) return Value(encode(out), text->is_markup);
+  const Sequence* sequence = value.sequence();
+  if (sequence == nullptr || sequence->kind == SequenceKind::view)
+    return Value::undefined("a slice of " + kind_name(value), budget);
+  const Slice slice(start, stop, step, static_cast<std::int64_t>(sequence->items.size()));
+  Items items(budget);
+  for (std::int64_t i = slice.from; !slice.ended(i); i += slice.by)
+    items.push_back(sequence->items[static_cast<std::size_t>(i)]);
   const bool is_tuple = sequence->kind == SequenceKind::tuple;
   return Value::sequence(is_tuple ? SequenceKind::tuple : SequenceKind::list, std::move(items));
 }

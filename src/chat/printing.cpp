@@ -19,6 +19,7 @@ std::string hexadecimal(char32_t c, int digits) {
 }
 
 void write_quoted(std::string_view text, Builder& out) {
+  out.budget().spend_characters(text.size());
   const bool has_single = text.find('\'') != std::string_view::npos;
   const char mark = has_single && text.find('"') == std::string_view::npos ? '"' : '\'';
   out += mark;
@@ -41,7 +42,7 @@ void write_quoted(std::string_view text, Builder& out) {
   out += mark;
 }
 
-void write_items(const std::vector<Value>& items, Builder& out) {
+void write_items(const Items& items, Builder& out) {
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (i > 0) out += ", ";
     write_repr(items[i], out);
@@ -78,6 +79,7 @@ void write_dict(const Dict& dict, Builder& out) {
 
 void write_json_string(std::string_view text, bool ascii, Builder& out) {
   static constexpr std::string_view named = "\"\\\n\r\t\f\b", letters = "\"\\nrtfb";
+  out.budget().spend_characters(text.size());
   out += '"';
   for (std::size_t at = 0; at < text.size();) {
     const CodePoint c = decode_utf8(text, at);
@@ -148,7 +150,7 @@ class JsonWriter {
     new_line();
   }
 
-  void write_list(const std::vector<Value>& items) {
+  void write_list(const Items& items) {
     if (items.empty()) {
       out_ += "[]";
       return;
@@ -179,8 +181,18 @@ class JsonWriter {
       out_ += "{}";
       return;
     }
-    std::vector<std::pair<std::string, const Value*>> members;
-    for (const auto& [key, value] : dict.entries()) members.emplace_back(key_text(key), &value);
+    using Member = std::pair<std::string, const Value*>;
+    Hold hold(out_.budget(), dict.entries().size() * sizeof(Member));
+    std::vector<Member> members;
+    for (const auto& [key, value] : dict.entries()) {
+      members.emplace_back(key_text(key), &value);
+      out_.budget().spend_bytes(members.back().first.size());
+      hold.grow(out_.budget(), members.back().first.capacity());
+    }
+    const auto by_key = [this](const Member& a, const Member& b) {
+      out_.budget().spend_bytes(std::min(a.first.size(), b.first.size()));
+      return a.first < b.first;
+    };
     if (style_.sort_keys) std::stable_sort(members.begin(), members.end(), by_key);
     out_ += '{';
     ++level_;
@@ -194,11 +206,6 @@ class JsonWriter {
     --level_;
     new_line();
     out_ += '}';
-  }
-
-  static bool by_key(const std::pair<std::string, const Value*>& a,
-                     const std::pair<std::string, const Value*>& b) {
-    return a.first < b.first;
   }
 
   const JsonStyle& style_;
@@ -217,18 +224,13 @@ std::string float_text(double number) {
     return std::string(buffer.data(), result.ptr);
   };
   const std::string scientific = write(std::chars_format::scientific);
-  const int exponent = std::stoi(scientific.substr(scientific.find('e') + 1));
+  const char* digits = scientific.data() + scientific.find('e') + 1;
+  if (*digits == '+') ++digits;
+  int exponent = 0;
+  std::from_chars(digits, scientific.data() + scientific.size(), exponent);
   if (exponent < -4 || exponent >= 16) return scientific;
   const std::string fixed = write(std::chars_format::fixed);
   return fixed.find('.') == std::string::npos ? fixed + ".0" : fixed;
-}
-
-std::string to_text(const Value& value, Budget& budget) {
-  if (const Text* text = value.text()) return text->bytes;
-  if (value.is_undefined()) return {};
-  Builder out(budget);
-  write_repr(value, out);
-  return out.take();
 }
 
 void write_repr(const Value& value, Builder& out) {

@@ -13,19 +13,15 @@ namespace llm::detail::jinja {
 // "a.b.0": items or attributes of items. Without a path the item itself.
 class AttributePath {
  public:
-  explicit AttributePath(const std::optional<Value>& path) {
+  AttributePath(const std::optional<Value>& path, Budget& budget) : keys_(budget) {
     if (!path || path->is_none()) return;
     if (path->text() == nullptr) {
       keys_.push_back(*path);
-      return;
-    }
-    for (std::string& part : split(path->text()->bytes, ".", -1, false)) {
-      const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-      const bool is_index = !part.empty() && std::all_of(part.begin(), part.end(), is_digit);
-      const auto index = is_index ? parse_integer(part, 10) : std::nullopt;
-      keys_.push_back(index ? Value(*index) : Value(std::move(part)));
+    } else {
+      add_parts(path->text()->bytes, budget);
     }
   }
+  AttributePath(std::string_view path, Budget& budget) : keys_(budget) { add_parts(path, budget); }
 
   Value read(Interpreter& in, Value value) const {
     for (const Value& key : keys_) value = in.item(value, key);
@@ -33,7 +29,15 @@ class AttributePath {
   }
 
  private:
-  std::vector<Value> keys_;
+  void add_parts(std::string_view path, Budget& budget) {
+    for (const std::string_view part : split(path, ".", -1, false, budget)) {
+      const bool is_index = !part.empty() && std::all_of(part.begin(), part.end(), is_digit);
+      const auto index = is_index ? parse_integer(part, 10) : std::nullopt;
+      keys_.push_back(index ? Value(*index) : Value::made(std::string(part), budget));
+    }
+  }
+
+  Items keys_;
 };
 
 // What items are compared by: themselves or attributes, texts in lower case unless case matters.
@@ -43,10 +47,11 @@ class SortKey {
           std::optional<Value> otherwise = {})
       : case_sensitive_(case_sensitive), in_(in), otherwise_(std::move(otherwise)) {
     if (attribute && attribute->text() != nullptr) {
-      for (std::string& path : split(attribute->text()->bytes, ",", -1, false))
-        paths_.emplace_back(Value(std::move(path)));
+      for (const std::string_view path :
+           split(attribute->text()->bytes, ",", -1, false, in.budget()))
+        paths_.emplace_back(path, in.budget());
     } else {
-      paths_.emplace_back(attribute);
+      paths_.emplace_back(attribute, in.budget());
     }
   }
 
@@ -55,20 +60,22 @@ class SortKey {
 
   Value of(const Value& item) const {
     if (paths_.size() == 1) return folded(plain(item));
-    std::vector<Value> keys;
+    Items keys(in_.budget());
     for (const AttributePath& path : paths_) keys.push_back(folded(one(path, item)));
     return Value::list(std::move(keys));
   }
 
-  std::vector<Value> sorted(std::vector<Value> items, bool reverse) const {
-    std::vector<std::pair<Value, std::size_t>> keys;
+  Items sorted(const Items& items, bool reverse) const {
+    using Keyed = std::pair<Value, std::size_t>;
+    const Hold hold(in_.budget(), 4 * items.size() * sizeof(Keyed));
+    std::vector<Keyed> keys;
     for (std::size_t i = 0; i < items.size(); ++i) keys.emplace_back(of(items[i]), i);
-    const auto less = [&](const auto& a, const auto& b) {
+    merge_sort(keys, [&](const Keyed& a, const Keyed& b) {
       return reverse ? less_than(b.first, a.first, in_.budget())
                      : less_than(a.first, b.first, in_.budget());
-    };
-    merge_sort(keys, less);
-    std::vector<Value> out;
+    });
+    Items out(in_.budget());
+    out.reserve(items.size());
     for (const auto& [key, place] : keys) out.push_back(items[place]);
     return out;
   }
@@ -82,8 +89,9 @@ class SortKey {
   Value folded(const Value& value) const {
     const Text* text = value.text();
     if (case_sensitive_ || text == nullptr) return value;
-    in_.budget().spend(text->bytes.size() / 32);
-    return Value(lower(text->bytes));
+    Builder out(in_.budget());
+    lower(text->bytes, out);
+    return Value::made(out);
   }
 
   // Bottom-up; unlike std::stable_sort it may be given an order that contradicts itself (NaN) and

@@ -1,5 +1,6 @@
 #include "chat/template_files.hpp"
 
+#include "core/folder.hpp"
 #include "core/gguf.hpp"
 #include "core/json.hpp"
 #include "llm/core/error.hpp"
@@ -9,7 +10,6 @@
 namespace llm::detail::jinja {
 namespace {
 
-constexpr std::size_t max_template_bytes = std::size_t{4} << 20U;
 constexpr std::size_t max_templates = 100;
 
 [[noreturn]] void fail_missing(const std::filesystem::path& path, const char* looked_for) {
@@ -23,23 +23,21 @@ void read_jinja_files(const std::filesystem::path& folder, TemplateFiles& files)
   const auto add = [&files](const std::string& name, const std::filesystem::path& file) {
     files.templates[name] = {read_file(file, max_template_bytes), file.string()};
   };
-  if (std::filesystem::exists(folder / "chat_template.jinja"))
-    add("default", folder / "chat_template.jinja");
-  if (!std::filesystem::is_directory(folder / "chat_templates")) return;
-  for (const auto& entry : std::filesystem::directory_iterator(folder / "chat_templates")) {
-    if (entry.path().extension() != ".jinja") continue;
+  if (is_there(folder / "chat_template.jinja")) add("default", folder / "chat_template.jinja");
+  if (!is_folder(folder / "chat_templates")) return;
+  for (const auto& file : files_ending_in(folder / "chat_templates", {".jinja"})) {
     if (files.templates.size() == max_templates)
       throw Error(ErrorCode::bad_format,
                   (folder / "chat_templates").string() + ": holds too many templates",
                   folder.string());
-    add(entry.path().stem().string(), entry.path());
+    add(file.stem().string(), file);
   }
 }
 
 // Templates used to stand in tokenizer_config.json: one, or a list of named ones.
 void read_configured(const std::filesystem::path& folder, TemplateFiles& files) {
   const std::filesystem::path file = folder / "tokenizer_config.json";
-  if (!std::filesystem::exists(file)) return;
+  if (!is_there(file)) return;
   const Json json = read_json_file(file);
   const JsonFields fields(json, file.string());
   const std::string where = file.string() + ", \"chat_template\"";
@@ -114,10 +112,10 @@ TemplateFiles read_one(const std::filesystem::path& file) {
 
 TemplateFiles read_template_files(const std::filesystem::path& path,
                                   const std::filesystem::path& instead) {
-  if (!std::filesystem::exists(path))
+  if (!is_there(path))
     throw Error(ErrorCode::file_not_found, path.string() + ": no such folder or file",
                 path.string());
-  if (std::filesystem::is_directory(path)) {
+  if (is_folder(path)) {
     TemplateFiles files = instead.empty() ? read_folder(path) : read_one(instead);
     files.special_tokens = tokens_of_folder(path);
     return files;

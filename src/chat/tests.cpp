@@ -56,12 +56,16 @@ bool same_as(Interpreter& in, const Value& value, const Arguments& arguments) {
 
 bool lower_test(Interpreter& in, const Value& value, const Arguments& arguments) {
   bind("lower", arguments, {});
-  return is_lower_text(in.text(value));
+  const auto text = in.text(value);
+  in.budget().spend_characters(text->bytes.size());
+  return is_lower_text(text->bytes);
 }
 
 bool upper_test(Interpreter& in, const Value& value, const Arguments& arguments) {
   bind("upper", arguments, {});
-  return is_upper_text(in.text(value));
+  const auto text = in.text(value);
+  in.budget().spend_characters(text->bytes.size());
+  return is_upper_text(text->bytes);
 }
 
 bool filter_test(Interpreter&, const Value& value, const Arguments&) {

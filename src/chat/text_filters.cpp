@@ -9,134 +9,159 @@ namespace {
 
 bool is_markup(const Value& value) { return value.text() != nullptr && value.text()->is_markup; }
 
-template <std::string (*change)(std::string_view)>
+template <void (*change)(std::string_view, Builder&)>
 Value changed(Interpreter& in, const Value& value, const Arguments& arguments) {
   bind("a filter of case", arguments, {});
-  std::string text = change(in.text(value));
-  in.budget().spend_text(text.size());
-  return Value(std::move(text), is_markup(value));
+  Builder out(in.budget());
+  change(in.text(value)->bytes, out);
+  return Value::made(out, is_markup(value));
 }
 
 Value trim(Interpreter& in, const Value& value, const Arguments& arguments) {
   const auto given = bind("trim", arguments, {"chars"});
-  const std::string text = in.text(value);
-  if (!given[0] || given[0]->is_none())
-    return Value(std::string(strip(text, Side::both)), is_markup(value));
-  const std::string& set = to_string_argument(*given[0], "trim");
-  return Value(std::string(strip(text, Side::both, set)), is_markup(value));
+  const auto text = in.text(value);
+  in.budget().spend_characters(text->bytes.size());
+  const bool has_set = given[0] && !given[0]->is_none();
+  const std::string_view trimmed =
+      has_set ? strip(text->bytes, Side::both, to_string_argument(*given[0], "trim"), in.budget())
+              : strip(text->bytes, Side::both);
+  return Value::made(std::string(trimmed), in.budget(), is_markup(value));
 }
 
 // Words begin after white space, hyphens and opening brackets.
+bool begins_words(char32_t c) {
+  return c == '-' || c == '(' || c == '{' || c == '[' || c == '<' || is_space(c);
+}
+
 Value title_words(Interpreter& in, const Value& value, const Arguments& arguments) {
   bind("title", arguments, {});
-  const std::string text = in.text(value);
-  in.budget().spend_text(text.size());
-  std::string out;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const auto is_border = [&](std::size_t at) {
-      return std::string_view("-({[<").find(text[at]) != std::string_view::npos ||
-             strip(text.substr(at, character_size(text, at)), Side::both).empty();
-    };
-    std::size_t end = begin;
-    while (end < text.size() && !is_border(end)) end += character_size(text, end);
-    if (end > begin) {
-      const std::size_t first = character_size(text, begin);
-      out +=
-          upper(text.substr(begin, first)) + lower(text.substr(begin + first, end - begin - first));
-    }
-    for (; end < text.size() && is_border(end); end += character_size(text, end))
-      out += text.substr(end, character_size(text, end));
-    begin = end;
+  const auto shared = in.text(value);
+  std::string_view text = shared->bytes;
+  in.budget().spend_characters(text.size());
+  Builder out(in.budget());
+  const auto size_while = [&text](bool borders) {
+    std::size_t end = 0;
+    while (end < text.size() && begins_words(decode_utf8(text, end).value) == borders)
+      end += character_size(text, end);
+    return end;
+  };
+  while (!text.empty()) {
+    const std::string_view word = text.substr(0, size_while(false));
+    const std::string_view first = first_characters(word, 1);
+    upper(first, out);
+    lower(word.substr(first.size()), out);
+    text.remove_prefix(word.size());
+    const std::size_t borders = size_while(true);
+    out += text.substr(0, borders);
+    text.remove_prefix(borders);
   }
-  return Value(std::move(out));
+  return Value::made(out);
 }
 
 Value replace_filter(Interpreter& in, const Value& value, const Arguments& arguments) {
   const auto given = bind("replace", arguments, {"old", "new", "count"}, 2);
   const std::int64_t count =
       given[2] && !given[2]->is_none() ? to_integer(*given[2], "replace") : -1;
-  return Value(replace(in.text(value), in.text(*given[0]), in.text(*given[1]), count, in.budget()),
-               is_markup(value));
+  Builder out(in.budget());
+  replace(in.text(value)->bytes, in.text(*given[0])->bytes, in.text(*given[1])->bytes, count, out);
+  return Value::made(out, is_markup(value));
+}
+
+// That many spaces, of which there are none when the number is negative.
+std::string spaces(std::int64_t count, Budget& budget) {
+  Builder out(budget);
+  out.repeat(" ", static_cast<std::size_t>(std::max<std::int64_t>(count, 0)));
+  return out.take();
 }
 
 Value indent(Interpreter& in, const Value& value, const Arguments& arguments) {
   const auto given = bind("indent", arguments, {"width", "first", "blank"});
   std::string space(4, ' ');
-  if (given[0] && given[0]->text() != nullptr) {
-    space = given[0]->text()->bytes;
-  } else if (given[0]) {
-    const std::int64_t width = std::max<std::int64_t>(to_integer(*given[0], "indent"), 0);
-    in.budget().spend_text(static_cast<std::size_t>(width));
-    space.assign(static_cast<std::size_t>(width), ' ');
-  }
-  const std::vector<std::string> lines = split_lines(in.text(value) + "\n", false);
+  if (given[0])
+    space = given[0]->text() != nullptr ? given[0]->text()->bytes
+                                        : spaces(to_integer(*given[0], "indent"), in.budget());
   const bool blank = flag(given[2], false);
-  Builder out(in.budget());
+  Builder text(in.budget()), out(in.budget());
+  text += in.text(value)->bytes;
+  text += '\n';
+  in.budget().spend_characters(text.view().size());
   if (flag(given[1], false)) out += space;
-  for (std::size_t i = 0; i < lines.size(); ++i) {
-    if (i > 0) {
-      out += '\n';
-      if (blank || !lines[i].empty()) out += space;
-    }
-    out += lines[i];
+  bool is_first = true;
+  for (std::string_view rest = text.view(); !rest.empty(); is_first = false) {
+    in.budget().spend(1);
+    const std::string_view line = take_line(rest, false);
+    if (!is_first) out += '\n';
+    if (!is_first && (blank || !line.empty())) out += space;
+    out += line;
   }
-  return Value(out.take(), is_markup(value));
+  return Value::made(out, is_markup(value));
 }
 
 Value center(Interpreter& in, const Value& value, const Arguments& arguments) {
   const auto given = bind("center", arguments, {"width"});
-  const std::string text = in.text(value);
-  const auto size = static_cast<std::int64_t>(count_characters(text));
+  const auto text = in.text(value);
+  in.budget().spend_bytes(text->bytes.size());
+  const auto size = static_cast<std::int64_t>(count_characters(text->bytes));
   const std::int64_t width = given[0] ? to_integer(*given[0], "center") : 80;
-  const std::int64_t padding = std::max<std::int64_t>(width - size, 0);
+  const std::int64_t padding = width > size ? width - size : 0;
   // Python puts the odd space to the left of texts of odd width.
   const std::int64_t left = padding / 2 + (padding & width & 1);
   Builder out(in.budget());
   out.repeat(" ", static_cast<std::size_t>(left));
-  out += text;
+  out += text->bytes;
   out.repeat(" ", static_cast<std::size_t>(padding - left));
-  return Value(out.take());
+  return Value::made(out);
 }
 
 Value safe(Interpreter& in, const Value& value, const Arguments& arguments) {
   bind("safe", arguments, {});
-  return Value(in.text(value), true);
-}
-
-Value escape(Interpreter& in, const Value& value, const Arguments& arguments) {
-  bind("escape", arguments, {});
   if (is_markup(value)) return value;
-  return Value(escape_html(in.text(value), in.budget()), true);
+  Builder out(in.budget());
+  out += in.text(value)->bytes;
+  return Value::made(out, true);
 }
 
 Value force_escape(Interpreter& in, const Value& value, const Arguments& arguments) {
   bind("forceescape", arguments, {});
-  return Value(escape_html(in.text(value), in.budget()), true);
+  Builder out(in.budget());
+  escape_html(in.text(value)->bytes, out);
+  return Value::made(out, true);
+}
+
+Value escape(Interpreter& in, const Value& value, const Arguments& arguments) {
+  return is_markup(value) ? value : force_escape(in, value, arguments);
 }
 
 Value to_string(Interpreter& in, const Value& value, const Arguments& arguments) {
   bind("string", arguments, {});
-  return value.text() != nullptr ? value : Value(in.text(value));
+  return Value(in.text(value));
 }
 
 Value format(Interpreter& in, const Value& value, const Arguments& arguments) {
   if (!arguments.named.empty() && !arguments.positional.empty())
     fail("\"format\" takes values by position or by name, not both");
-  Value values = Value::sequence(SequenceKind::tuple, arguments.positional);
+  const auto text = in.text(value);
   if (!arguments.named.empty()) {
-    Dict dict;
-    for (const auto& [name, item] : arguments.named) dict.set(Value(name), item);
-    values = Value::dict(std::move(dict));
+    Dict dict(in.budget());
+    for (const auto& [name, item] : arguments.named) dict.set(Value::made(name, in.budget()), item);
+    return format_percent(text->bytes, Value::dict(std::move(dict)), in.budget());
   }
-  return Value(format_percent(in.text(value), values, in.budget()));
+  Items items(in.budget());
+  items.append(arguments.positional);
+  return format_percent(text->bytes, Value::sequence(SequenceKind::tuple, std::move(items)),
+                        in.budget());
 }
 
 // Runs of letters, digits and underscores.
 Value count_words(Interpreter& in, const Value& value, const Arguments& arguments) {
   bind("wordcount", arguments, {});
+  const auto shared = in.text(value);
+  const std::string_view text = shared->bytes;
+  in.budget().spend_characters(text.size());
   std::int64_t count = 0;
   bool inside = false;
-  for (const char32_t c : decode(in.text(value))) {
+  for (std::size_t at = 0; at < text.size(); at += character_size(text, at)) {
+    const char32_t c = decode_utf8(text, at).value;
     const bool is_part = is_letter(c) || is_numeric(c) || c == '_';
     count += is_part && !inside ? 1 : 0;
     inside = is_part;
@@ -153,13 +178,11 @@ JsonStyle json_style(const std::vector<std::optional<Value>>& given, Budget& bud
     if (const Text* text = given[1]->text()) {
       style.indent = text->bytes;
     } else {
-      const auto width = std::max<std::int64_t>(to_integer(*given[1], "tojson"), 0);
-      budget.spend_text(static_cast<std::size_t>(width));
-      style.indent = std::string(static_cast<std::size_t>(width), ' ');
+      style.indent = spaces(to_integer(*given[1], "tojson"), budget);
     }
   }
   if (given[2] && !given[2]->is_none()) {
-    const std::vector<Value> separators = items_of(*given[2], budget);
+    const Items separators = items_of(*given[2], budget);
     if (separators.size() != 2) fail("\"tojson\" needs two separators");
     style.item_separator = to_string_argument(separators[0], "tojson");
     style.key_separator = to_string_argument(separators[1], "tojson");
@@ -173,7 +196,7 @@ Value to_json(Interpreter& in, const Value& value, const Arguments& arguments) {
       bind("tojson", arguments, {"ensure_ascii", "indent", "separators", "sort_keys"});
   Builder out(in.budget());
   write_json(value, json_style(given, in.budget()), out);
-  return Value(out.take());
+  return Value::made(out);
 }
 
 }  // namespace

@@ -9,131 +9,163 @@ namespace {
 
 const std::string& self(const Value& value) { return value.text()->bytes; }
 
-Value list_of(std::vector<std::string> parts, Budget& budget) {
-  budget.spend(parts.size());
-  std::vector<Value> items;
-  for (std::string& part : parts) items.emplace_back(std::move(part));
+// What a method makes of the text: a part of it.
+Value part_of(std::string_view part, Budget& budget) {
+  budget.spend_bytes(part.size());
+  return Value::made(std::string(part), budget);
+}
+
+Value list_of(const std::vector<std::string_view>& parts, Budget& budget) {
+  Items items(budget);
+  items.reserve(parts.size());
+  for (const std::string_view part : parts) items.push_back(part_of(part, budget));
   return Value::list(std::move(items));
 }
 
 bool is_given(const std::optional<Value>& value) { return value && !value->is_none(); }
 
 template <Side side>
-Value strip_method(Interpreter&, const Value& value, const Arguments& arguments) {
+Value strip_method(Interpreter& in, const Value& value, const Arguments& arguments) {
   const auto given = bind("strip", arguments, {"chars"});
-  if (!is_given(given[0])) return Value(std::string(strip(self(value), side)));
-  return Value(std::string(strip(self(value), side, to_string_argument(*given[0], "strip"))));
+  in.budget().spend_characters(self(value).size());
+  if (!is_given(given[0])) return part_of(strip(self(value), side), in.budget());
+  const std::string& set = to_string_argument(*given[0], "strip");
+  return part_of(strip(self(value), side, set, in.budget()), in.budget());
 }
 
 template <bool from_right>
 Value split_method(Interpreter& in, const Value& value, const Arguments& arguments) {
   const auto given = bind("split", arguments, {"sep", "maxsplit"});
   const std::int64_t limit = given[1] ? to_integer(*given[1], "split") : -1;
-  in.budget().spend(self(value).size() / 32);
-  if (!is_given(given[0])) return list_of(split(self(value), {}, limit, from_right), in.budget());
-  return list_of(split(self(value), to_string_argument(*given[0], "split"), limit, from_right),
-                 in.budget());
+  std::optional<std::string_view> separator;
+  if (is_given(given[0])) separator = to_string_argument(*given[0], "split");
+  return list_of(split(self(value), separator, limit, from_right, in.budget()), in.budget());
 }
 
 Value split_lines_method(Interpreter& in, const Value& value, const Arguments& arguments) {
   const auto given = bind("splitlines", arguments, {"keepends"});
-  return list_of(split_lines(self(value), flag(given[0], false)), in.budget());
+  in.budget().spend_characters(self(value).size());
+  const bool keep_ends = flag(given[0], false);
+  Items lines(in.budget());
+  for (std::string_view rest = self(value); !rest.empty();)
+    lines.push_back(part_of(take_line(rest, keep_ends), in.budget()));
+  return Value::list(std::move(lines));
 }
 
 template <bool from_right>
 Value partition(Interpreter& in, const Value& value, const Arguments& arguments) {
   const auto given = bind("partition", arguments, {"sep"}, 1);
   const std::string& separator = to_string_argument(*given[0], "partition");
-  auto parts = split(self(value), separator, 1, from_right);
-  in.budget().spend(self(value).size() / 32);
+  auto parts = split(self(value), separator, 1, from_right, in.budget());
   const bool found = parts.size() == 2;
-  std::string empty;
-  if (!found) parts.insert(from_right ? parts.begin() : parts.end(), empty);
-  return Value::sequence(SequenceKind::tuple,
-                         {Value(parts[0]), Value(found ? separator : empty), Value(parts[1])});
+  if (!found) parts.insert(from_right ? parts.begin() : parts.end(), std::string_view());
+  Items items(in.budget());
+  items.push_back(part_of(parts[0], in.budget()));
+  items.push_back(part_of(found ? separator : std::string_view(), in.budget()));
+  items.push_back(part_of(parts[1], in.budget()));
+  return Value::sequence(SequenceKind::tuple, std::move(items));
 }
 
 template <bool at_end>
 Value has_affix(Interpreter& in, const Value& value, const Arguments& arguments) {
   const char* const name = at_end ? "endswith" : "startswith";
   const auto given = bind(name, arguments, {"affix"}, 1);
-  const Sequence* several = given[0]->sequence();
-  const std::vector<Value> affixes = several != nullptr && several->kind == SequenceKind::tuple
-                                         ? in.items(*given[0])
-                                         : std::vector<Value>{*given[0]};
-  return Value(std::any_of(affixes.begin(), affixes.end(), [&](const Value& one) {
+  const auto has = [&](const Value& one) {
     const std::string& affix = to_string_argument(one, name);
+    in.budget().spend_bytes(std::min(affix.size(), self(value).size()));
     return at_end ? self(value).ends_with(affix) : self(value).starts_with(affix);
-  }));
+  };
+  const Sequence* several = given[0]->sequence();
+  if (several == nullptr || several->kind != SequenceKind::tuple) return Value(has(*given[0]));
+  in.budget().spend(several->items.size());
+  return Value(std::any_of(several->items.begin(), several->items.end(), has));
 }
 
 template <bool at_end>
-Value remove_affix(Interpreter&, const Value& value, const Arguments& arguments) {
+Value remove_affix(Interpreter& in, const Value& value, const Arguments& arguments) {
   const auto given = bind(at_end ? "removesuffix" : "removeprefix", arguments, {"affix"}, 1);
   const std::string& affix = to_string_argument(*given[0], "removeprefix");
   const std::string& text = self(value);
+  in.budget().spend_bytes(std::min(affix.size(), text.size()));
   if (!(at_end ? text.ends_with(affix) : text.starts_with(affix))) return value;
   const std::size_t rest = text.size() - affix.size();
-  return Value(text.substr(at_end ? 0 : affix.size(), rest));
+  return part_of(std::string_view(text).substr(at_end ? 0 : affix.size(), rest), in.budget());
 }
 
-template <std::string (*change)(std::string_view)>
+template <void (*change)(std::string_view, Builder&)>
 Value changed(Interpreter& in, const Value& value, const Arguments& arguments) {
   bind("a method of case", arguments, {});
-  in.budget().spend_text(self(value).size());
-  return Value(change(self(value)));
+  Builder out(in.budget());
+  change(self(value), out);
+  return Value::made(out);
 }
 
 Value replace_method(Interpreter& in, const Value& value, const Arguments& arguments) {
   const auto given = bind("replace", arguments, {"old", "new", "count"}, 2);
   const std::int64_t count = given[2] ? to_integer(*given[2], "replace") : -1;
-  return Value(replace(self(value), to_string_argument(*given[0], "replace"),
-                       to_string_argument(*given[1], "replace"), count, in.budget()));
+  Builder out(in.budget());
+  replace(self(value), to_string_argument(*given[0], "replace"),
+          to_string_argument(*given[1], "replace"), count, out);
+  return Value::made(out);
 }
 
-// The part of the text that find(), index() and count() look at; `before` counts the characters
-// in front of it.
-std::string part(const Value& value, const std::vector<std::optional<Value>>& given,
-                 std::int64_t& before, Budget& budget) {
-  const Value none(nullptr);
-  const Value begin = given[1] ? *given[1] : none, end = given[2] ? *given[2] : none;
-  const auto size = static_cast<std::int64_t>(count_characters(self(value)));
-  before = 0;
-  if (!begin.is_none()) {
-    before = to_integer(begin, "find");
-    before = std::max<std::int64_t>(before < 0 ? before + size : before, 0);
+// The part of the text that find(), index() and count() look at.
+class LookedAt {
+ public:
+  LookedAt(const Value& value, const std::vector<std::optional<Value>>& given, Budget& budget)
+      : part_(value) {
+    const Value none(nullptr);
+    const Value begin = given[1] ? *given[1] : none, end = given[2] ? *given[2] : none;
+    if (begin.is_none() && end.is_none()) return;
+    const auto size = static_cast<std::int64_t>(count_characters(self(value)));
+    part_ = slice(value, begin, end, none, budget);
+    if (begin.is_none()) return;
+    before_ = to_integer(begin, "find");
+    before_ = std::max<std::int64_t>(before_ < 0 ? before_ + size : before_, 0);
   }
-  return slice(value, begin, end, none, budget).text()->bytes;
-}
+  std::string_view text() const { return self(part_); }
+  // Characters in front of the byte.
+  std::int64_t characters_before(std::size_t byte) const {
+    return before_ + static_cast<std::int64_t>(count_characters(text().substr(0, byte)));
+  }
+
+ private:
+  Value part_;
+  std::int64_t before_ = 0;  // in front of the part
+};
 
 template <bool from_right, bool must_exist>
 Value find_method_of_text(Interpreter& in, const Value& value, const Arguments& arguments) {
   const auto given = bind("find", arguments, {"sub", "start", "end"}, 1);
   const std::string& wanted = to_string_argument(*given[0], "find");
-  std::int64_t before = 0;
-  const std::string text = part(value, given, before, in.budget());
-  const std::size_t at = from_right ? text.rfind(wanted) : text.find(wanted);
+  const LookedAt part(value, given, in.budget());
+  const std::size_t at = Searcher(wanted, in.budget(), from_right).find(part.text());
   if (at == std::string::npos && must_exist)
     fail("the substring " + quote(wanted) + " is not there");
   if (at == std::string::npos) return Value(std::int64_t{-1});
-  return Value(before + static_cast<std::int64_t>(count_characters(text.substr(0, at))));
+  in.budget().spend_bytes(at);
+  return Value(part.characters_before(at));
 }
 
 Value count_text(Interpreter& in, const Value& value, const Arguments& arguments) {
   const auto given = bind("count", arguments, {"sub", "start", "end"}, 1);
   const std::string& wanted = to_string_argument(*given[0], "count");
-  std::int64_t before = 0;
-  const std::string text = part(value, given, before, in.budget());
-  if (wanted.empty()) return Value(static_cast<std::int64_t>(count_characters(text)) + 1);
+  const LookedAt part(value, given, in.budget());
+  in.budget().spend_bytes(part.text().size());
+  if (wanted.empty()) return Value(static_cast<std::int64_t>(count_characters(part.text())) + 1);
+  const Searcher searcher(wanted, in.budget());
   std::int64_t found = 0;
-  for (std::size_t at = 0; (at = text.find(wanted, at)) != std::string::npos; at += wanted.size())
+  for (std::size_t at = 0; (at = searcher.find(part.text(), at)) != std::string::npos;
+       at += wanted.size()) {
+    in.budget().spend(1);
     ++found;
+  }
   return Value(found);
 }
 
 Value join_text(Interpreter& in, const Value& value, const Arguments& arguments) {
   const auto given = bind("join", arguments, {"iterable"}, 1);
-  if (given[0]->is_undefined()) return Value(std::string());
+  if (given[0]->is_undefined()) return Value::given({});
   Builder out(in.budget());
   bool is_first = true;
   for (const Value& item : in.items(*given[0])) {
@@ -141,28 +173,38 @@ Value join_text(Interpreter& in, const Value& value, const Arguments& arguments)
     is_first = false;
     out += to_string_argument(item, "join");
   }
-  return Value(out.take());
+  return Value::made(out);
 }
 
 Value format(Interpreter& in, const Value& value, const Arguments& arguments) {
-  return Value(format_braces(self(value), arguments, in));
+  return format_braces(self(value), arguments, in);
 }
 
 template <bool (*holds)(char32_t)>
 Value all_are(Interpreter& in, const Value& value, const Arguments& arguments) {
   bind("a question about characters", arguments, {});
-  in.budget().spend(self(value).size() / 32);
-  const std::u32string characters = decode(self(value));
-  return Value(!characters.empty() && std::all_of(characters.begin(), characters.end(), holds));
+  const std::string& text = self(value);
+  in.budget().spend_characters(text.size());
+  std::size_t at = 0;
+  while (at < text.size() && holds(decode_utf8(text, at).value)) at += character_size(text, at);
+  return Value(!text.empty() && at == text.size());
 }
 
-bool is_space(char32_t c) { return is_whitespace(c) || (c >= 0x1C && c <= 0x1F); }
 bool is_letter_or_number(char32_t c) { return is_letter(c) || is_numeric(c); }
 
 template <bool (*holds)(std::string_view)>
-Value case_is(Interpreter&, const Value& value, const Arguments& arguments) {
+Value case_is(Interpreter& in, const Value& value, const Arguments& arguments) {
   bind("a question about case", arguments, {});
+  in.budget().spend_characters(self(value).size());
   return Value(holds(self(value)));
+}
+
+// How many characters the text lacks to be that wide.
+std::size_t lacking(const Value& value, const Value& width, const char* method, Budget& budget) {
+  budget.spend_bytes(self(value).size());
+  const auto size = static_cast<std::int64_t>(count_characters(self(value)));
+  const std::int64_t wanted = to_integer(width, method);
+  return wanted > size ? static_cast<std::size_t>(wanted - size) : 0;
 }
 
 // -1: text to the left, 1: to the right.
@@ -171,26 +213,24 @@ Value justify(Interpreter& in, const Value& value, const Arguments& arguments) {
   const auto given = bind("ljust or rjust", arguments, {"width", "fillchar"}, 1);
   const std::string fill = given[1] ? to_string_argument(*given[1], "ljust or rjust") : " ";
   if (count_characters(fill) != 1) fail("\"ljust\" and \"rjust\" fill with one character");
-  const auto size = static_cast<std::int64_t>(count_characters(self(value)));
-  const std::int64_t padding =
-      std::max<std::int64_t>(to_integer(*given[0], "ljust or rjust") - size, 0);
+  const std::size_t padding = lacking(value, *given[0], "ljust or rjust", in.budget());
   Builder out(in.budget());
-  if (side > 0) out.repeat(fill, static_cast<std::size_t>(padding));
+  if (side > 0) out.repeat(fill, padding);
   out += self(value);
-  if (side < 0) out.repeat(fill, static_cast<std::size_t>(padding));
-  return Value(out.take());
+  if (side < 0) out.repeat(fill, padding);
+  return Value::made(out);
 }
 
 Value fill_zeros(Interpreter& in, const Value& value, const Arguments& arguments) {
   const auto given = bind("zfill", arguments, {"width"}, 1);
-  const auto size = static_cast<std::int64_t>(count_characters(self(value)));
-  const std::int64_t padding = std::max<std::int64_t>(to_integer(*given[0], "zfill") - size, 0);
-  const bool has_sign = self(value).starts_with('-') || self(value).starts_with('+');
+  const std::size_t padding = lacking(value, *given[0], "zfill", in.budget());
+  const std::string_view text = self(value);
+  const bool has_sign = text.starts_with('-') || text.starts_with('+');
   Builder out(in.budget());
-  out += self(value).substr(0, has_sign ? 1 : 0);
-  out.repeat("0", static_cast<std::size_t>(padding));
-  out += self(value).substr(has_sign ? 1 : 0);
-  return Value(out.take());
+  out += text.substr(0, has_sign ? 1 : 0);
+  out.repeat("0", padding);
+  out += text.substr(has_sign ? 1 : 0);
+  return Value::made(out);
 }
 
 }  // namespace

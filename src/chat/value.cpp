@@ -9,45 +9,63 @@
 namespace llm::detail::jinja {
 namespace {
 
-int checked_depth(const std::vector<Value>& items) {
-  int depth = 1;
-  for (const Value& item : items) depth = std::max(depth, depth_of(item) + 1);
+// What the allocations of small objects take besides the objects.
+constexpr std::size_t overhead = 48;
+
+void check_depth(int depth) {
   if (depth > max_value_depth)
     fail("values are nested more than " + std::to_string(max_value_depth) + " levels deep");
+}
+
+int checked_depth(const Items& items) {
+  int depth = 1;
+  for (const Value& item : items) depth = std::max(depth, depth_of(item) + 1);
+  check_depth(depth);
   return depth;
 }
 
-// Equal values have equal keys; nullopt for what Python cannot hash.
-std::optional<std::string> key_of(const Value& value) {
-  if (const Text* text = value.text()) return "s" + text->bytes;
-  if (const auto integer = integer_of(value)) return "n" + std::to_string(*integer);
-  if (value.is_float()) {
-    const double number = std::get<double>(value.data);
-    constexpr double limit = 9.2e18;
-    if (std::floor(number) == number && std::fabs(number) < limit)
-      return "n" + std::to_string(static_cast<std::int64_t>(number));
-    return "f" + float_text(number);
-  }
-  if (value.is_none()) return "z";
-  if (value.is_undefined()) return "u";
-  const Sequence* sequence = value.sequence();
-  if (sequence == nullptr || sequence->kind != SequenceKind::tuple) return std::nullopt;
-  std::string key = "t";
-  for (const Value& item : sequence->items) {
-    const auto part = key_of(item);
-    if (!part) return std::nullopt;
-    key += std::to_string(part->size()) + ":" + *part;
-  }
-  return key;
+std::string integer_key(double number) {
+  constexpr double limit = 9.2e18;
+  if (std::floor(number) == number && std::fabs(number) < limit)
+    return "n" + std::to_string(static_cast<std::int64_t>(number));
+  return "f" + float_text(number);
 }
 
-std::string checked_key(const Value& key) {
-  auto found = key_of(key);
-  if (!found) fail(kind_name(key) + " cannot be the key of a dict");
-  return *std::move(found);
+// Equal values have equal keys, and no key is the beginning of another; false for what Python
+// cannot hash.
+bool write_key(const Value& value, Builder& out) {
+  out.budget().spend(1);
+  if (const Text* text = value.text()) {
+    out += "s" + std::to_string(text->bytes.size()) + ":";
+    out += text->bytes;
+  } else if (const auto integer = integer_of(value)) {
+    out += "n" + std::to_string(*integer) + ";";
+  } else if (value.is_float()) {
+    out += integer_key(std::get<double>(value.data)) + ";";
+  } else if (value.is_none() || value.is_undefined()) {
+    out += value.is_none() ? 'z' : 'u';
+  } else {
+    const Sequence* sequence = value.sequence();
+    if (sequence == nullptr || sequence->kind != SequenceKind::tuple) return false;
+    out += "t" + std::to_string(sequence->items.size()) + ":";
+    for (const Value& item : sequence->items) {
+      if (!write_key(item, out)) return false;
+    }
+  }
+  return true;
 }
 
-bool equal_items(const std::vector<Value>& a, const std::vector<Value>& b, Budget& budget) {
+std::string text_key(std::string_view text) {
+  return ("s" + std::to_string(text.size()) + ":").append(text);
+}
+
+std::string checked_key(const Value& key, Budget& budget) {
+  Builder out(budget);
+  if (!write_key(key, out)) fail(kind_name(key) + " cannot be the key of a dict");
+  return out.take();
+}
+
+bool equal_items(const Items& a, const Items& b, Budget& budget) {
   if (a.size() != b.size()) return false;
   for (std::size_t i = 0; i < a.size(); ++i) {
     if (!equal(a[i], b[i], budget)) return false;
@@ -58,19 +76,54 @@ bool equal_items(const std::vector<Value>& a, const std::vector<Value>& b, Budge
 bool equal_dicts(const Dict& a, const Dict& b, Budget& budget) {
   if (a.entries().size() != b.entries().size()) return false;
   for (const auto& [key, value] : a.entries()) {
-    const Value* other = b.find(key);
+    const Value* other = b.find(key, budget);
     if (other == nullptr || !equal(value, *other, budget)) return false;
   }
   return true;
 }
 
+bool equal_texts(const std::string& a, const std::string& b, Budget& budget) {
+  if (a.size() != b.size()) return false;
+  budget.spend_bytes(a.size());
+  return a == b;
+}
+
 }  // namespace
+
+Items::Items(Budget& budget) : budget_(&budget), hold_(budget, sizeof(Sequence) + overhead) {}
+
+void Items::reserve(std::size_t count) {
+  if (count <= items_.capacity()) return;
+  if (budget_ == nullptr) return items_.reserve(count);
+  const std::size_t most = budget_->limits().held_bytes;
+  Hold larger(*budget_, sizeof(Sequence) + overhead + std::min(count, most) * sizeof(Value));
+  items_.reserve(count);
+  hold_ = std::move(larger);
+}
+
+void Items::push_back(Value value) {
+  if (budget_ != nullptr) budget_->spend(1);
+  if (items_.size() == items_.capacity()) reserve(std::max<std::size_t>(4, 2 * items_.size()));
+  items_.push_back(std::move(value));
+}
+
+void Items::append(const Items& others) {
+  if (budget_ != nullptr) budget_->spend(others.size());
+  if (others.size() > items_.capacity() - items_.size())
+    reserve(std::max(items_.size() + others.size(), 2 * items_.size()));
+  items_.insert(items_.end(), others.begin(), others.end());
+}
+
+void Items::reverse() { std::reverse(items_.begin(), items_.end()); }
 
 void Dict::set(const Value& key, Value value) {
   depth_ = std::max({depth_, depth_of(key) + 1, depth_of(value) + 1});
-  if (depth_ > max_value_depth)
-    fail("values are nested more than " + std::to_string(max_value_depth) + " levels deep");
-  const auto [place, added] = places_.emplace(checked_key(key), entries_.size());
+  check_depth(depth_);
+  Budget own;
+  std::string place_key = checked_key(key, budget_ == nullptr ? own : *budget_);
+  if (budget_ != nullptr && !places_.contains(place_key))
+    hold_.grow(*budget_, 3 * sizeof(*entries_.data()) + 2 * overhead + place_key.capacity());
+  const auto [place, added] = places_.emplace(std::move(place_key), entries_.size());
   if (added) {
     entries_.emplace_back(key, std::move(value));
   } else {
@@ -78,31 +131,73 @@ void Dict::set(const Value& key, Value value) {
   }
 }
 
-const Value* Dict::find(const Value& key) const {
-  const auto place = places_.find(checked_key(key));
+const Value* Dict::find(const Value& key, Budget& budget) const {
+  const auto place = places_.find(checked_key(key, budget));
   return place == places_.end() ? nullptr : &entries_[place->second].second;
 }
 
 const Value* Dict::member(std::string_view name) const {
-  const auto place = places_.find("s" + std::string(name));
+  const auto place = places_.find(text_key(name));
   return place == places_.end() ? nullptr : &entries_[place->second].second;
 }
 
-Value Value::sequence(SequenceKind kind, std::vector<Value> items, std::string label) {
+void Variables::set(std::string_view name, Value value, Budget& budget) {
+  const auto found = values_.find(name);
+  if (found != values_.end()) {
+    found->second = std::move(value);
+    return;
+  }
+  budget.spend(1);
+  hold_.grow(budget, sizeof(Map::value_type) + overhead + name.size());
+  values_.emplace(name, std::move(value));
+}
+
+const Value* Variables::find(std::string_view name) const {
+  const auto found = values_.find(name);
+  return found == values_.end() ? nullptr : &found->second;
+}
+
+Value Value::given(std::string text) {
+  return Value(std::make_shared<const Text>(Text{std::move(text)}));
+}
+
+Value Value::made(std::string text, Budget& budget, bool is_markup) {
+  Hold hold(budget, sizeof(Text) + overhead + text.capacity());
+  return Value(std::make_shared<const Text>(Text{std::move(text), is_markup, std::move(hold)}));
+}
+
+Value Value::undefined(std::string what, Budget& budget) {
+  return from(Undefined{std::get<std::shared_ptr<const Text>>(made(std::move(what), budget).data)});
+}
+
+Value Value::sequence(SequenceKind kind, Items items, std::string label) {
   const int depth = checked_depth(items);
   return from(
       std::make_shared<const Sequence>(Sequence{kind, std::move(items), std::move(label), depth}));
 }
 
-Value Value::generator(std::vector<Value> items) {
+Value Value::list(Items items) { return sequence(SequenceKind::list, std::move(items)); }
+
+Value Value::pair(Value first, Value second, Budget& budget) {
+  Items items(budget);
+  items.reserve(2);
+  items.push_back(std::move(first));
+  items.push_back(std::move(second));
+  return sequence(SequenceKind::tuple, std::move(items));
+}
+
+Value Value::generator(Items items) {
   const int depth = checked_depth(items);
   return from(std::make_shared<ItemGenerator>(ItemGenerator{std::move(items), 0, depth}));
 }
 
 Value Value::dict(Dict dict) { return from(std::make_shared<const Dict>(std::move(dict))); }
 
-Value Value::function(Function function) {
-  if (function.receiver != nullptr) function.depth = checked_depth({*function.receiver});
+Value Value::function(Function function, Budget& budget) {
+  if (function.receiver != nullptr) function.depth = depth_of(*function.receiver) + 1;
+  check_depth(function.depth);
+  function.hold =
+      Hold(budget, sizeof(Function) + sizeof(Value) + 2 * overhead + function.name.capacity());
   return from(std::make_shared<const Function>(std::move(function)));
 }
 
@@ -142,13 +237,22 @@ void refuse_input(const std::string& where, const std::string& what) {
 }
 
 void fail_undefined(const Value& value) {
-  const std::string& what = std::get<Undefined>(value.data).what;
-  fail((what.empty() ? std::string("the value") : what) + " is undefined");
+  const auto& what = std::get<Undefined>(value.data).what;
+  fail((what == nullptr ? std::string("the value") : what->bytes) + " is undefined");
+}
+
+std::shared_ptr<const Text> text_of(const Value& value, Budget& budget) {
+  using Shared = std::shared_ptr<const Text>;
+  if (const auto* text = std::get_if<Shared>(&value.data)) return *text;
+  Builder out(budget);
+  if (!value.is_undefined()) write_repr(value, out);
+  return std::get<Shared>(Value::made(out).data);
 }
 
 bool is_true(const Value& value) {
   if (value.is_undefined() || value.is_none()) return false;
   if (const auto number = number_of(value)) return *number != 0;
+  if (const Text* text = value.text()) return !text->bytes.empty();
   if (const auto length = length_of(value)) return *length != 0;
   return true;
 }
@@ -172,7 +276,7 @@ bool equal(const Value& a, const Value& b, Budget& budget) {
     return x && y ? *x == *y : *number_of(a) == *number_of(b);
   }
   if (a.data.index() != b.data.index()) return false;
-  if (const Text* text = a.text()) return text->bytes == b.text()->bytes;
+  if (const Text* text = a.text()) return equal_texts(text->bytes, b.text()->bytes, budget);
   if (const Sequence* sequence = a.sequence())
     return sequence->kind == b.sequence()->kind &&
            equal_items(sequence->items, b.sequence()->items, budget);
@@ -191,7 +295,10 @@ bool less_than(const Value& a, const Value& b, Budget& budget) {
     const auto x = integer_of(a), y = integer_of(b);
     return x && y ? *x < *y : *number_of(a) < *number_of(b);
   }
-  if (a.text() != nullptr && b.text() != nullptr) return a.text()->bytes < b.text()->bytes;
+  if (a.text() != nullptr && b.text() != nullptr) {
+    budget.spend_bytes(std::min(a.text()->bytes.size(), b.text()->bytes.size()));
+    return a.text()->bytes < b.text()->bytes;
+  }
   const Sequence *x = a.sequence(), *y = b.sequence();
   if (x != nullptr && y != nullptr && x->kind == y->kind && x->kind <= SequenceKind::tuple) {
     for (std::size_t i = 0; i < std::min(x->items.size(), y->items.size()); ++i) {
@@ -206,10 +313,9 @@ bool less_than(const Value& a, const Value& b, Budget& budget) {
 bool contains(const Value& container, const Value& item, Budget& budget) {
   if (const Text* text = container.text()) {
     if (item.text() == nullptr) fail("cannot look for " + kind_name(item) + " in a string");
-    budget.spend(text->bytes.size() / 32);
-    return text->bytes.find(item.text()->bytes) != std::string::npos;
+    return Searcher(item.text()->bytes, budget).find(text->bytes) != std::string::npos;
   }
-  if (const Dict* dict = container.dict()) return dict->find(item) != nullptr;
+  if (const Dict* dict = container.dict()) return dict->find(item, budget) != nullptr;
   const auto is_item = [&](const Value& value) { return equal(value, item, budget); };
   if (ItemGenerator* generator = container.generator()) {
     while (generator->next < generator->items.size()) {
@@ -223,35 +329,47 @@ bool contains(const Value& container, const Value& item, Budget& budget) {
   fail("cannot look for something in " + kind_name(container));
 }
 
-std::vector<Value> items_of(const Value& value, Budget& budget) {
-  std::vector<Value> items;
+namespace {
+
+// Made once, so that going through a text takes no memory for each character of it.
+const Value& ascii_character(char c) {
+  static const std::vector<Value> characters = [] {
+    std::vector<Value> all;
+    for (int i = 0; i < 128; ++i) all.push_back(Value::given(std::string(1, static_cast<char>(i))));
+    return all;
+  }();
+  return characters[static_cast<std::size_t>(c)];
+}
+
+void append_characters(std::string_view text, Items& items, Budget& budget) {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t size = character_size(text, at);
+    items.push_back(size == 1 ? ascii_character(text[at])
+                              : Value::made(std::string(text.substr(at, size)), budget));
+    at += size;
+  }
+}
+
+}  // namespace
+
+Items items_of(const Value& value, Budget& budget) {
+  Items items(budget);
   if (value.is_undefined()) return items;
   if (const Text* text = value.text()) {
-    for (std::size_t at = 0; at < text->bytes.size();) {
-      const std::size_t size = character_size(text->bytes, at);
-      budget.spend(1);
-      items.emplace_back(text->bytes.substr(at, size));
-      at += size;
-    }
-    return items;
-  }
-  if (const Sequence* sequence = value.sequence()) {
-    budget.spend(sequence->items.size());
-    return sequence->items;
-  }
-  if (const Dict* dict = value.dict()) {
-    budget.spend(dict->entries().size());
+    append_characters(text->bytes, items, budget);
+  } else if (const Sequence* sequence = value.sequence()) {
+    items.append(sequence->items);
+  } else if (const Dict* dict = value.dict()) {
+    items.reserve(dict->entries().size());
     for (const auto& [key, item] : dict->entries()) items.push_back(key);
-    return items;
+  } else if (ItemGenerator* generator = value.generator()) {
+    items.reserve(generator->items.size() - generator->next);
+    while (generator->next < generator->items.size())
+      items.push_back(generator->items[generator->next++]);
+  } else {
+    fail("cannot go through the items of " + kind_name(value));
   }
-  if (ItemGenerator* generator = value.generator()) {
-    budget.spend(generator->items.size() - generator->next);
-    items.assign(generator->items.begin() + static_cast<std::ptrdiff_t>(generator->next),
-                 generator->items.end());
-    generator->next = generator->items.size();
-    return items;
-  }
-  fail("cannot go through the items of " + kind_name(value));
+  return items;
 }
 
 std::optional<std::size_t> length_of(const Value& value) {

@@ -10,7 +10,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -19,80 +18,22 @@
 
 namespace llm::detail::jinja {
 
-struct Value;
 struct Statement;
 struct Scope;
-
-// A name, attribute or item that is not there; `what` describes it in errors.
-struct Undefined {
-  std::string what;
-};
-
-struct Text {
-  std::string bytes;       // valid UTF-8
-  bool is_markup = false;  // passed through `safe` or `escape`: adding to it escapes HTML
-};
-
 enum class SequenceKind { list, tuple, range, view };
-struct Sequence {
-  SequenceKind kind = SequenceKind::list;
-  std::vector<Value> items;
-  std::string label;  // of ranges and views: how they print
-  int depth = 1;
-};
+struct Text;
+struct Sequence;
+struct ItemGenerator;
+struct Namespace;
+struct Loop;
+struct Counter;
+struct Function;
+class Dict;
+class Items;
 
-// What a lazy filter returns: it can be gone through once.
-struct ItemGenerator {
-  std::vector<Value> items;
-  std::size_t next = 0;
-  int depth = 1;
-};
-
-// Keeps the order in which keys were added, as Python does.
-class Dict {
- public:
-  // Throws Failure when the key cannot be one (a list, a dict).
-  void set(const Value& key, Value value);
-  const Value* find(const Value& key) const;  // throws Failure as set() does
-  const Value* member(std::string_view name) const;
-  const std::vector<std::pair<Value, Value>>& entries() const { return entries_; }
-  int depth() const { return depth_; }
-
- private:
-  std::vector<std::pair<Value, Value>> entries_;
-  std::unordered_map<std::string, std::size_t> places_;
-  int depth_ = 1;
-};
-
-// `namespace(...)`: the one thing that assignments may change. Owned by the interpreter, because
-// namespaces may hold each other.
-struct Namespace {
-  std::map<std::string, Value, std::less<>> attributes;
-};
-
-// `loop` inside of a for.
-struct Loop {
-  std::vector<Value> items;
-  std::size_t index = 0;
-  int level = 0;
-  std::vector<Value> last_changed;
-  int depth = 1;
-};
-
-// `cycler(...)` and `joiner(...)`. Owned by the interpreter.
-struct Counter {
-  std::vector<Value> items;  // empty for a joiner
-  std::string separator;
-  std::size_t position = 0;
-};
-
-// Something to call: a macro, a method bound to its value or a function of the environment.
-struct Function {
-  std::string name;
-  const Statement* macro = nullptr;
-  std::weak_ptr<Scope> scope;             // where the macro was defined; the interpreter keeps it
-  std::shared_ptr<const Value> receiver;  // of methods
-  int depth = 1;
+// A name, attribute or item that is not there; `what` describes it in errors (may be null).
+struct Undefined {
+  std::shared_ptr<const Text> what;
 };
 
 struct Value {
@@ -110,21 +51,23 @@ struct Value {
   Value(Namespace* value) : data(value) {}
   Value(Counter* value) : data(value) {}
   Value(std::shared_ptr<Loop> value) : data(std::move(value)) {}
-  Value(std::string text, bool is_markup = false)
-      : data(std::make_shared<const Text>(Text{std::move(text), is_markup})) {}
+  explicit Value(std::shared_ptr<const Text> text) : data(std::move(text)) {}
   Value(const char*) = delete;  // would be a bool
-  static Value undefined(std::string what) { return from(Undefined{std::move(what)}); }
+  // A text that the template is given or holds itself.
+  static Value given(std::string text);
+  // A text that the template makes.
+  static Value made(std::string text, Budget& budget, bool is_markup = false);
+  static Value made(Builder& text, bool is_markup = false) {
+    return made(text.take(), text.budget(), is_markup);
+  }
+  static Value undefined(std::string what, Budget& budget);
   // These throw Failure when values are nested too deeply.
-  static Value sequence(SequenceKind kind, std::vector<Value> items, std::string label = {});
-  static Value list(std::vector<Value> items) {
-    return sequence(SequenceKind::list, std::move(items));
-  }
-  static Value pair(Value first, Value second) {
-    return sequence(SequenceKind::tuple, {std::move(first), std::move(second)});
-  }
-  static Value generator(std::vector<Value> items);
+  static Value sequence(SequenceKind kind, Items items, std::string label = {});
+  static Value list(Items items);
+  static Value pair(Value first, Value second, Budget& budget);
+  static Value generator(Items items);
   static Value dict(Dict dict);
-  static Value function(Function function);
+  static Value function(Function function, Budget& budget);
 
   bool is_undefined() const { return std::holds_alternative<Undefined>(data); }
   bool is_none() const { return std::holds_alternative<std::nullptr_t>(data); }
@@ -159,6 +102,123 @@ struct Value {
   }
 };
 
+struct Text {
+  std::string bytes;       // valid UTF-8
+  bool is_markup = false;  // passed through `safe` or `escape`: adding to it escapes HTML
+  Hold hold = {};
+};
+
+// Values in a row, as a vector; those that a template makes cannot outgrow the budget. Each one
+// added is a step.
+class Items {
+ public:
+  Items() = default;  // without a budget: for what the template is given
+  explicit Items(Budget& budget);
+
+  void push_back(Value value);
+  void append(const Items& others);
+  void reserve(std::size_t count);
+  void reverse();
+  std::size_t size() const { return items_.size(); }
+  bool empty() const { return items_.empty(); }
+  const Value& operator[](std::size_t at) const { return items_[at]; }
+  const Value* begin() const { return items_.data(); }
+  const Value* end() const { return items_.data() + items_.size(); }
+
+ private:
+  Budget* budget_ = nullptr;
+  std::vector<Value> items_;
+  Hold hold_;
+};
+
+struct Sequence {
+  SequenceKind kind = SequenceKind::list;
+  Items items;
+  std::string label;  // of ranges and views: how they print
+  int depth = 1;
+};
+
+// What a lazy filter returns: it can be gone through once.
+struct ItemGenerator {
+  Items items;
+  std::size_t next = 0;
+  int depth = 1;
+};
+
+// Keeps the order in which keys were added, as Python does.
+class Dict {
+ public:
+  Dict() = default;  // without a budget: for what the template is given
+  explicit Dict(Budget& budget) : budget_(&budget) {}
+
+  // Throws Failure when the key cannot be one (a list, a dict).
+  void set(const Value& key, Value value);
+  const Value* find(const Value& key, Budget& budget) const;  // throws Failure as set() does
+  const Value* member(std::string_view name) const;
+  const std::vector<std::pair<Value, Value>>& entries() const { return entries_; }
+  int depth() const { return depth_; }
+
+ private:
+  Budget* budget_ = nullptr;
+  std::vector<std::pair<Value, Value>> entries_;
+  std::map<std::string, std::size_t> places_;  // whoever chooses the keys cannot make it slow
+  Hold hold_;
+  int depth_ = 1;
+};
+
+// Variables by name, with what they take.
+class Variables {
+ public:
+  using Map = std::map<std::string, Value, std::less<>>;
+
+  Variables() = default;
+  explicit Variables(Map given) : values_(std::move(given)) {}
+
+  void set(std::string_view name, Value value, Budget& budget);
+  const Value* find(std::string_view name) const;
+  bool contains(std::string_view name) const { return find(name) != nullptr; }
+
+ private:
+  Map values_;
+  Hold hold_;
+};
+
+// `namespace(...)`: the one thing that assignments may change. Owned by the interpreter, because
+// namespaces may hold each other.
+struct Namespace {
+  Hold hold;
+  Variables attributes;
+};
+
+// `loop` inside of a for. What `changed` was told may hold the loop itself: the interpreter keeps
+// such loops and takes it from them.
+struct Loop {
+  Items items;
+  Hold hold;
+  std::size_t index = 0;
+  Items last_changed = {};
+  bool is_kept = false;
+  int depth = 1;
+};
+
+// `cycler(...)` and `joiner(...)`. Owned by the interpreter.
+struct Counter {
+  Hold hold;
+  Items items = {};  // empty for a joiner
+  Value separator;
+  std::size_t position = 0;
+};
+
+// Something to call: a macro, a method bound to its value or a function of the environment.
+struct Function {
+  std::string name;
+  const Statement* macro = nullptr;
+  std::weak_ptr<Scope> scope = {};  // where the macro was defined; the interpreter keeps it
+  std::shared_ptr<const Value> receiver = nullptr;  // of methods
+  int depth = 1;
+  Hold hold = {};
+};
+
 // Levels of containers that destroying the value goes through.
 int depth_of(const Value& value);
 // "a list", "a string": for errors.
@@ -166,6 +226,9 @@ std::string kind_name(const Value& value);
 [[noreturn]] void fail_undefined(const Value& value);
 // Throws Error (invalid_input) about what the caller gave: "messages.json: the list is empty".
 [[noreturn]] void refuse_input(const std::string& where, const std::string& what);
+
+// str(): the text itself, or what {{ }} writes of another value.
+std::shared_ptr<const Text> text_of(const Value& value, Budget& budget);
 
 bool is_true(const Value& value);
 // A bool counts as 0 or 1; nullopt for floats and all else.
@@ -180,7 +243,7 @@ bool contains(const Value& container, const Value& item, Budget& budget);
 
 // The items that a for would visit: of a list, the keys of a dict, the characters of a text, what
 // is left of a generator (which is then used up). Throws Failure for what cannot be visited.
-std::vector<Value> items_of(const Value& value, Budget& budget);
+Items items_of(const Value& value, Budget& budget);
 // Python's len(); nullopt for what has none.
 std::optional<std::size_t> length_of(const Value& value);
 

@@ -3,11 +3,27 @@
 #include <algorithm>
 #include <string>
 
-#include "llm/core/error.hpp"
+#include "core/system_error.hpp"
 
 namespace llm::detail {
 
 namespace fs = std::filesystem;
+
+fs::file_type type_of(const fs::path& path) {
+  std::error_code error;
+  const fs::file_type type = fs::status(path, error).type();
+  if (type != fs::file_type::not_found) {
+    if (error) fail_reading(path, "opened", error.value());
+    return type;
+  }
+  if (fs::is_symlink(fs::symlink_status(path, error))) {
+    throw Error(ErrorCode::file_not_found,
+                path.string() + ": is a link to " + quote(fs::read_symlink(path, error).string()) +
+                    ", which does not exist",
+                path.string());
+  }
+  return type;
+}
 
 std::vector<fs::path> files_ending_in(const fs::path& folder,
                                       std::initializer_list<std::string_view> endings) {
@@ -20,8 +36,7 @@ std::vector<fs::path> files_ending_in(const fs::path& folder,
     }
   }
   if (error) {
-    throw Error(error == std::errc::not_enough_memory ? ErrorCode::out_of_memory
-                                                      : ErrorCode::file_not_found,
+    throw Error(code_of_reading(error.value()),
                 folder.string() + ": the folder cannot be read: " + error.message(),
                 folder.string());
   }

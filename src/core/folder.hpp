@@ -1,4 +1,4 @@
-// What lies in a folder, by the ends of names.
+// What lies in a folder: by name, and by the ends of names.
 #pragma once
 
 #include <filesystem>
@@ -7,6 +7,18 @@
 #include <vector>
 
 namespace llm::detail {
+
+// What a name stands for, links followed; not_found when there is nothing of that name. A file of a
+// model is never taken for absent because it cannot be seen: a link that leads nowhere or to
+// itself, a folder that may not be entered and a name that is too long throw Error
+// (file_not_found).
+std::filesystem::file_type type_of(const std::filesystem::path& path);
+inline bool is_there(const std::filesystem::path& path) {
+  return type_of(path) != std::filesystem::file_type::not_found;
+}
+inline bool is_folder(const std::filesystem::path& path) {
+  return type_of(path) == std::filesystem::file_type::directory;
+}
 
 // The files whose names end in one of these, sorted. Throws Error (file_not_found) when the folder
 // cannot be read.

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/ggml_types.hpp"
+#include "core/gguf_split.hpp"
 #include "llm/core/error.hpp"
 
 namespace llm::detail {
@@ -377,6 +378,20 @@ const GgufValue* find_value(const GgufFile& file, std::string_view key) {
 }  // namespace
 
 std::shared_ptr<const GgufFile> GgufFile::open(const std::filesystem::path& path) {
+  auto file = open_part(path);
+  const std::int64_t before = file->find_int("split.no").value_or(0);
+  if (before == 0) return file;
+  const auto name = split_name(path);
+  throw Error(ErrorCode::unsupported,
+              path.string() + ": is part " + std::to_string(before + 1) + " of the " +
+                  std::to_string(file->find_int("split.count").value_or(0)) +
+                  " parts of a split GGUF file; give the first of them" +
+                  (name ? ", " + split_part(path, *name, 1).filename().string() : std::string()) +
+                  ", which opens them all",
+              path.string());
+}
+
+std::shared_ptr<const GgufFile> GgufFile::open_part(const std::filesystem::path& path) {
   const auto file = std::make_shared<GgufFile>();
   file->file_ = MappedFile(path);
   refuse_lfs_pointer(file->file_);

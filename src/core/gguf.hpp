@@ -38,8 +38,11 @@ struct GgufTensor {
 
 class GgufFile {
  public:
-  // Throws Error (file_not_found, bad_format with the offset and what was expected).
+  // Throws Error (file_not_found, bad_format with the offset and what was expected; unsupported for
+  // a part of a split file that is not its first, which alone says what the model is).
   static std::shared_ptr<const GgufFile> open(const std::filesystem::path& path);
+  // The same for whatever part.
+  static std::shared_ptr<const GgufFile> open_part(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return file_.path(); }
   const std::map<std::string, GgufValue, std::less<>>& metadata() const { return metadata_; }

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/float_environment.hpp"
 #include "core/mapped_file.hpp"
 #include "llm/core/error.hpp"
 
@@ -15,7 +16,7 @@ namespace {
 
 // The parser's sentence without its prefix "[json.exception...] " and without the text it read
 // last, which may be of any length and any bytes.
-std::string reason_of(const Json::exception& e) {
+std::string reason_of(const nlohmann::detail::exception& e) {
   constexpr std::size_t max_bytes = 160;
   std::string reason = e.what();
   if (reason.starts_with('[')) reason.erase(0, reason.find(']') + 2);
@@ -25,27 +26,32 @@ std::string reason_of(const Json::exception& e) {
 
 // Receives the events and builds the value. Pointers in open_ stay valid: nothing is added to a
 // container while one inside it is open.
-class Builder : public nlohmann::json_sax<Json> {
+template <class Value>
+class Builder : public nlohmann::json_sax<Value> {
  public:
-  explicit Builder(const std::string& where) : where_(where) {}
+  Builder(const std::string& where, const std::atomic<bool>* interrupt)
+      : where_(where), interrupt_(interrupt) {}
 
-  Json take() { return std::move(root_); }
+  Value take() { return std::move(root_); }
   [[noreturn]] void fail(const std::string& what) const {
     throw Error(ErrorCode::bad_format, where_ + ": " + what, where_);
   }
 
   bool null() override { return add(nullptr); }
   bool boolean(bool value) override { return add(value); }
-  bool number_integer(number_integer_t value) override { return add(value); }
-  bool number_unsigned(number_unsigned_t value) override { return add(value); }
-  bool number_float(number_float_t value, const string_t&) override { return add(value); }
-  bool string(string_t& value) override { return add(std::move(value)); }
-  bool binary(binary_t&) override { return false; }  // JSON text has none
-  bool start_object(std::size_t) override { return open(Json::object()); }
-  bool start_array(std::size_t) override { return open(Json::array()); }
+  bool number_integer(typename Value::number_integer_t value) override { return add(value); }
+  bool number_unsigned(typename Value::number_unsigned_t value) override { return add(value); }
+  bool number_float(typename Value::number_float_t value,
+                    const typename Value::string_t&) override {
+    return add(value);
+  }
+  bool string(typename Value::string_t& value) override { return add(std::move(value)); }
+  bool binary(typename Value::binary_t&) override { return false; }  // JSON text has none
+  bool start_object(std::size_t) override { return open(Value::object()); }
+  bool start_array(std::size_t) override { return open(Value::array()); }
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
-  bool key(string_t& name) override {
+  bool key(typename Value::string_t& name) override {
     const auto [it, added] = open_.back()->emplace(std::move(name), nullptr);
     if (!added) {
       fail("the name " + quote(it.key()) + " occurs twice in one JSON object; remove one of them");
@@ -53,19 +59,20 @@ class Builder : public nlohmann::json_sax<Json> {
     member_ = &*it;
     return true;
   }
-  bool parse_error(std::size_t, const std::string&, const Json::exception& e) override {
+  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& e) override {
     fail("not valid JSON: " + reason_of(e));
+    return false;
   }
 
  private:
-  bool add(Json value) {
+  bool add(Value value) {
     place(std::move(value));
-    return true;
+    return interrupt_ == nullptr || !interrupt_->load(std::memory_order_relaxed);
   }
 
   // Puts the value where it belongs: the root, the end of an array, or the member just named.
-  Json* place(Json value) {
-    Json* slot = &root_;
+  Value* place(Value value) {
+    Value* slot = &root_;
     if (!open_.empty() && open_.back()->is_array()) {
       open_.back()->push_back(nullptr);
       slot = &open_.back()->back();
@@ -76,7 +83,7 @@ class Builder : public nlohmann::json_sax<Json> {
     return slot;
   }
 
-  bool open(Json container) {
+  bool open(Value container) {
     if (open_.size() >= static_cast<std::size_t>(max_json_depth)) {
       fail("JSON is nested deeper than " + std::to_string(max_json_depth) +
            " levels, which nothing that is read here needs");
@@ -91,21 +98,24 @@ class Builder : public nlohmann::json_sax<Json> {
   }
 
   const std::string& where_;
-  Json root_;
-  std::vector<Json*> open_;  // containers from the root inwards
-  Json* member_ = nullptr;   // of the innermost object
+  const std::atomic<bool>* interrupt_;
+  Value root_;
+  std::vector<Value*> open_;  // containers from the root inwards
+  Value* member_ = nullptr;   // of the innermost object
 };
 
-}  // namespace
-
-Json parse_json(std::string_view text, const std::string& where) {
-  Builder builder(where);
+template <class Value>
+Value parse_value(std::string_view text, const std::string& where,
+                  const std::atomic<bool>* interrupt) {
+  const FloatEnvironment environment;
+  Builder<Value> builder(where, interrupt);
   // The parser takes a NUL for the end of its input and would ignore what follows.
   if (const std::size_t at = text.find('\0'); at != std::string_view::npos) {
     builder.fail("not valid JSON: a NUL byte at position " + std::to_string(at));
   }
   try {
-    Json::sax_parse(text.begin(), text.end(), &builder);
+    if (!Value::sax_parse(text.begin(), text.end(), &builder))
+      throw Error(ErrorCode::interrupted, where + ": reading it was interrupted", where);
   } catch (const std::bad_alloc&) {
     throw Error(
         ErrorCode::out_of_memory,
@@ -115,8 +125,19 @@ Json parse_json(std::string_view text, const std::string& where) {
   return builder.take();
 }
 
-Json read_json_file(const std::filesystem::path& file) {
-  return parse_json(read_file(file, max_json_bytes), file.string());
+}  // namespace
+
+Json parse_json(std::string_view text, const std::string& where) {
+  return parse_value<Json>(text, where, nullptr);
+}
+
+OrderedJson parse_ordered_json(std::string_view text, const std::string& where,
+                               const std::atomic<bool>* interrupt) {
+  return parse_value<OrderedJson>(text, where, interrupt);
+}
+
+Json read_json_file(const std::filesystem::path& file, std::size_t max_bytes) {
+  return parse_json(read_file(file, max_bytes), file.string());
 }
 
 std::string read_file(const std::filesystem::path& file, std::size_t max_bytes) {

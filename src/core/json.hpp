@@ -2,25 +2,37 @@
 // that bounds size and depth, rejects duplicate keys, and turns every failure into llm::Error.
 #pragma once
 
+#include <atomic>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
+#include "core/ordered_map.hpp"
+
 namespace llm::detail {
 
 using Json = nlohmann::json;
-using OrderedJson = nlohmann::ordered_json;  // keeps the order of keys
+using OrderedJson = nlohmann::basic_json<OrderedMap>;  // keeps the order of keys
 
-// Limits on JSON that comes from files we did not write.
-inline constexpr std::size_t max_json_bytes = std::size_t{256} << 20;
+// Limits on JSON that comes from files we did not write. A value may take fifty times the bytes of
+// its text, so what is small in real folders (configurations, options, lists of special tokens) has
+// a small limit; tables of vocabularies and of tensors are larger.
+inline constexpr std::size_t max_config_bytes = std::size_t{8} << 20;
+inline constexpr std::size_t max_table_bytes = std::size_t{64} << 20;
 inline constexpr int max_json_depth = 100;
 
 // Parses `text`; `where` names the file in errors (bad_format).
 Json parse_json(std::string_view text, const std::string& where);
 
-// Reads and parses a file; file_not_found or bad_format.
-Json read_json_file(const std::filesystem::path& file);
+// The same, keeping the order of keys. Ends with an Error (interrupted) once `interrupt`, which may
+// be null, is set.
+OrderedJson parse_ordered_json(std::string_view text, const std::string& where,
+                               const std::atomic<bool>* interrupt = nullptr);
+
+// Reads and parses a file; file_not_found or bad_format, also when larger than max_bytes, which is
+// seen before anything of it is read.
+Json read_json_file(const std::filesystem::path& file, std::size_t max_bytes = max_config_bytes);
 
 // The whole file as bytes; file_not_found, io, or bad_format when larger than max_bytes.
 std::string read_file(const std::filesystem::path& file, std::size_t max_bytes);

@@ -11,9 +11,9 @@
 #include <cstdint>
 #include <cstring>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
+#include "core/system_error.hpp"
 #include "llm/core/error.hpp"
 
 namespace llm::detail {
@@ -35,25 +35,14 @@ class Descriptor {
   int number_;
 };
 
-[[noreturn]] void fail_system(const std::filesystem::path& path, const char* what, int reason) {
-  const bool cannot_open = reason == ENOENT || reason == ENOTDIR || reason == EACCES ||
-                           reason == EPERM || reason == ELOOP || reason == ENAMETOOLONG;
-  throw Error(
-      cannot_open        ? ErrorCode::file_not_found
-      : reason == ENOMEM ? ErrorCode::out_of_memory
-                         : ErrorCode::io,
-      path.string() + ": cannot be " + what + ": " + std::generic_category().message(reason),
-      path.string());
-}
-
 }  // namespace
 
 MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
   // O_NONBLOCK: a named pipe must be refused below, not waited for.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.number() < 0) fail_system(path, "opened", errno);
+  if (file.number() < 0) fail_reading(path, "opened", errno);
   struct stat status {};
-  if (::fstat(file.number(), &status) != 0) fail_system(path, "read", errno);
+  if (::fstat(file.number(), &status) != 0) fail_reading(path, "read", errno);
   if (!S_ISREG(status.st_mode)) {
     throw Error(ErrorCode::file_not_found,
                 path.string() + (S_ISDIR(status.st_mode) ? ": is a folder, expected a file"
@@ -63,7 +52,7 @@ MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
   size_ = static_cast<std::size_t>(status.st_size);
   if (size_ == 0) return;  // mmap refuses a length of 0
   void* const start = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.number(), 0);
-  if (start == MAP_FAILED) fail_system(path, "mapped into memory", errno);
+  if (start == MAP_FAILED) fail_reading(path, "mapped into memory", errno);
   data_ = static_cast<const std::byte*>(start);
 }
 

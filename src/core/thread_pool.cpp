@@ -1,17 +1,21 @@
 #include "llm/core/thread_pool.hpp"
 
+#include <pthread.h>
 #include <sched.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <exception>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "core/float_environment.hpp"
 #include "llm/core/error.hpp"
 
 #if defined(__x86_64__)
@@ -133,20 +137,30 @@ void Barrier::wait() {
 struct ThreadPool::State {
   explicit State(int n)
       : count(n), crew(n), barrier(n), helpers(new Helper[static_cast<std::size_t>(n - 1)]) {}
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  // Threads do not follow into the child of a fork, so there is nothing to be joined there.
+  ~State() {
+    if (is_of_this_process()) join();
+  }
 
   // A thread of the pool; worker i + 1 is helpers[i].
   struct Helper {
     alignas(64) std::atomic<int> region{0};  // raised to start a region
-    std::thread thread;
+    State* state = nullptr;
+    int index = 0;
+    pthread_t thread{};  // std::thread could not be destroyed in the child of a fork
   };
 
   const int count;
+  const pid_t process = ::getpid();
   CrewSize crew;
   Barrier barrier;
   std::atomic_flag busy;  // set while some caller's region is running
   Function function = nullptr;
   void* context = nullptr;
   int workers = 1;  // of the present region
+  int started_helpers = 0;
   bool stop = false;
   std::exception_ptr error;
   std::mutex error_mutex;
@@ -154,6 +168,28 @@ struct ThreadPool::State {
   alignas(64) std::atomic<int> running{0};  // helpers still inside the region
   std::atomic<std::int64_t> late{0};        // of this region; see CrewSize::end_region()
   std::unique_ptr<Helper[]> helpers;
+  std::unique_ptr<State> inherited;  // of the process that forked; other threads may look at it
+
+  bool is_of_this_process() const { return process == ::getpid(); }
+
+  void start_helpers() {
+    for (; started_helpers < count - 1; ++started_helpers) {
+      Helper& helper = helpers[static_cast<std::size_t>(started_helpers)];
+      helper.state = this;
+      helper.index = started_helpers + 1;
+      constexpr auto enter = [](void* self) -> void* {
+        const detail::FloatEnvironment environment;
+        const auto* const me = static_cast<const Helper*>(self);
+        me->state->help(me->index);
+        return nullptr;
+      };
+      if (const int reason = ::pthread_create(&helper.thread, nullptr, enter, &helper); reason != 0)
+        throw Error(ErrorCode::out_of_memory,
+                    "cannot start " + std::to_string(count) +
+                        " threads: " + std::generic_category().message(reason) + "; ask for fewer",
+                    "threads");
+    }
+  }
 
   void work(int index) {
     const std::int64_t ran = thread_time();
@@ -204,51 +240,57 @@ struct ThreadPool::State {
     crew.end_region(now() - started, late.load(std::memory_order_relaxed));
   }
 
-  // `n`: how many workers have been started.
-  void join(int n) {
+  void join() {
     stop = true;
-    start(n);
-    for (int i = 1; i < n; ++i) helpers[static_cast<std::size_t>(i - 1)].thread.join();
+    start(started_helpers + 1);
+    for (int i = 0; i < started_helpers; ++i)
+      ::pthread_join(helpers[static_cast<std::size_t>(i)].thread, nullptr);
   }
 };
 
 ThreadPool::ThreadPool(int threads) {
-  constexpr int max_threads = 1024;
   if (threads < 0 || threads > max_threads) {
     throw Error(ErrorCode::invalid_option,
-                "threads: expected 0 (all cores) to 1024, got " + std::to_string(threads),
+                "threads: expected 0 (all cores) to " + std::to_string(max_threads) + ", got " +
+                    std::to_string(threads),
                 "threads");
   }
-  state_ = std::make_unique<State>(threads > 0 ? threads : std::max(1, usable_cores()));
-  int started = 1;
-  try {
-    for (; started < state_->count; ++started) {
-      state_->helpers[static_cast<std::size_t>(started - 1)].thread =
-          std::thread([state = state_.get(), started] { state->help(started); });
-    }
-  } catch (const std::exception& e) {
-    state_->join(started);
-    throw Error(ErrorCode::out_of_memory,
-                "cannot start " + std::to_string(state_->count) + " threads: " + e.what() +
-                    "; ask for fewer",
-                "threads");
-  }
+  const int cores = std::clamp(usable_cores(), 1, max_threads);
+  auto state = std::make_unique<State>(threads > 0 ? threads : cores);
+  state->start_helpers();
+  state_ = state.release();
 }
 
-ThreadPool::~ThreadPool() { state_->join(state_->count); }
+ThreadPool::~ThreadPool() { delete state_.load(); }
 
-int ThreadPool::size() const { return state_->count; }
+int ThreadPool::size() const { return state_.load(std::memory_order_acquire)->count; }
+
+// The state whose threads are this process's. In the child of a fork it is made anew: the one that
+// came along may have been in the middle of a region.
+ThreadPool::State& ThreadPool::state_here() {
+  State* state = state_.load(std::memory_order_acquire);
+  while (!state->is_of_this_process()) {
+    auto own = std::make_unique<State>(state->count);
+    own->start_helpers();
+    if (!state_.compare_exchange_strong(state, own.get(), std::memory_order_acq_rel)) continue;
+    own->inherited.reset(state);
+    return *own.release();
+  }
+  return *state;
+}
 
 void ThreadPool::run_erased(Function function, void* context) {
-  if (state_->count == 1 || state_->busy.test_and_set(std::memory_order_acquire)) {
+  const detail::FloatEnvironment environment;
+  State& state = state_here();
+  if (state.count == 1 || state.busy.test_and_set(std::memory_order_acquire)) {
     function(context, Worker(0, 1, nullptr));
     return;
   }
-  state_->function = function;
-  state_->context = context;
-  state_->run();
-  const std::exception_ptr error = std::exchange(state_->error, nullptr);
-  state_->busy.clear(std::memory_order_release);
+  state.function = function;
+  state.context = context;
+  state.run();
+  const std::exception_ptr error = std::exchange(state.error, nullptr);
+  state.busy.clear(std::memory_order_release);
   if (error) std::rethrow_exception(error);
 }
 

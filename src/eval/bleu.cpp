@@ -6,6 +6,7 @@
 #include <map>
 
 #include "chat/text.hpp"
+#include "core/float_environment.hpp"
 #include "eval/scored_text.hpp"
 
 namespace llm {
@@ -102,7 +103,7 @@ std::vector<std::string> bleu_words(std::string_view text) {
   line = replace_pairs(line, is_no_digit, is_point_or_comma, "", " ", " ");
   line = replace_pairs(line, is_point_or_comma, is_no_digit, " ", " ", "");
   line = replace_pairs(line, is_ascii_digit, is_dash, "", " ", " ");
-  return detail::jinja::split(line, std::nullopt, -1, false);
+  return detail::jinja::words_of(line);
 }
 
 void BleuCounts::add(const BleuCounts& row, std::uint64_t times) {
@@ -138,6 +139,7 @@ BleuCounts bleu_counts(std::string_view prediction, std::span<const std::string>
 }
 
 BleuScore bleu_score(const BleuCounts& counts) {
+  const detail::FloatEnvironment environment;
   BleuScore score;
   const auto predicted = static_cast<double>(counts.prediction_words);
   const auto wanted = static_cast<double>(counts.reference_words);

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "chat/text.hpp"
+#include "core/float_environment.hpp"
 #include "eval/scored_text.hpp"
 #include "llm/core/error.hpp"
 #include "llm/eval/squad.hpp"
@@ -140,6 +141,7 @@ bool Evaluation::is_right(std::string_view prediction,
 
 std::vector<std::pair<Metric, double>> Evaluation::add(std::string_view prediction,
                                                        std::span<const std::string> references) {
+  const detail::FloatEnvironment environment;
   detail::require_reference(references);
   std::vector<std::pair<Metric, double>> own;
   const std::vector<RougeScore> rouge = rouge_.score(prediction, references);
@@ -286,6 +288,7 @@ ConfusionMatrix Evaluation::confusion() const {
 }
 
 EvalReport Evaluation::report() const {
+  const detail::FloatEnvironment environment;
   EvalReport report{.rows = rows_, .metrics = {}, .too_many_labels = too_many_labels_};
   std::vector<double> values;
   std::vector<Interval> intervals;

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "chat/text.hpp"
+#include "core/float_environment.hpp"
 #include "eval/porter_stemmer.hpp"
 #include "eval/scored_text.hpp"
 #include "llm/core/error.hpp"
@@ -146,11 +147,14 @@ struct RougeText {
   Sentences sentences;
 };
 
-void require_short(std::string_view prediction, std::string_view reference) {
-  if (prediction.empty() || reference.size() <= RougeScorer::max_bytes / prediction.size()) return;
+void require_short(std::string_view prediction, std::span<const std::string> references) {
+  std::size_t bytes = 0;
+  for (const std::string& reference : references)
+    bytes += std::max<std::size_t>(reference.size(), 1);
+  if (prediction.empty() || bytes <= RougeScorer::max_bytes / prediction.size()) return;
   throw Error(ErrorCode::invalid_input,
-              "a prediction of " + std::to_string(prediction.size()) +
-                  " bytes and a reference of " + std::to_string(reference.size()) +
+              "a prediction of " + std::to_string(prediction.size()) + " bytes and references of " +
+                  std::to_string(bytes) +
                   " bytes are too long for ROUGE, which compares every word with every word; "
                   "shorten them, or leave ROUGE out");
 }
@@ -173,7 +177,7 @@ RougeScore score_type(RougeType type, const RougeText& prediction, const RougeTe
 }  // namespace
 
 std::vector<std::string> rouge_words(std::string_view text, bool use_stemmer) {
-  const std::string lower = detail::jinja::lower(detail::scored_text(text));
+  const std::string lower = detail::jinja::lowered(detail::scored_text(text));
   const auto counts = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
   std::vector<std::string> words;
   for (auto at = lower.begin(); (at = std::find_if(at, lower.end(), counts)) != lower.end();) {
@@ -188,13 +192,14 @@ std::vector<std::string> rouge_words(std::string_view text, bool use_stemmer) {
 
 std::vector<RougeScore> RougeScorer::score(std::string_view prediction,
                                            std::span<const std::string> references) const {
+  const detail::FloatEnvironment environment;
   detail::require_reference(references);
   if (types_.empty()) return {};
+  require_short(prediction, references);
   detail::WordNumbers numbers;
   const RougeText predicted(detail::scored_text(prediction), use_stemmer_, numbers);
   std::vector<RougeScore> best(types_.size());
   for (std::size_t r = 0; r < references.size(); ++r) {
-    require_short(prediction, references[r]);
     const RougeText wanted(detail::scored_text(references[r]), use_stemmer_, numbers);
     for (std::size_t i = 0; i < types_.size(); ++i) {
       const RougeScore score = score_type(types_[i], predicted, wanted, numbers.end());

@@ -2,9 +2,10 @@
 #include "llm/eval/squad.hpp"
 
 #include <algorithm>
-#include <iterator>
+#include <cstddef>
 
 #include "chat/text.hpp"
+#include "core/float_environment.hpp"
 #include "eval/scored_text.hpp"
 
 namespace llm {
@@ -32,13 +33,13 @@ std::u32string without_articles(const std::u32string& text) {
 }
 
 Words answer_words(std::string_view text) {
-  std::string lower = detail::jinja::lower(detail::scored_text(text));
+  std::string lower = detail::jinja::lowered(detail::scored_text(text));
   std::erase_if(lower, [](char c) {
     const auto byte = static_cast<unsigned char>(c);
     return byte < 0x80 && detail::is_punctuation(byte);
   });
   const std::u32string kept = without_articles(detail::jinja::decode(lower));
-  return detail::jinja::split(detail::jinja::encode(kept), std::nullopt, -1, false);
+  return detail::jinja::words_of(detail::jinja::encode(kept));
 }
 
 // The words of the references that say something; an empty one where none does.
@@ -51,13 +52,26 @@ std::vector<Words> gold_words(std::span<const std::string> references) {
   return gold;
 }
 
+// Words that both have, as often as both have them; both sorted. The longer one is not gone
+// through: it may be compared with very many.
+std::size_t count_common(const Words& some, const Words& more) {
+  if (some.size() > more.size()) return count_common(more, some);
+  std::size_t common = 0;
+  for (auto word = some.begin(); word != some.end();) {
+    const auto end = std::upper_bound(word, some.end(), *word);
+    const auto [first, last] = std::equal_range(more.begin(), more.end(), *word);
+    common += static_cast<std::size_t>(std::min(end - word, last - first));
+    word = end;
+  }
+  return common;
+}
+
 // Both sorted.
 double words_f1(const Words& prediction, const Words& reference) {
   if (prediction.empty() || reference.empty()) return prediction == reference ? 1.0 : 0.0;
-  Words common;
-  std::ranges::set_intersection(prediction, reference, std::back_inserter(common));
-  if (common.empty()) return 0.0;
-  const auto same = static_cast<double>(common.size());
+  const std::size_t common = count_common(prediction, reference);
+  if (common == 0) return 0.0;
+  const auto same = static_cast<double>(common);
   const double precision = same / static_cast<double>(prediction.size());
   const double recall = same / static_cast<double>(reference.size());
   return 2 * precision * recall / (precision + recall);
@@ -77,6 +91,7 @@ bool squad_exact_match(std::string_view prediction, std::span<const std::string>
 }
 
 double squad_f1(std::string_view prediction, std::span<const std::string> references) {
+  const detail::FloatEnvironment environment;
   Words words = answer_words(prediction);
   std::ranges::sort(words);
   double best = 0.0;

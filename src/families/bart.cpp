@@ -34,23 +34,32 @@ StackConfig read_stack(const ConfigReader& json, const std::string& side) {
   return s;
 }
 
-TransformerConfig read_config(const ConfigReader& json) {
-  TransformerConfig c = json.common();
+SpecialTokens special_tokens(const ConfigReader& json) {
+  if (json.is_any({"bart"})) return {0, 2, 1, 2};
+  if (json.is_any({"mbart"})) return {0, 2, 1, {}};
+  if (json.is_any({"pegasus"})) return {{}, 1, 0, 0};
+  return {{}, 0, 58100, 58100};
+}
+
+TransformerConfig read_config(const ConfigReader& file) {
+  const ConfigReader json = file.with_aliases({{"hidden_size", "d_model"},
+                                               {"num_attention_heads", "encoder_attention_heads"},
+                                               {"num_hidden_layers", "encoder_layers"}});
+  const SpecialTokens special = special_tokens(json);
+  TransformerConfig c = json.common(special);
+  json.require("is_encoder_decoder", true, "a decoder alone is not supported");
+  json.require("is_decoder", false, "a decoder alone is not supported");
   c.kind = ModelKind::encoder_decoder;
   c.tie_word_embeddings = json.flag("tie_word_embeddings", true);
   c.encoder = read_stack(json, "encoder");
   c.decoder = read_stack(json, "decoder");
-  if (!json.flag("share_encoder_decoder_embeddings", true)) {
+  if (json.is_any({"marian"}) && !json.flag("share_encoder_decoder_embeddings", true)) {
     c.decoder_vocab_size = json.size("decoder_vocab_size", c.vocab_size);
   }
   c.decoder.causal = c.decoder.cross_attention = true;
-  const TokenId eos = json.is_any({"marian"}) ? 0 : json.is_any({"pegasus"}) ? 1 : 2;
-  c.forced_eos_token_id = json.tokens("forced_eos_token_id", {eos});
+  c.forced_eos_token_id = json.tokens("forced_eos_token_id", {special.eos.value()});
   c.fills_masks = json.is_any({"bart", "mbart"});       // trained to restore texts with masks
   c.decoder_starts_with_last = json.is_any({"mbart"});  // the language code, where heads read
-  if (!c.decoder_start_token_id && !c.eos_token_id.empty()) {
-    c.decoder_start_token_id = c.eos_token_id.front();
-  }
   return c;
 }
 
@@ -97,30 +106,47 @@ StackSource bind_stack(const WeightBinder& w, const StackConfig& s, const FileTe
 }
 
 LinearSource bind_lm_head(const WeightBinder& root, const TransformerConfig& c,
-                          const FileTensor* target) {
-  LinearSource head = root.lm_head("lm_head", target, c.tie_word_embeddings, Bias::no);
+                          const FileTensor* tokens) {
+  LinearSource head = root.lm_head("lm_head", tokens, c.tie_word_embeddings, Bias::no);
   if (root.has("final_logits_bias")) {
     head.parts.front().bias = root.row_vector("final_logits_bias", c.target_vocab_size());
   }
   return head;
 }
 
+// The tables of token vectors. Marian may have one for each side, whose target's is that of its LM
+// head; all others share one.
+struct Tokens {
+  const FileTensor* source;
+  const FileTensor* target;
+  const FileTensor* head;  // unless the LM head has its own
+};
+
+// Files keep a shared table under any of its names, the LM head's among them where it is tied, too.
+Tokens bind_tokens(const WeightBinder& root, const WeightBinder& w, const TransformerConfig& c) {
+  const std::string encoder = w.full_name("encoder.embed_tokens"),
+                    decoder = w.full_name("decoder.embed_tokens");
+  const auto bind = [&](std::vector<std::string> names, std::int64_t rows) {
+    if (c.tie_word_embeddings) names.insert(names.begin() + 1, "lm_head");
+    return root.tied_matrix(names, rows, c.encoder.hidden_size);
+  };
+  if (c.decoder_vocab_size > 0) {
+    const FileTensor* target = bind({decoder}, c.decoder_vocab_size);
+    return {root.tied_matrix({encoder}, c.vocab_size, c.encoder.hidden_size), target, target};
+  }
+  const FileTensor* shared = bind({w.full_name("shared"), decoder, encoder}, c.vocab_size);
+  return {root.own_or_shared(encoder, shared), root.own_or_shared(decoder, shared), shared};
+}
+
 ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   const WeightBinder w = root.scope_with("encoder.layers.0.fc1.weight", {"model", ""});
-  const std::int64_t hidden = c.encoder.hidden_size;
+  const Tokens tokens = bind_tokens(root, w, c);
   ModelSource m;
-  const bool separate = w.has("encoder.embed_tokens.weight") && !w.has("shared.weight");
-  const FileTensor* tokens = w.embedding(separate ? "encoder.embed_tokens" : "shared", root,
-                                         "lm_head", c.vocab_size, hidden);
-  const FileTensor* target = tokens;
-  if (c.decoder_vocab_size > 0 || (separate && w.has("decoder.embed_tokens.weight"))) {
-    target = w.embedding("decoder.embed_tokens", root, "lm_head", c.target_vocab_size(), hidden);
-  }
-  m.encoder = bind_stack(w.scope("encoder"), c.encoder, tokens);
-  m.decoder = bind_stack(w.scope("decoder"), c.decoder, target);
+  m.encoder = bind_stack(w.scope("encoder"), c.encoder, tokens.source);
+  m.decoder = bind_stack(w.scope("decoder"), c.decoder, tokens.target);
   m.head = bind_seq2seq_head(root, c);
-  if (c.head == HeadKind::language_model) m.lm_head = bind_lm_head(root, c, target);
-  if (c.head == HeadKind::masked_lm) m.head.out = bind_lm_head(root, c, target);
+  if (c.head == HeadKind::language_model) m.lm_head = bind_lm_head(root, c, tokens.head);
+  if (c.head == HeadKind::masked_lm) m.head.out = bind_lm_head(root, c, tokens.head);
   return m;
 }
 
@@ -128,11 +154,21 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
 
 ModelFamily bart_family() {
   using namespace bart;
-  return {{"bart", "mbart"}, read_config, bind_weights, seq2seq_heads(), {}};
+  return {{"bart", "mbart"},
+          read_config,
+          bind_weights,
+          seq2seq_heads(),
+          {},
+          {{"model.shared", "model.encoder.embed_tokens", "model.decoder.embed_tokens"}}};
 }
 ModelFamily marian_family() {
   using namespace bart;
-  return {{"marian", "pegasus"}, read_config, bind_weights, {HeadKind::language_model}, {}};
+  return {{"marian", "pegasus"},
+          read_config,
+          bind_weights,
+          {HeadKind::language_model},
+          {},
+          {{"model.encoder.embed_tokens", "model.shared", "model.decoder.embed_tokens"}}};
 }
 
 }  // namespace llm::detail

@@ -6,7 +6,7 @@ namespace llm::detail {
 namespace bert {  // the names of all family files are alike
 
 TransformerConfig read_config(const ConfigReader& json) {
-  TransformerConfig c = read_bert_config(json);
+  TransformerConfig c = read_bert_config(json, {{}, {}, 0, {}});
   c.encoder.positions = LearnedPositions{};
   return c;
 }
@@ -22,7 +22,7 @@ HeadSource bind_head(const WeightBinder& root, const WeightBinder& w, const Tran
       head.activation = c.encoder.hidden_act;
       head.norm = cls.norm("transform.LayerNorm", hidden, Bias::yes);
       head.out = cls.lm_head("decoder", tokens, c.tie_word_embeddings, Bias::no);
-      head.out.parts.front().bias = cls.vector("bias", c.vocab_size);
+      head.out.parts.front().bias = bind_output_bias(cls, "decoder", c.vocab_size);
       break;
     }
     case HeadKind::sequence_classification:
@@ -39,8 +39,7 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   const WeightBinder w = root.scope_with("embeddings.position_embeddings.weight", {"bert", ""});
   ModelSource m;
   const FileTensor* tokens =
-      w.embedding("embeddings.word_embeddings", root, "cls.predictions.decoder", c.vocab_size,
-                  c.encoder.hidden_size);
+      bind_tokens(root, c, w.full_name("embeddings.word_embeddings"), "cls.predictions.decoder");
   m.encoder = bind_bert_encoder(w, c, tokens, c.encoder.max_position_embeddings);
   m.head = bind_head(root, w, c, m.encoder.tokens);
   if (w.has("pooler.dense.weight")) m.pooler = bind_bert_pooler(w, c.encoder.hidden_size);
@@ -73,7 +72,12 @@ GgufLayout gguf() {
 
 ModelFamily bert_family() {
   using namespace bert;
-  return {{"bert"}, read_config, bind_weights, encoder_heads(), gguf()};
+  return {{"bert"},
+          read_config,
+          bind_weights,
+          encoder_heads(),
+          gguf(),
+          {{"bert.embeddings.word_embeddings"}, "cls.predictions.decoder", "cls.predictions.bias"}};
 }
 
 }  // namespace llm::detail

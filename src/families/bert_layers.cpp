@@ -20,17 +20,14 @@ BlockSource bind_block(const WeightBinder& w, const StackConfig& e) {
 
 }  // namespace
 
-TransformerConfig read_bert_config(const ConfigReader& json) {
-  TransformerConfig c = json.common();
+TransformerConfig read_bert_config(const ConfigReader& json, const SpecialTokens& special) {
+  TransformerConfig c = json.common(special);
   c.kind = ModelKind::encoder;
   c.tie_word_embeddings = json.flag("tie_word_embeddings", true);
   c.type_vocab_size = json.count("type_vocab_size", 2);
-  if (json.flag("is_decoder", false)) {
-    json.unsupported("is_decoder", "used as a decoder this model is not supported");
-  }
-  if (json.text("position_embedding_type", "absolute") != "absolute") {
-    json.unsupported("position_embedding_type", "supported: absolute");
-  }
+  json.require("is_decoder", false, "used as a decoder this model is not supported");
+  json.require("add_cross_attention", false, "cross-attention is not supported in this model");
+  json.require("position_embedding_type", "absolute", "supported: absolute");
   StackConfig& e = c.encoder;
   e.num_hidden_layers = json.size("num_hidden_layers");
   e.hidden_size = json.size("hidden_size");
@@ -43,6 +40,12 @@ TransformerConfig read_bert_config(const ConfigReader& json) {
   e.final_norm = false;
   e.hidden_act = json.activation("hidden_act", "gelu");
   return c;
+}
+
+const FileTensor* bind_output_bias(const WeightBinder& w, const std::string& decoder,
+                                   std::int64_t vocab_size) {
+  const std::string own = decoder + ".bias";
+  return w.vector(w.has(own) ? own : "bias", vocab_size);
 }
 
 StackSource bind_bert_encoder(const WeightBinder& w, const TransformerConfig& c,

@@ -6,7 +6,11 @@
 namespace llm::detail {
 
 // Everything of read_config but the positions.
-TransformerConfig read_bert_config(const ConfigReader& json);
+TransformerConfig read_bert_config(const ConfigReader& json, const SpecialTokens& special);
+
+// The bias of an LM head `decoder`, which is tied to one that lies beside it: files keep either.
+const FileTensor* bind_output_bias(const WeightBinder& w, const std::string& decoder,
+                                   std::int64_t vocab_size);
 
 // The encoder below `bert.` or `roberta.`; `tokens` is its word embedding, `position_rows` the size
 // of the learned table.

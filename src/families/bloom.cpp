@@ -23,15 +23,18 @@ std::vector<double> alibi_slopes(std::int64_t heads) {
   return slopes;
 }
 
-TransformerConfig read_config(const ConfigReader& json) {
-  TransformerConfig c = json.common();
+TransformerConfig read_config(const ConfigReader& file) {
+  const ConfigReader json = file.with_aliases({{"num_hidden_layers", "n_layer"},
+                                               {"num_attention_heads", "n_head"},
+                                               {"n_embed", "hidden_size"}});
+  TransformerConfig c = json.common({1, 2, {}, {}});
   c.kind = ModelKind::decoder;
   c.tie_word_embeddings = json.flag("tie_word_embeddings", true);
   StackConfig& d = c.decoder;
-  d.num_hidden_layers = json.size(json.has("n_layer") ? "n_layer" : "num_hidden_layers");
-  d.hidden_size = json.size(json.has("hidden_size") ? "hidden_size" : "n_embed");
+  d.num_hidden_layers = json.size("n_layer");
+  d.hidden_size = json.size("hidden_size");
   d.intermediate_size = 4 * d.hidden_size;
-  json.read_heads(json.has("n_head") ? "n_head" : "num_attention_heads", d);
+  json.read_heads("n_head", d);
   d.norm_eps = json.number("layer_norm_epsilon", 1e-5);
   d.embedding_norm = true;
   d.residual_from_norm = json.flag("apply_residual_connection_post_layernorm", false);
@@ -70,7 +73,7 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   const StackConfig& d = c.decoder;
   const WeightBinder w = root.scope_with("ln_f.weight", {"transformer", ""});
   ModelSource m;
-  m.decoder.tokens = w.embedding("word_embeddings", root, "lm_head", c.vocab_size, d.hidden_size);
+  m.decoder.tokens = bind_tokens(root, c, w.full_name("word_embeddings"), "lm_head");
   m.decoder.embedding_norm = w.norm("word_embeddings_layernorm", d.hidden_size, Bias::yes);
   for (std::int64_t i = 0; i < d.num_hidden_layers; ++i) {
     m.decoder.blocks.push_back(bind_block(w.scope("h", i), d));
@@ -98,7 +101,8 @@ GgufLayout gguf() {
 
 ModelFamily bloom_family() {
   using namespace bloom;
-  return {{"bloom"}, read_config, bind_weights, decoder_heads(), gguf()};
+  return {{"bloom"},       read_config, bind_weights,
+          decoder_heads(), gguf(),      {{"transformer.word_embeddings"}}};
 }
 
 }  // namespace llm::detail

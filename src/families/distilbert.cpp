@@ -5,14 +5,17 @@
 namespace llm::detail {
 namespace distilbert {  // the names of all family files are alike
 
-TransformerConfig read_config(const ConfigReader& json) {
-  TransformerConfig c = json.common();
+TransformerConfig read_config(const ConfigReader& file) {
+  const ConfigReader json = file.with_aliases({{"hidden_size", "dim"},
+                                               {"num_attention_heads", "n_heads"},
+                                               {"num_hidden_layers", "n_layers"}});
+  TransformerConfig c = json.common({{}, {}, 0, {}});
   c.kind = ModelKind::encoder;
   c.tie_word_embeddings = json.flag("tie_word_embeddings", true);
   StackConfig& e = c.encoder;
   e.num_hidden_layers = json.size("n_layers", 6);
   e.hidden_size = json.size("dim", 768);
-  e.intermediate_size = json.size("hidden_dim", 4 * e.hidden_size);
+  e.intermediate_size = json.size("hidden_dim", 3072);
   json.read_heads("n_heads", e);
   e.max_position_embeddings = json.size("max_position_embeddings", 512);
   e.norm_eps = 1e-12;
@@ -67,8 +70,8 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
       root.scope_with("embeddings.position_embeddings.weight", {"distilbert", ""});
   const WeightBinder embeddings = w.scope("embeddings");
   ModelSource m;
-  m.encoder.tokens = w.embedding("embeddings.word_embeddings", root, "vocab_projector",
-                                 c.vocab_size, e.hidden_size);
+  m.encoder.tokens =
+      bind_tokens(root, c, w.full_name("embeddings.word_embeddings"), "vocab_projector");
   m.encoder.positions =
       embeddings.matrix("position_embeddings.weight", e.max_position_embeddings, e.hidden_size);
   m.encoder.embedding_norm = embeddings.norm("LayerNorm", e.hidden_size, Bias::yes);
@@ -83,7 +86,9 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
 
 ModelFamily distilbert_family() {
   using namespace distilbert;
-  return {{"distilbert"}, read_config, bind_weights, encoder_heads(), {}};
+  return {
+      {"distilbert"},  read_config, bind_weights,
+      encoder_heads(), {},          {{"distilbert.embeddings.word_embeddings"}, "vocab_projector"}};
 }
 
 }  // namespace llm::detail

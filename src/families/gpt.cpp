@@ -5,7 +5,11 @@
 namespace llm::detail {
 namespace gpt {  // the names of all family files are alike
 
-TransformerConfig read_config(const ConfigReader& json) {
+TransformerConfig read_config(const ConfigReader& file) {
+  const ConfigReader json = file.with_aliases({{"max_position_embeddings", "n_positions"},
+                                               {"hidden_size", "n_embd"},
+                                               {"num_attention_heads", "n_head"},
+                                               {"num_hidden_layers", "n_layer"}});
   TransformerConfig c = json.common();
   c.kind = ModelKind::decoder;
   c.tie_word_embeddings = json.flag("tie_word_embeddings", true);
@@ -20,9 +24,12 @@ TransformerConfig read_config(const ConfigReader& json) {
   d.final_norm = false;
   d.positions = LearnedPositions{};
   d.causal = true;
+  const std::string function = json.text("afn", "gelu");
+  if (function != "gelu" && function != "relu" && function != "silu" && function != "swish") {
+    json.unsupported("afn", "supported: gelu, relu, silu, swish");
+  }
   // Its "gelu" is the tanh form.
-  d.hidden_act = json.activation("afn", "gelu");
-  if (d.hidden_act == Activation::gelu) d.hidden_act = Activation::gelu_tanh;
+  d.hidden_act = function == "gelu" ? Activation::gelu_tanh : json.activation("afn", "gelu");
   return c;
 }
 
@@ -42,7 +49,7 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   const StackConfig& d = c.decoder;
   const WeightBinder w = root.scope_with("positions_embed.weight", {"transformer", ""});
   ModelSource m;
-  m.decoder.tokens = w.embedding("tokens_embed", root, "lm_head", c.vocab_size, d.hidden_size);
+  m.decoder.tokens = bind_tokens(root, c, w.full_name("tokens_embed"), "lm_head");
   m.decoder.positions =
       w.matrix("positions_embed.weight", d.max_position_embeddings, d.hidden_size);
   for (std::int64_t i = 0; i < d.num_hidden_layers; ++i) {
@@ -60,7 +67,8 @@ ModelFamily gpt_family() {
           read_config,
           bind_weights,
           {HeadKind::language_model, HeadKind::sequence_classification},
-          {}};
+          {},
+          {{"transformer.tokens_embed"}, "lm_head", {}, {"c_attn", "c_proj", "c_fc"}}};
 }
 
 }  // namespace llm::detail

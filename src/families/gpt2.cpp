@@ -5,13 +5,15 @@
 namespace llm::detail {
 namespace gpt2 {  // the names of all family files are alike
 
-TransformerConfig read_config(const ConfigReader& json) {
-  TransformerConfig c = json.common();
+TransformerConfig read_config(const ConfigReader& file) {
+  const ConfigReader json = file.with_aliases({{"max_position_embeddings", "n_positions"},
+                                               {"hidden_size", "n_embd"},
+                                               {"num_attention_heads", "n_head"},
+                                               {"num_hidden_layers", "n_layer"}});
+  TransformerConfig c = json.common({50256, 50256, {}, {}});
   c.kind = ModelKind::decoder;
   c.tie_word_embeddings = json.flag("tie_word_embeddings", true);
-  if (json.flag("add_cross_attention", false)) {
-    json.unsupported("add_cross_attention", "a GPT-2 with cross-attention is not supported");
-  }
+  json.require("add_cross_attention", false, "a GPT-2 with cross-attention is not supported");
   StackConfig& d = c.decoder;
   d.num_hidden_layers = json.size("n_layer");
   d.hidden_size = json.size("n_embd");
@@ -43,7 +45,7 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   const StackConfig& d = c.decoder;
   const WeightBinder w = root.scope_with("wpe.weight", {"transformer", ""});
   ModelSource m;
-  m.decoder.tokens = w.embedding("wte", root, "lm_head", c.vocab_size, d.hidden_size);
+  m.decoder.tokens = bind_tokens(root, c, w.full_name("wte"), "lm_head");
   m.decoder.positions = w.matrix("wpe.weight", d.max_position_embeddings, d.hidden_size);
   for (std::int64_t i = 0; i < d.num_hidden_layers; ++i) {
     m.decoder.blocks.push_back(bind_block(w.scope("h", i), d));
@@ -70,7 +72,9 @@ GgufLayout gguf() {
 
 ModelFamily gpt2_family() {
   using namespace gpt2;
-  return {{"gpt2"}, read_config, bind_weights, decoder_heads(), gguf()};
+  return {{"gpt2"},     read_config,
+          bind_weights, decoder_heads(),
+          gguf(),       {{"transformer.wte"}, "lm_head", {}, {"c_attn", "c_proj", "c_fc"}}};
 }
 
 }  // namespace llm::detail

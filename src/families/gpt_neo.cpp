@@ -5,8 +5,26 @@
 namespace llm::detail {
 namespace gpt_neo {  // the names of all family files are alike
 
-TransformerConfig read_config(const ConfigReader& json) {
-  TransformerConfig c = json.common();
+// What each layer looks back at: `attention_layers`, or `attention_types`, which says it shorter.
+std::vector<std::string> read_layer_types(const ConfigReader& json, std::int64_t layers) {
+  std::vector<std::string> types = json.texts("attention_layers");
+  if (types.empty() || json.has("attention_types")) {
+    const auto repeated = json.repeated_texts("attention_types", layers);
+    if (!types.empty() && types != repeated) {
+      json.contradicts("attention_types", "attention_layers", json.shown("attention_layers"));
+    }
+    return repeated;
+  }
+  if (static_cast<std::int64_t>(types.size()) != layers) {
+    json.reject("attention_layers", "expected one name for each layer");
+  }
+  return types;
+}
+
+TransformerConfig read_config(const ConfigReader& file) {
+  const ConfigReader json = file.with_aliases(
+      {{"num_attention_heads", "num_heads"}, {"num_hidden_layers", "num_layers"}});
+  TransformerConfig c = json.common({50256, 50256, {}, {}});
   c.kind = ModelKind::decoder;
   c.tie_word_embeddings = json.flag("tie_word_embeddings", true);
   StackConfig& d = c.decoder;
@@ -21,9 +39,10 @@ TransformerConfig read_config(const ConfigReader& json) {
   d.causal = true;
   d.hidden_act = json.activation("activation_function", "gelu_new");
   const std::int64_t window = json.size("window_size", 256);
-  for (const std::string& type : json.repeated_texts("attention_types", d.num_hidden_layers)) {
+  for (const std::string& type : read_layer_types(json, d.num_hidden_layers)) {
     if (type != "global" && type != "local") {
-      json.unsupported("attention_types", "supported: global, local");
+      json.unsupported(json.has("attention_types") ? "attention_types" : "attention_layers",
+                       "supported: global, local");
     }
     d.attention_window.push_back(type == "local" ? window : 0);
   }
@@ -49,7 +68,7 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   const StackConfig& d = c.decoder;
   const WeightBinder w = root.scope_with("wpe.weight", {"transformer", ""});
   ModelSource m;
-  m.decoder.tokens = w.embedding("wte", root, "lm_head", c.vocab_size, d.hidden_size);
+  m.decoder.tokens = bind_tokens(root, c, w.full_name("wte"), "lm_head");
   m.decoder.positions = w.matrix("wpe.weight", d.max_position_embeddings, d.hidden_size);
   for (std::int64_t i = 0; i < d.num_hidden_layers; ++i) {
     m.decoder.blocks.push_back(bind_block(w.scope("h", i), d));
@@ -63,7 +82,7 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
 
 ModelFamily gpt_neo_family() {
   using namespace gpt_neo;
-  return {{"gpt_neo"}, read_config, bind_weights, decoder_heads(), {}};
+  return {{"gpt_neo"}, read_config, bind_weights, decoder_heads(), {}, {{"transformer.wte"}}};
 }
 
 }  // namespace llm::detail

@@ -17,6 +17,14 @@ std::vector<HeadKind> seq2seq_heads() {
           HeadKind::question_answering};
 }
 
+const FileTensor* bind_tokens(const WeightBinder& root, const TransformerConfig& c,
+                              const std::string& embedding, const std::string& head) {
+  std::vector<std::string> names{embedding};
+  if (c.tie_word_embeddings) names.push_back(head);
+  const StackConfig& stack = c.kind == ModelKind::encoder ? c.encoder : c.decoder;
+  return root.tied_matrix(names, c.vocab_size, stack.hidden_size);
+}
+
 LinearSource bind_labels(const WeightBinder& w, std::string_view name, std::int64_t hidden,
                          const TransformerConfig& c, Bias bias) {
   return c.num_labels > 0 ? w.linear(name, c.num_labels, hidden, bias)

@@ -10,6 +10,11 @@ std::vector<HeadKind> encoder_heads();
 std::vector<HeadKind> decoder_heads();
 std::vector<HeadKind> seq2seq_heads();
 
+// The token embedding; where the file lacks it and the configuration ties it to the LM head, that
+// one. Names begin at the root.
+const FileTensor* bind_tokens(const WeightBinder& root, const TransformerConfig& c,
+                              const std::string& embedding, const std::string& head);
+
 // A classifier's last matrix, with its bias: as many labels as the configuration names, or as the
 // file has where it names none.
 LinearSource bind_labels(const WeightBinder& w, std::string_view name, std::int64_t hidden,

@@ -1,5 +1,7 @@
 #include "families/layer_patterns.hpp"
 
+#include <algorithm>
+
 namespace llm::detail {
 
 std::vector<bool> read_rotary_layers(const ConfigReader& json, std::int64_t layers) {
@@ -17,19 +19,52 @@ std::vector<bool> read_rotary_layers(const ConfigReader& json, std::int64_t laye
   return rotated;
 }
 
-std::vector<std::int64_t> read_windows(const ConfigReader& json, const StackConfig& d) {
+namespace {
+
+// The window of the layers that have one; 0: the model has none.
+std::int64_t read_window(const ConfigReader& json) {
   const bool mistral = json.is_any({"mistral"});
-  if (json.is_any({"llama"}) || (!mistral && !json.flag("use_sliding_window", false))) return {};
-  if (json.has_null("sliding_window")) return {};
-  const std::int64_t window = json.size("sliding_window", 4096);
-  std::vector<std::int64_t> result(static_cast<std::size_t>(d.num_hidden_layers), window);
-  const std::vector<std::string> types = json.texts("layer_types");
-  const std::int64_t first = mistral ? 0 : json.count("max_window_layers", 28);
-  for (std::size_t i = 0; i < result.size(); ++i) {
-    const bool full = i < types.size()          ? types[i] == "full_attention"
-                      : d.rotary_layers.empty() ? static_cast<std::int64_t>(i) < first
-                                                : d.rotary_layers[i];
-    if (full) result[i] = 0;
+  if (json.is_any({"llama"}) || (!mistral && !json.flag("use_sliding_window", false))) return 0;
+  return json.size("sliding_window", json.is_any({"smollm3"}) ? 0 : 4096, 0);
+}
+
+// Whether each layer looks back at all keys, as `layer_types` says; empty: it does not say.
+std::vector<bool> read_layer_types(const ConfigReader& json, std::int64_t layers, bool has_window) {
+  std::vector<bool> full;
+  for (const std::string& type : json.texts("layer_types")) {
+    full.push_back(type == "full_attention" || type == "attention");
+    if (!full.back() && type != "sliding_attention") {
+      json.unsupported("layer_types", "supported: full_attention, sliding_attention");
+    }
+    if (!full.back() && !has_window) {
+      json.reject("layer_types", "but the model has no sliding window");
+    }
+  }
+  if (!full.empty() && static_cast<std::int64_t>(full.size()) != layers) {
+    json.reject("layer_types",
+                "expected one for each of the " + std::to_string(layers) + " layers");
+  }
+  return full;
+}
+
+}  // namespace
+
+std::vector<std::int64_t> read_windows(const ConfigReader& json, const StackConfig& d) {
+  const std::int64_t window = read_window(json);
+  const std::vector<bool> full = read_layer_types(json, d.num_hidden_layers, window > 0);
+  if (json.is_any({"mistral"}) && window > 0 && std::ranges::count(full, true) > 0) {
+    json.unsupported("layer_types", "all layers of a mistral with a sliding_window have it");
+  }
+  const std::int64_t first =
+      json.is_any({"qwen2", "qwen3"}) ? json.count("max_window_layers", 28) : 0;
+  if (window == 0) return {};
+  std::vector<std::int64_t> result;
+  for (std::int64_t i = 0; i < d.num_hidden_layers; ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    const bool whole = !full.empty()             ? full[at]
+                       : d.rotary_layers.empty() ? i < first
+                                                 : d.rotary_layers[at];
+    result.push_back(whole ? 0 : window);
   }
   return result;
 }

@@ -7,10 +7,10 @@ namespace llm::detail {
 namespace roberta {  // the names of all family files are alike
 
 TransformerConfig read_config(const ConfigReader& json) {
-  TransformerConfig c = read_bert_config(json);
-  const TokenId padding = c.pad_token_id.value_or(1);
+  TransformerConfig c = read_bert_config(json, {0, 2, 1, {}});
+  const std::int64_t padding = c.pad_token_id.value_or(1);
   c.encoder.norm_eps = json.number("layer_norm_eps", 1e-12);
-  c.encoder.positions = LearnedPositions{padding + 1, padding};
+  c.encoder.positions = LearnedPositions{padding + 1, static_cast<TokenId>(padding)};
   c.encoder.max_position_embeddings -= padding + 1;
   if (c.encoder.max_position_embeddings < 1) {
     json.reject("max_position_embeddings", "expected more than pad_token_id + 1");
@@ -29,7 +29,7 @@ HeadSource bind_head(const WeightBinder& root, const TransformerConfig& c,
       head.activation = Activation::gelu;
       head.norm = lm.norm("layer_norm", hidden, Bias::yes);
       head.out = lm.lm_head("decoder", tokens, c.tie_word_embeddings, Bias::no);
-      head.out.parts.front().bias = lm.vector("bias", c.vocab_size);
+      head.out.parts.front().bias = bind_output_bias(lm, "decoder", c.vocab_size);
       break;
     }
     case HeadKind::sequence_classification:
@@ -48,8 +48,8 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
       root.scope_with("embeddings.position_embeddings.weight", {"roberta", "camembert", ""});
   const std::int64_t offset = std::get<LearnedPositions>(c.encoder.positions).offset;
   ModelSource m;
-  const FileTensor* tokens = w.embedding("embeddings.word_embeddings", root, "lm_head.decoder",
-                                         c.vocab_size, c.encoder.hidden_size);
+  const FileTensor* tokens =
+      bind_tokens(root, c, w.full_name("embeddings.word_embeddings"), "lm_head.decoder");
   m.encoder = bind_bert_encoder(w, c, tokens, c.encoder.max_position_embeddings + offset);
   m.head = bind_head(root, c, m.encoder.tokens);
   if (w.has("pooler.dense.weight")) m.pooler = bind_bert_pooler(w, c.encoder.hidden_size);
@@ -60,7 +60,12 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
 
 ModelFamily roberta_family() {
   using namespace roberta;
-  return {{"roberta", "xlm-roberta", "camembert"}, read_config, bind_weights, encoder_heads(), {}};
+  return {{"roberta", "xlm-roberta", "camembert"},
+          read_config,
+          bind_weights,
+          encoder_heads(),
+          {},
+          {{"roberta.embeddings.word_embeddings"}, "lm_head.decoder", "lm_head.bias"}};
 }
 
 }  // namespace llm::detail

@@ -21,30 +21,28 @@ StackConfig read_stack(const ConfigReader& json) {
   return s;
 }
 
-// "relu", or "gated-" and an activation; the "gelu" of gated-gelu is the tanh form.
+// `feed_forward_proj` is an activation or "gated-" and one, and its gated-gelu is the tanh form.
+// Files also keep what the reference makes of it, as `dense_act_fn` and `is_gated_act`.
 void read_feed_forward(const ConfigReader& json, StackConfig& s) {
-  const char* usual = json.is_any({"t5"}) ? "relu" : "gated-gelu";
-  const std::string projection = json.text("feed_forward_proj", usual);
-  s.gated = projection.starts_with("gated-");
-  if (projection == "gated-gelu") {
-    s.hidden_act = Activation::gelu_tanh;
-  } else if (projection == "gated-silu") {
-    s.hidden_act = Activation::silu;
-  } else if (!s.gated) {
-    s.hidden_act = json.activation("feed_forward_proj", usual);
-  } else {
-    json.unsupported("feed_forward_proj", "supported: relu, gelu, silu, gated-gelu, gated-silu");
+  const std::string projection =
+      json.text("feed_forward_proj", json.is_any({"t5"}) ? "relu" : "gated-gelu");
+  const bool gated = projection.starts_with("gated-");
+  const std::string function = projection == "gated-gelu" ? "gelu_new"
+                               : gated ? projection.substr(std::string_view("gated-").size())
+                                       : projection;
+  s.gated = json.flag("is_gated_act", gated);
+  s.hidden_act = json.has("dense_act_fn") ? json.activation("dense_act_fn", function)
+                                          : json.activation_in("feed_forward_proj", function);
+  if (!json.has("feed_forward_proj")) return;
+  if (s.gated != gated) {
+    json.contradicts("feed_forward_proj", "is_gated_act", json.shown("is_gated_act"));
+  }
+  if (json.activation_in("feed_forward_proj", function) != s.hidden_act) {
+    json.contradicts("feed_forward_proj", "dense_act_fn", json.shown("dense_act_fn"));
   }
 }
 
-TransformerConfig read_config(const ConfigReader& json) {
-  TransformerConfig c = json.common();
-  const bool encoder_only =
-      c.head == HeadKind::token_classification ||
-      (!c.architectures.empty() && c.architectures.front().ends_with("EncoderModel"));
-  c.kind = encoder_only ? ModelKind::encoder : ModelKind::encoder_decoder;
-  StackConfig s = read_stack(json);
-  read_feed_forward(json, s);
+RelativeBias read_bias(const ConfigReader& json) {
   RelativeBias bias;
   bias.num_buckets = json.size("relative_attention_num_buckets", 32);
   bias.max_distance = json.size("relative_attention_max_distance", 128);
@@ -53,6 +51,34 @@ TransformerConfig read_config(const ConfigReader& json) {
                 "expected at least 4 and relative_attention_max_distance beyond half of it");
   }
   bias.per_layer = json.is_any({"umt5"});
+  return bias;
+}
+
+// Whether the last hidden states are scaled before the LM head. The reference reads it from
+// tie_word_embeddings, which then no longer says whether anything is tied: what T5s store twice is
+// used as it is, the rest is shared. Files of its version 5 state it by name.
+bool scales_outputs(const ConfigReader& json) {
+  if (json.is_any({"mt5"})) return false;
+  return json.flag("scale_decoder_outputs", json.flag("tie_word_embeddings", true));
+}
+
+TransformerConfig read_config(const ConfigReader& file) {
+  const ConfigReader json = file.with_aliases({{"hidden_size", "d_model"},
+                                               {"num_attention_heads", "num_heads"},
+                                               {"num_hidden_layers", "num_layers"},
+                                               {"head_dim", "d_kv"}});
+  const std::optional<TokenId> start =
+      json.is_any({"t5"}) ? std::nullopt : std::optional<TokenId>(0);
+  TransformerConfig c = json.common({{}, 1, 0, start});
+  json.require("is_decoder", false, "a decoder alone is not supported");
+  const bool encoder_only =
+      c.head == HeadKind::token_classification ||
+      (!c.architectures.empty() && c.architectures.front().ends_with("EncoderModel"));
+  c.kind = encoder_only ? ModelKind::encoder : ModelKind::encoder_decoder;
+  if (!encoder_only) json.require("is_encoder_decoder", true, "a decoder alone is not supported");
+  StackConfig s = read_stack(json);
+  read_feed_forward(json, s);
+  RelativeBias bias = read_bias(json);
   s.positions = bias;
   c.encoder = s;
   bias.bidirectional = false;
@@ -60,9 +86,8 @@ TransformerConfig read_config(const ConfigReader& json) {
   s.num_hidden_layers = json.size("num_decoder_layers", s.num_hidden_layers);
   s.causal = s.cross_attention = true;
   c.decoder = s;
-  c.tie_word_embeddings = json.flag("tie_word_embeddings", true);
-  // The reference scales what T5 ties, nothing of mT5, and UMT5 whatever the file says.
-  if ((json.is_any({"t5"}) && c.tie_word_embeddings) || json.is_any({"umt5"})) {
+  c.tie_word_embeddings = true;
+  if (scales_outputs(json)) {
     c.logits_scale = 1.0 / std::sqrt(static_cast<double>(s.hidden_size));
   }
   if (!c.decoder_start_token_id) c.decoder_start_token_id = c.pad_token_id;
@@ -105,9 +130,9 @@ BlockSource bind_block(const WeightBinder& w, const StackConfig& s) {
   return b;
 }
 
-StackSource bind_stack(const WeightBinder& w, const StackConfig& s, const FileTensor* tokens) {
+StackSource bind_stack(const WeightBinder& w, const StackConfig& s, const FileTensor* shared) {
   StackSource source;
-  source.tokens = tokens;
+  source.tokens = w.own_or_shared("embed_tokens", shared);
   const auto& bias = std::get<RelativeBias>(s.positions);
   for (std::int64_t i = 0; i < s.num_hidden_layers; ++i) {
     const WeightBinder block = w.scope("block", i);
@@ -125,10 +150,11 @@ StackSource bind_stack(const WeightBinder& w, const StackConfig& s, const FileTe
 ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   const WeightBinder w = root.scope_with("encoder.final_layer_norm.weight", {"", "transformer"});
   ModelSource m;
-  // Some files store the shared embedding only under the encoder's name.
-  const bool shared = w.has("shared.weight") || !w.has("encoder.embed_tokens.weight");
-  const FileTensor* tokens = w.embedding(shared ? "shared" : "encoder.embed_tokens", w, "lm_head",
-                                         c.vocab_size, c.encoder.hidden_size);
+  std::vector<std::string> names;
+  for (const char* name : {"shared", "encoder.embed_tokens", "decoder.embed_tokens", "lm_head"}) {
+    names.push_back(w.full_name(name));
+  }
+  const FileTensor* tokens = w.tied_matrix(names, c.vocab_size, c.encoder.hidden_size);
   m.encoder = bind_stack(w.scope("encoder"), c.encoder, tokens);
   if (c.kind == ModelKind::encoder_decoder) {
     m.decoder = bind_stack(w.scope("decoder"), c.decoder, tokens);
@@ -183,7 +209,8 @@ ModelFamily t5_family() {
           bind_weights,
           {HeadKind::language_model, HeadKind::sequence_classification,
            HeadKind::token_classification, HeadKind::question_answering},
-          gguf()};
+          gguf(),
+          {{"shared", "encoder.embed_tokens", "decoder.embed_tokens"}}};
 }
 
 }  // namespace llm::detail

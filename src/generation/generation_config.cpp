@@ -8,8 +8,11 @@
 #include <functional>
 #include <limits>
 
+#include "core/folder.hpp"
 #include "core/json.hpp"
+#include "core/system_error.hpp"
 #include "llm/core/error.hpp"
+#include "tokenizer/unicode.hpp"
 
 namespace llm {
 
@@ -222,11 +225,12 @@ constexpr std::array unsupported_keys{
     UnsupportedKey{"constraints", "[[]]"},
     UnsupportedKey{"force_words_ids", "[[]]"},
     UnsupportedKey{"speculation_type", "[]"},
+    UnsupportedKey{"forced_decoder_ids", "[[]]"},
     UnsupportedKey{"assistant_ensemble_weight", "[]"},
 };
 
 // Keys that say how fast, or what else to return, but not what to generate. Accepted in files.
-constexpr std::array<std::string_view, 31> harmless_keys{
+constexpr std::array<std::string_view, 32> harmless_keys{
     "use_cache",
     "cache_implementation",
     "cache_config",
@@ -256,6 +260,7 @@ constexpr std::array<std::string_view, 31> harmless_keys{
     "generation_kwargs",
     "transformers_version",
     "_from_model_config",
+    "force_bos_token_to_be_generated",  // but where _from_model_config is true
     "_commit_hash",
     "_name_or_path",
 };
@@ -267,35 +272,43 @@ const UnsupportedKey* find_unsupported(std::string_view name) {
 
 bool is_harmless(std::string_view name) { return std::ranges::count(harmless_keys, name) > 0; }
 
-[[noreturn]] void refuse_unknown(std::string_view name, std::string_view source) {
+// That there is no such option, and which one may be meant.
+std::string unknown_sentence(std::string_view name, std::string_view source,
+                             std::string_view what) {
   std::vector<std::string_view> known;
   for (const Field& f : fields()) known.push_back(f.name);
   for (const UnsupportedKey& key : unsupported_keys) known.push_back(key.name);
   known.insert(known.end(), harmless_keys.begin(), harmless_keys.end());
   const std::string_view near = nearest_name(name, known.data(), known.size());
-  std::string sentence = std::string(source) + ": " + quote(name) + " is not a generation option";
+  std::string sentence =
+      std::string(source) + ": " + quote(name) + " is not a generation option" + std::string(what);
   if (!near.empty()) sentence += "; did you mean " + quote(near) + "?";
-  throw Error(ErrorCode::invalid_option, sentence, std::string(name));
+  return sentence;
 }
 
-[[noreturn]] void refuse_unsupported(std::string_view name, std::string_view source,
-                                     std::string_view why) {
+[[noreturn]] void refuse_unknown(std::string_view name, std::string_view source) {
+  throw Error(ErrorCode::invalid_option, unknown_sentence(name, source, ""), std::string(name));
+}
+
+[[noreturn]] void refuse_option(ErrorCode code, std::string_view name, std::string_view source,
+                                std::string_view why) {
   throw Error(
-      ErrorCode::unsupported,
-      std::string(source) + ": the generation option " + quote(name) + " " + std::string(why),
+      code, std::string(source) + ": the generation option " + quote(name) + " " + std::string(why),
       std::string(name));
 }
 
+// `code`: what a value of another kind is.
 void assign(GenerationConfig& config, std::string_view name, const Json& json,
-            std::string_view source) {
+            std::string_view source, ErrorCode code) {
   const Field* field = find_field(name);
+  config.recommended.erase(std::string(name));
   if (json.is_null()) {
     field->reset(config);
     config.sources.erase(std::string(name));
     return;
   }
   if (!field->set(config, json)) {
-    throw Error(ErrorCode::invalid_option,
+    throw Error(code,
                 "the generation option " + quote(name) + " (" + std::string(source) + ") must be " +
                     std::string(field->expected) + ", got " + spell(json).substr(0, 80),
                 std::string(name));
@@ -303,20 +316,22 @@ void assign(GenerationConfig& config, std::string_view name, const Json& json,
   config.sources[std::string(name)] = source;
 }
 
-// One key of a file; `strict`: unknown keys are errors (config.json holds many others).
+// One key of a file; `strict`: unknown keys are told of (config.json holds many others).
 void assign_from_file(GenerationConfig& config, const std::string& name, const Json& json,
                       const std::string& source, bool strict) {
+  if (json.is_null()) return;
   if (find_field(name)) {
-    if (!json.is_null()) assign(config, name, json, source);
+    assign(config, name, json, source, ErrorCode::bad_format);
+    config.recommended.insert(name);
   } else if (const UnsupportedKey* key = find_unsupported(name)) {
     const Json neutral = Json::parse(key->neutral);
-    if (!json.is_null() && std::ranges::count(neutral, json) == 0) {
-      refuse_unsupported(name, source,
-                         "is set to " + quote(spell(json)) +
-                             " and is not supported; remove it from the file to go on without it");
+    if (std::ranges::count(neutral, json) == 0) {
+      refuse_option(ErrorCode::unsupported, name, source,
+                    "is set to " + quote(spell(json)) +
+                        " and is not supported; remove it from the file to go on without it");
     }
   } else if (strict && !is_harmless(name)) {
-    refuse_unknown(name, source);
+    config.unknown[name] = source;
   }
 }
 
@@ -332,6 +347,12 @@ void assign_all(GenerationConfig& config, const Json& options, const std::string
   for (const auto& [name, value] : options.items()) {
     assign_from_file(config, name, value, where, true);
   }
+}
+
+// What old files of BART say instead of forced_bos_token_id.
+void force_bos(GenerationConfig& config, const Json& json) {
+  const auto force = json.find("force_bos_token_to_be_generated");
+  if (force != json.end() && *force == true) config.forced_bos_token_id = config.bos_token_id;
 }
 
 // The generation keys of a config.json, as the reference reads them when there is no
@@ -352,8 +373,7 @@ GenerationConfig from_model_config(const std::filesystem::path& file) {
     }
     break;
   }
-  const auto legacy = json.find("force_bos_token_to_be_generated");
-  if (legacy != json.end() && *legacy == true) config.forced_bos_token_id = config.bos_token_id;
+  force_bos(config, json);
   return config;
 }
 
@@ -375,8 +395,9 @@ Json parse_text(const Field& field, std::string_view text) {
 // --- checks ---
 
 [[noreturn]] void refuse_value(std::string_view name, const GenerationConfig& config,
-                               std::string_view expected) {
-  throw Error(ErrorCode::invalid_option,
+                               std::string_view expected,
+                               std::initializer_list<std::string_view> beside = {}) {
+  throw Error(config.blame(name, beside),
               "the generation option " + quote(name) + " (" + std::string(config.source(name)) +
                   ") must be " + std::string(expected) + ", got " + config.value(name),
               std::string(name));
@@ -389,14 +410,15 @@ void check_lengths(const GenerationConfig& c) {
   if (c.min_new_tokens && *c.min_new_tokens < 0) refuse_value("min_new_tokens", c, "at least 0");
   if (c.max_time && !(*c.max_time >= 0)) refuse_value("max_time", c, "at least 0");
   if (c.max_new_tokens && c.min_new_tokens && *c.min_new_tokens > *c.max_new_tokens) {
-    refuse_value("min_new_tokens", c, "at most max_new_tokens");
+    refuse_value("min_new_tokens", c, "at most max_new_tokens", {"max_new_tokens"});
   }
 }
 
 void check_distribution(const GenerationConfig& c) {
   // Files of greedy models say "temperature": 0.
   if ((c.do_sample && !(c.temperature > 0)) || c.temperature < 0 || !std::isfinite(c.temperature)) {
-    refuse_value("temperature", c, "above 0 (for the most probable token set do_sample to false)");
+    refuse_value("temperature", c, "above 0 (for the most probable token set do_sample to false)",
+                 {"do_sample"});
   }
   if (c.top_k < 0) refuse_value("top_k", c, "at least 0");
   if (!(c.top_p >= 0 && c.top_p <= 1)) refuse_value("top_p", c, "from 0 to 1");
@@ -423,10 +445,11 @@ void check_sequences(const GenerationConfig& c) {
   if (c.num_beams == 1 && !c.do_sample) {
     refuse_value("num_return_sequences", c,
                  "1 for greedy decoding (every sequence would be the same); set do_sample, or "
-                 "num_beams to at least as many");
+                 "num_beams to at least as many",
+                 {"do_sample", "num_beams"});
   }
   if (c.num_beams > 1 && c.num_return_sequences > c.num_beams) {
-    refuse_value("num_return_sequences", c, "at most num_beams");
+    refuse_value("num_return_sequences", c, "at most num_beams", {"num_beams"});
   }
 }
 
@@ -436,7 +459,7 @@ void check_tokens(const GenerationConfig& c) {
       return std::ranges::count(c.suppress_tokens, id) > 0;
     };
     if (!forced.empty() && std::ranges::all_of(forced, suppressed)) {
-      refuse_value(name, c, "a token that suppress_tokens does not ban");
+      refuse_value(name, c, "a token that suppress_tokens does not ban", {"suppress_tokens"});
     }
   };
   if (c.forced_bos_token_id) {
@@ -451,24 +474,31 @@ void check_tokens(const GenerationConfig& c) {
   }
   for (const std::string& stop : c.stop_strings) {
     if (stop.empty()) refuse_value("stop_strings", c, "strings of at least one character");
+    if (detail::find_invalid_utf8(stop)) refuse_value("stop_strings", c, "UTF-8");
   }
 }
 
 }  // namespace
 
-GenerationConfig GenerationConfig::from_folder(const std::filesystem::path& folder) {
-  std::error_code error;
+GenerationConfig GenerationConfig::from_folder(const std::filesystem::path& folder) try {
   const auto own = folder / "generation_config.json";
-  if (std::filesystem::exists(own, error)) return from_file(own);
+  if (detail::is_there(own)) return from_file(own);
   const auto model = folder / "config.json";
-  if (std::filesystem::exists(model, error)) return from_model_config(model);
+  if (detail::is_there(model)) return from_model_config(model);
   return {};
+} catch (...) {
+  detail::rethrow_as_error(folder);
 }
 
-GenerationConfig GenerationConfig::from_file(const std::filesystem::path& file) {
+GenerationConfig GenerationConfig::from_file(const std::filesystem::path& file) try {
   GenerationConfig config;
-  assign_all(config, detail::read_json_file(file), file.string());
+  const Json json = detail::read_json_file(file);
+  assign_all(config, json, file.string());
+  if (const auto from = json.find("_from_model_config"); from != json.end() && *from == true)
+    force_bos(config, json);
   return config;
+} catch (...) {
+  detail::rethrow_as_error(file);
 }
 
 void GenerationConfig::set_all(std::string_view json, const std::string& where) {
@@ -479,10 +509,12 @@ void GenerationConfig::set(std::string_view name, std::string_view value, std::s
   std::string key(name);
   std::ranges::replace(key, '-', '_');
   const Field* field = find_field(key);
-  if (field) return assign(*this, key, parse_text(*field, value), source);
-  if (find_unsupported(key)) refuse_unsupported(key, source, "is not supported");
+  if (field)
+    return assign(*this, key, parse_text(*field, value), source, ErrorCode::invalid_option);
+  constexpr auto code = ErrorCode::invalid_option;
+  if (find_unsupported(key)) refuse_option(code, key, source, "is not supported");
   if (is_harmless(key)) {
-    refuse_unsupported(key, source, "has no effect on what is generated here; leave it out");
+    refuse_option(code, key, source, "has no effect on what is generated here; leave it out");
   }
   refuse_unknown(key, source);
 }
@@ -514,12 +546,23 @@ void GenerationConfig::validate() const {
   check_tokens(*this);
 }
 
+ErrorCode GenerationConfig::blame(std::string_view name,
+                                  std::initializer_list<std::string_view> beside) const {
+  const auto is_set_by_caller = [&](std::string_view other) {
+    return sources.contains(other) && !recommended.contains(other);
+  };
+  const bool came_with_model =
+      recommended.contains(name) && std::ranges::none_of(beside, is_set_by_caller);
+  return came_with_model ? ErrorCode::bad_format : ErrorCode::invalid_option;
+}
+
 std::vector<std::string> GenerationConfig::warnings() const {
   std::vector<std::string> result;
+  for (const auto& [name, where] : unknown)
+    result.push_back(unknown_sentence(name, where, " that is known here, and is ignored"));
   const GenerationConfig standard;
   const auto warn = [&](std::string_view name, std::string_view needs) {
-    const bool from_file = source(name).ends_with("config.json");
-    if (from_file || value(name) == standard.value(name)) return;
+    if (recommended.contains(name) || value(name) == standard.value(name)) return;
     result.push_back("the generation option " + std::string(name) + " = " + value(name) +
                      " has no effect without " + std::string(needs));
   };

@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "core/float_environment.hpp"
 #include "llm/generation/scheduler.hpp"
 
 namespace llm {
@@ -55,6 +56,12 @@ Generator<S>::Generator(const LanguageModel<S>& model, const Tokenizer* tokenize
                                                std::to_string(options_.batch_size) + " and " +
                                                std::to_string(options_.prefill_chunk));
   }
+  if (options_.max_input_tokens.value_or(1) < 1) {
+    throw Error(
+        ErrorCode::invalid_option,
+        "max_input_tokens must be at least 1, got " + std::to_string(*options_.max_input_tokens),
+        "max_input_tokens");
+  }
 }
 
 template <typename S>
@@ -103,6 +110,7 @@ template <typename S>
 std::vector<GenerationResult> Generator<S>::all_results(GenerationRequest request,
                                                         const GenerationConfig& config,
                                                         KeptSequence<S>* kept) const {
+  const detail::FloatEnvironment environment;
   std::optional<GenerationRequest> next = std::move(request);
   std::vector<GenerationResult> results;
   const RequestSource source = [&] { return std::exchange(next, std::nullopt); };
@@ -116,6 +124,7 @@ std::vector<GenerationResult> Generator<S>::all_results(GenerationRequest reques
 template <typename S>
 void Generator<S>::run(const RequestSource& source, const GenerationConfig& config,
                        const ResultSink& sink) const {
+  const detail::FloatEnvironment environment;
   detail::Scheduler<S>(*this, config, source, sink).run();
 }
 

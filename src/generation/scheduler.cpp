@@ -1,6 +1,7 @@
 // The steps of the generation loop: who joins, what is fed, who leaves.
 #include "llm/generation/scheduler.hpp"
 
+#include <new>
 #include <random>
 
 namespace llm::detail {
@@ -16,6 +17,10 @@ constexpr std::size_t least_prefix = 16;
 std::uint64_t draw_seed() {
   std::random_device device;
   return std::uint64_t{device()} << 32 | device();
+}
+
+Error no_memory() {
+  return Error(ErrorCode::out_of_memory, "there is not enough memory for this row");
 }
 
 std::size_t common_prefix(std::span<const TokenId> a, std::span<const TokenId> b) {
@@ -42,13 +47,15 @@ Scheduler<S>::Scheduler(const Generator<S>& generator, const GenerationConfig& c
     : generator_(generator),
       source_(source),
       sink_(sink),
-      limits_{generator.model().vocab_size(), generator.model().source_vocab_size(),
+      limits_{generator.model().vocab_size(),         generator.model().source_vocab_size(),
               generator.model().is_encoder_decoder(), generator.model().max_length(),
-              generator.model().max_source_length()},
+              generator.model().max_source_length(),  generator.options().max_input_tokens,
+              generator.options().interrupt},
       config_(std::make_shared<const GenerationConfig>(config)),
       drawn_seed_(draw_seed()),
       kept_(limits_.is_encoder_decoder ? nullptr : kept) {
   config.validate();
+  workspace_.set_interrupt(generator.options().interrupt);
   if (kept_ && kept_->state) prefix_ = {kept_->ids, kept_->state->fork()};
   processors_ = processors_of(generator, config);
 }
@@ -77,7 +84,10 @@ bool Scheduler<S>::pull() {
                     config == config_ ? processors_ : processors_of(generator_, *config), kept_};
     waiting_.push_back(std::move(row));
   } catch (const Error& error) {
+    if (error.code() == ErrorCode::interrupted) return false;  // the row was not begun
     fail(*row, error);
+  } catch (const std::bad_alloc&) {
+    fail(*row, no_memory());
   }
   return true;
 }
@@ -136,11 +146,12 @@ void Scheduler<S>::start(std::vector<Row<S>*> rows) {
     auto states = generator_.model().start(sources, workspace_);
     for (std::size_t i = 0; i < rows.size(); ++i) rows[i]->state = std::move(states[i]);
   } catch (const Error& error) {
-    if (rows.size() > 1) {
-      for (Row<S>* row : rows) start({row});
-    } else {
-      fail(*rows[0], error);
-    }
+    if (error.code() == ErrorCode::interrupted) return;
+    if (rows.size() == 1) return fail(*rows[0], error);
+    for (Row<S>* row : rows) start({row});
+  } catch (const std::bad_alloc&) {
+    if (rows.size() == 1) return fail(*rows[0], no_memory());
+    for (Row<S>* row : rows) start({row});
   }
 }
 
@@ -182,7 +193,12 @@ void Scheduler<S>::step(const std::vector<Row<S>*>& rows) {
   try {
     logits = generator_.model().step(batch, workspace_);
   } catch (const Error& error) {
+    if (error.code() == ErrorCode::interrupted) return;
     if (rows.size() == 1) return fail(*rows[0], error);
+    for (Row<S>* row : rows) step({row});
+    return;
+  } catch (const std::bad_alloc&) {
+    if (rows.size() == 1) return fail(*rows[0], no_memory());
     for (Row<S>* row : rows) step({row});
     return;
   }
@@ -210,6 +226,8 @@ void Scheduler<S>::hand_out(const std::vector<Row<S>*>& rows, TensorView<const S
       }
     } catch (const Error& error) {
       fail(*row, error);
+    } catch (const std::bad_alloc&) {
+      fail(*row, no_memory());
     }
   }
 }
@@ -272,15 +290,16 @@ void Scheduler<S>::interrupt_all() {
     if (row->decoding) {
       row->decoding->interrupt();
       finish(*row, row->decoding->take_results());
-    } else {
-      keep_prompt(*row);
-      GenerationResult result = row->task.result(0);
+      continue;
+    }
+    keep_prompt(*row);
+    std::vector<GenerationResult> results;
+    for (std::int32_t i = 0; i < row->task.config->num_return_sequences; ++i) {
+      GenerationResult& result = results.emplace_back(row->task.result(i));
       result.finish_reason = FinishReason::interrupted;
       result.sequence = row->task.prompt;
-      std::vector<GenerationResult> results;
-      results.push_back(std::move(result));
-      finish(*row, std::move(results));
     }
+    finish(*row, std::move(results));
   }
   active_.clear();
 }

@@ -7,7 +7,9 @@
 #include <memory>
 #include <utility>
 
+#include "core/float_environment.hpp"
 #include "llm/generation/decoding.hpp"
+#include "tokenizer/text_input.hpp"
 
 namespace llm {
 
@@ -38,7 +40,10 @@ struct Reading {
 template <typename S>
 void read_all(const LanguageModel<S>& model, std::vector<Reading<S>>& readings, std::size_t most,
               Workspace& workspace) {
+  const std::atomic<bool>* const interrupt = workspace.interrupt();
   for (auto first = readings.begin(); first != readings.end();) {
+    if (interrupt != nullptr && *interrupt)
+      throw Error(ErrorCode::interrupted, "reading a text was interrupted");
     std::vector<StepInput<S>> batch;
     auto last = first;
     for (std::size_t left = most; last != readings.end() && left > 0; ++last) {
@@ -113,10 +118,19 @@ Scorer<S>::Scorer(const LanguageModel<S>& model, const Tokenizer* tokenizer, Sco
   options_.step_tokens = std::min(options_.step_tokens, most);
 }
 
+// What the model takes, or the caller allows.
+template <typename S>
+std::int64_t Scorer<S>::most_tokens(std::optional<std::int64_t> model_limit) const {
+  const std::int64_t taken = model_limit.value_or(INT64_MAX);
+  return std::min(taken, options_.max_input_tokens.value_or(
+                             model_limit ? INT64_MAX : default_max_input_tokens));
+}
+
 // Tokens of a decoder's text, without the special ones that the tokenizer adds at its end: the text
 // goes on.
 template <typename S>
 std::vector<TokenId> Scorer<S>::encode(std::string_view text, const EncodeOptions& options) const {
+  detail::check_text_size(text, most_tokens(model_.max_length()), false);
   Encoding encoding = tokenizer_->encode(text, options);
   while (!encoding.ids.empty() && encoding.offsets.back() == ByteSpan{} &&
          encoding.offsets.size() > 1 && tokenizer_->is_special(encoding.ids.back())) {
@@ -128,21 +142,27 @@ std::vector<TokenId> Scorer<S>::encode(std::string_view text, const EncodeOption
 
 template <typename S>
 ScoreRequest Scorer<S>::request(std::string_view prompt, std::span<const std::string> completions,
-                                const EncodeOptions& options) const {
+                                const EncodeOptions& asked) const {
   if (tokenizer_ == nullptr)
     throw Error(ErrorCode::invalid_option, "there is no tokenizer to read texts; give token ids");
+  detail::check_encoded_bytes(prompt, completions.size());
+  EncodeOptions options = asked;
+  if (options.interrupt == nullptr) options.interrupt = options_.interrupt;
   ScoreRequest request;
   if (model_.is_encoder_decoder()) {
     if (!options_.decoder_start)
       throw Error(ErrorCode::invalid_option,
                   "the first token of the decoder is not known; set decoder_start_token_id",
                   "decoder_start_token_id");
+    detail::check_text_size(prompt, most_tokens(model_.max_source_length()), false);
     request.source = tokenizer_->encode(prompt, options).ids;
     request.context = {*options_.decoder_start};
     EncodeOptions target = options;
     target.is_target = true;
-    for (const std::string& text : completions)
+    for (const std::string& text : completions) {
+      detail::check_text_size(text, most_tokens(model_.max_length()), false);
       request.continuations.push_back({tokenizer_->encode(text, target).ids, 0});
+    }
     return request;
   }
   request.context = encode(prompt, options);
@@ -177,12 +197,15 @@ void Scorer<S>::check(const ScoreRequest& request) const {
         throw bad_input("the token id " + std::to_string(id) +
                         " is not in the model's vocabulary of " + std::to_string(vocabulary));
   };
-  const auto check_length = [](const char* what, std::size_t size,
-                               std::optional<std::int64_t> most) {
-    if (most && static_cast<std::int64_t>(size) > *most)
-      throw Error(ErrorCode::context_overflow, std::string(what) + " " + std::to_string(size) +
-                                                   " tokens, but the model takes " + "at most " +
-                                                   std::to_string(*most) + "; shorten it");
+  const auto check_length = [this](const char* what, std::size_t size,
+                                   std::optional<std::int64_t> taken) {
+    const std::int64_t most = most_tokens(taken);
+    if (static_cast<std::int64_t>(size) <= most) return;
+    throw Error(ErrorCode::context_overflow,
+                std::string(what) + " " + std::to_string(size) + " tokens, but " +
+                    (most < taken.value_or(INT64_MAX) ? "max_input_tokens is "
+                                                      : "the model takes at most ") +
+                    std::to_string(most) + "; shorten it");
   };
   if (request.source.empty() == model_.is_encoder_decoder())
     throw bad_input(model_.is_encoder_decoder() ? "the prompt is empty; the encoder needs a token"
@@ -202,7 +225,9 @@ void Scorer<S>::check(const ScoreRequest& request) const {
 
 template <typename S>
 KeptSequence<S> Scorer<S>::read(std::span<const TokenId> ids) const {
+  const detail::FloatEnvironment environment;
   Workspace workspace;
+  workspace.set_interrupt(options_.interrupt);
   const std::span<const TokenId> no_source;
   KeptSequence<S> kept{{ids.begin(), ids.end()}, {}};
   kept.state = std::move(model_.start({&no_source, 1}, workspace)[0]);
@@ -308,6 +333,7 @@ void Scorer<S>::read_continuations(std::span<const ScoreRequest> requests, const
 template <typename S>
 std::vector<ScoreResult> Scorer<S>::score(std::span<const ScoreRequest> requests,
                                           const KeptSequence<S>* prefix) const {
+  const detail::FloatEnvironment environment;
   std::vector<ScoreResult> results;
   const std::span<const TokenId> shared = prepare(requests, results);
   const std::size_t known = prefix ? common_prefix(prefix->ids, shared) : 0;
@@ -317,6 +343,7 @@ std::vector<ScoreResult> Scorer<S>::score(std::span<const ScoreRequest> requests
     prefix = &own;
   }
   Workspace workspace;
+  workspace.set_interrupt(options_.interrupt);
   const States states = open(requests, results, prefix, workspace);
   read_contexts(requests, states, results, workspace);
   read_continuations(requests, states, results, workspace);
@@ -326,6 +353,7 @@ std::vector<ScoreResult> Scorer<S>::score(std::span<const ScoreRequest> requests
 template <typename S>
 Perplexity Scorer<S>::perplexity(std::span<const TokenId> ids, std::int64_t window,
                                  std::int64_t stride) const {
+  const detail::FloatEnvironment environment;
   if (model_.is_encoder_decoder())
     throw Error(ErrorCode::invalid_option,
                 "perplexity of a text is that of a decoder; this model is an encoder-decoder");

@@ -2,7 +2,6 @@
 #include "llm/generation/settings.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 
 namespace llm {
 namespace {
@@ -21,21 +20,14 @@ const GenerationSetting* last_given(std::span<const GenerationSetting> settings,
   return found == settings.rend() ? nullptr : &*found;
 }
 
-// A temperature of 0 is how many programs spell greedy.
-bool is_zero(const std::string& number) {
-  char* end = nullptr;
-  const double value = std::strtod(number.c_str(), &end);
-  return !number.empty() && *end == '\0' && value == 0;
-}
-
 }  // namespace
 
 void apply_settings(GenerationConfig& config, std::span<const GenerationSetting> settings) {
   for (const GenerationSetting& setting : settings)
     config.set(setting.name, setting.value, setting.source);
   if (last_given(settings, "do_sample") != nullptr) return;
-  const GenerationSetting* const temperature = last_given(settings, "temperature");
-  if (temperature != nullptr && is_zero(temperature->value)) {
+  // A temperature of 0 is how many programs spell greedy.
+  if (last_given(settings, "temperature") != nullptr && config.temperature == 0) {
     config.set("temperature", "null", "default");
     return config.set("do_sample", "false", "implied by temperature 0");
   }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "tokenizer/text_input.hpp"
+
 namespace llm::detail {
 
 namespace {
@@ -13,16 +15,21 @@ struct Prompt {
   std::size_t tail = 0;  // and at the end
 };
 
-Prompt encode(const GenerationRequest& request, const Tokenizer* tokenizer) {
+Prompt encode(const GenerationRequest& request, const ModelLimits& limits,
+              const Tokenizer* tokenizer, Overflow overflow) {
   if (!request.text) return {request.ids, 0, 0};
   if (!tokenizer) {
     throw Error(ErrorCode::invalid_option,
                 "the prompt is text, but there is no tokenizer to read it; give token ids, or a "
                 "model folder with tokenizer files");
   }
-  Encoding encoding = tokenizer->encode(
-      *request.text,
-      {.add_special_tokens = request.add_special_tokens, .language = request.language});
+  const auto& context = limits.is_encoder_decoder ? limits.max_source_length : limits.max_length;
+  check_text_size(*request.text, std::min(limits.most_input(), context.value_or(INT64_MAX)),
+                  overflow != Overflow::error);
+  Encoding encoding =
+      tokenizer->encode(*request.text, {.add_special_tokens = request.add_special_tokens,
+                                        .language = request.language,
+                                        .interrupt = limits.interrupt});
   Prompt prompt{std::move(encoding.ids), 0, 0};
   const auto added = [&](std::size_t i) {
     return encoding.offsets[i] == ByteSpan{} && tokenizer->is_special(prompt.ids[i]);
@@ -71,11 +78,12 @@ bool fit_source(Prompt& source, const ModelLimits& limits, Overflow overflow) {
   if (source.ids.empty()) {
     throw Error(ErrorCode::invalid_input, "the prompt is empty; the encoder needs a token");
   }
-  if (!limits.max_source_length) return false;
-  const std::int64_t most = *limits.max_source_length;
+  const std::int64_t taken = limits.max_source_length.value_or(INT64_MAX);
+  const std::int64_t most = std::min(taken, limits.most_input());
   if (static_cast<std::int64_t>(source.ids.size()) <= most) return false;
   if (overflow == Overflow::error) {
-    refuse_length("the encoder takes at most", source.ids.size(), most);
+    refuse_length(most < taken ? "max_input_tokens is" : "the encoder takes at most",
+                  source.ids.size(), most);
   }
   cut(source, static_cast<std::size_t>(most), overflow);
   return true;
@@ -84,16 +92,18 @@ bool fit_source(Prompt& source, const ModelLimits& limits, Overflow overflow) {
 // The prompt of a decoder within its context, with room behind it.
 bool fit_prompt(Prompt& prompt, const GenerationConfig& config, const ModelLimits& limits,
                 Overflow overflow) {
-  if (!limits.max_length) return false;
-  const std::int64_t context = *limits.max_length;
+  const std::int64_t context = limits.max_length.value_or(INT64_MAX);
   const auto size = static_cast<std::int64_t>(prompt.ids.size());
   if (overflow == Overflow::error) {
-    if (size < context) return false;
+    if (size < context && size <= limits.most_input()) return false;
+    if (size < context)
+      refuse_length("max_input_tokens is", prompt.ids.size(), limits.most_input());
     refuse_length("with one new token the context holds at most", prompt.ids.size(), context - 1);
   }
   const std::int64_t wanted = config.max_new_tokens.value_or(config.max_length ? 1 : 20);
-  const std::int64_t keep = std::clamp(context - std::min(wanted, context), context / 2,
-                                       std::max<std::int64_t>(context - 1, 0));
+  const std::int64_t keep =
+      std::min(limits.most_input(), std::clamp(context - std::min(wanted, context), context / 2,
+                                               std::max<std::int64_t>(context - 1, 0)));
   if (size <= keep) return false;
   cut(prompt, static_cast<std::size_t>(keep), overflow);
   return true;
@@ -122,10 +132,11 @@ TokenId decoder_start(const GenerationConfig& config, std::int64_t vocab_size) {
   const auto id =
       config.decoder_start_token_id ? config.decoder_start_token_id : config.bos_token_id;
   if (!id || *id < 0 || *id >= vocab_size) {
-    throw Error(ErrorCode::invalid_option,
-                "the first token of the decoder is not known or not in the vocabulary; set "
-                "decoder_start_token_id",
-                "decoder_start_token_id");
+    throw Error(
+        config.blame(config.decoder_start_token_id ? "decoder_start_token_id" : "bos_token_id"),
+        "the first token of the decoder is not known or not in the vocabulary; set "
+        "decoder_start_token_id",
+        "decoder_start_token_id");
   }
   return *id;
 }
@@ -141,7 +152,7 @@ void check_options(const GenerationConfig& config, const ModelLimits& limits,
   const auto check = [&](std::string_view name, std::span<const TokenId> ids) {
     for (const TokenId id : ids) {
       if (id >= 0 && id < limits.vocab_size) continue;
-      throw Error(ErrorCode::invalid_option,
+      throw Error(config.blame(name),
                   "the generation option " + quote(name) + " (" + std::string(config.source(name)) +
                       ") names the token id " + std::to_string(id) +
                       ", but the vocabulary has the ids 0 to " +
@@ -182,7 +193,7 @@ std::string Task::spell(TokenId id) const {
 Task prepare_task(GenerationRequest request, std::shared_ptr<const GenerationConfig> config,
                   const ModelLimits& limits, const Tokenizer* tokenizer, Overflow overflow) {
   check_options(*config, limits, tokenizer);
-  Prompt prompt = encode(request, tokenizer);
+  Prompt prompt = encode(request, limits, tokenizer, overflow);
   check_ids(prompt.ids, limits.source_vocab_size);
   Task task;
   task.tokenizer = tokenizer;

@@ -1,10 +1,13 @@
 // Incremental decoding. A tokenizer's decoder looks beyond one token: it strips a leading space,
 // joins bytes to characters, and judges a run of byte tokens as a whole. So a short window of
 // settled tokens is always decoded together with the new ones, and only what they add is text.
+// Cleaning up spaces looks beyond tokens in another way, and is done behind that.
 #include "llm/generation/text_streamer.hpp"
 
 #include <algorithm>
 #include <utility>
+
+#include "tokenizer/decoder.hpp"
 
 namespace llm {
 
@@ -39,7 +42,9 @@ std::size_t overlap(std::string_view text, std::string_view stop) {
 
 TextStreamer::TextStreamer(const Tokenizer& tokenizer, std::span<const TokenId> context,
                            std::vector<std::string> stop_strings)
-    : tokenizer_(&tokenizer), stop_strings_(std::move(stop_strings)) {
+    : tokenizer_(&tokenizer),
+      cleans_up_(tokenizer.cleans_up_spaces()),
+      stop_strings_(std::move(stop_strings)) {
   // As little of the context as shows where its last word stands.
   for (std::size_t count = std::min<std::size_t>(context.size(), 16);; count *= 2) {
     count = std::min(count, context.size());
@@ -52,7 +57,7 @@ TextStreamer::TextStreamer(const Tokenizer& tokenizer, std::span<const TokenId> 
 }
 
 std::string TextStreamer::decode(std::size_t first) const {
-  return tokenizer_->decode(std::span(ids_).subspan(first));
+  return tokenizer_->decode(std::span(ids_).subspan(first), {.clean_up_spaces = false});
 }
 
 bool TextStreamer::is_byte_token(TokenId id) const {
@@ -60,10 +65,15 @@ bool TextStreamer::is_byte_token(TokenId id) const {
   return token.size() == 6 && token.starts_with("<0x") && token.back() == '>';
 }
 
+// Whether decoding skips the token, so that it does not interrupt a run of bytes.
+bool TextStreamer::is_skipped(TokenId id) const {
+  return tokenizer_->is_special(id) || tokenizer_->token(id).empty();
+}
+
 bool TextStreamer::may_change(std::string_view text) const {
   if (text.ends_with(replacement)) return true;
-  std::size_t last = ids_.size();  // special tokens do not interrupt a run of bytes
-  while (last > settled_ && tokenizer_->is_special(ids_[last - 1])) --last;
+  std::size_t last = ids_.size();
+  while (last > settled_ && is_skipped(ids_[last - 1])) --last;
   return last > settled_ && is_byte_token(ids_[last - 1]);
 }
 
@@ -71,12 +81,32 @@ bool TextStreamer::put(TokenId id) {
   ids_.push_back(id);
   std::string all = decode(window_);
   const std::size_t known = common_prefix(window_text_, all);
+  open_.replace(open_settled_, std::string::npos, all, known, std::string::npos);
   const std::size_t search_from = stable_;
-  text_.replace(stable_, std::string::npos, all, known, std::string::npos);
-  text_end_.push_back(text_.size());
+  set_end(cleans_up_ ? detail::clean_up_spaces(open_, false) : open_);
   if (find_stop(search_from)) return true;
-  if (may_change(all)) return false;
-  stable_ = text_.size();
+  if (!may_change(all)) settle(std::move(all));
+  return false;
+}
+
+// The text behind what is stable. Earlier tokens have no part in what this one changes.
+void TextStreamer::set_end(std::string_view end) {
+  const std::size_t same = stable_ + common_prefix(std::string_view(text_).substr(stable_), end);
+  for (auto at = text_end_.rbegin(); at != text_end_.rend() && *at > same; ++at) *at = same;
+  text_.replace(stable_, std::string::npos, end);
+  text_end_.push_back(text_.size());
+}
+
+// No later token can change how the tokens so far are decoded, `all` those of the window.
+void TextStreamer::settle(std::string all) {
+  const std::size_t closed = cleans_up_ ? detail::closed_to_clean_up(open_) : open_.size();
+  if (cleans_up_) {
+    stable_ += detail::clean_up_spaces(open_.substr(0, closed), false).size();
+  } else {
+    stable_ += closed;
+  }
+  open_.erase(0, closed);
+  open_settled_ = open_.size();
   // The next window begins where this token's text began, if that shows a word to stand on.
   if (std::string next = decode(settled_); has_visible(next)) {
     window_ = settled_;
@@ -85,7 +115,6 @@ bool TextStreamer::put(TokenId id) {
     window_text_ = std::move(all);
   }
   settled_ = ids_.size();
-  return false;
 }
 
 bool TextStreamer::find_stop(std::size_t from) {
@@ -109,11 +138,13 @@ void TextStreamer::finish() {
 }
 
 std::string TextStreamer::take() {
+  // What may still change may become the rest of a stop string as well.
+  const std::string_view certain = std::string_view(text_).substr(0, stable_);
   std::size_t held = 0;
   if (!finished_) {
-    for (const std::string& stop : stop_strings_) held = std::max(held, overlap(text_, stop));
+    for (const std::string& stop : stop_strings_) held = std::max(held, overlap(certain, stop));
   }
-  const std::size_t limit = std::min(stable_, text_.size() - held);
+  const std::size_t limit = certain.size() - held;
   if (limit <= taken_) return {};
   const std::size_t begin = std::exchange(taken_, limit);
   return text_.substr(begin, limit - begin);
@@ -121,11 +152,10 @@ std::string TextStreamer::take() {
 
 std::size_t TextStreamer::tokens_in_text() const {
   if (stop_.empty()) return text_end_.size();
-  std::size_t count = 0;
-  while (count < text_end_.size() && (count == 0 ? 0 : text_end_[count - 1]) < text_.size()) {
-    ++count;
-  }
-  return count;
+  if (text_.empty()) return 0;
+  return static_cast<std::size_t>(std::ranges::lower_bound(text_end_, text_.size()) -
+                                  text_end_.begin()) +
+         1;
 }
 
 }  // namespace llm

@@ -5,7 +5,9 @@
 
 #include "core/folder.hpp"
 #include "core/gguf.hpp"
+#include "core/gguf_split.hpp"
 #include "core/json.hpp"
+#include "core/system_error.hpp"
 #include "llm/core/error.hpp"
 #include "llm/model/model.hpp"
 #include "weights/weight_file.hpp"
@@ -46,7 +48,9 @@ std::string gguf_tensor_name(const std::vector<GgufName>& table, const std::stri
   return name;
 }
 
+// Absent numbers are null: what a family says where a file says nothing is meant for config.json.
 void put_number(const GgufFile& file, const std::string& key, const std::string& name, Json& json) {
+  json[name] = nullptr;
   const auto found = file.metadata().find(key);
   if (found == file.metadata().end()) return;
   if (std::holds_alternative<double>(found->second.value)) {
@@ -131,8 +135,7 @@ void check_config(const TransformerConfig& c, const std::string& where) {
 
 // A packed folder's weights, if it is one.
 bool open_packed(const fs::path& folder, Checkpoint& c) {
-  std::error_code error;
-  if (!fs::exists(folder / packed_file_name, error)) return false;
+  if (!is_there(folder / packed_file_name)) return false;
   c.packed = PackedWeights::open(folder / packed_file_name);
   c.store = c.packed->store();
   return true;
@@ -165,7 +168,7 @@ Checkpoint open_gguf(const fs::path& path, bool with_weights, std::optional<Head
 
 Checkpoint open_folder(const fs::path& folder, bool with_weights, std::optional<HeadKind> head) {
   const fs::path file = folder / "config.json";
-  const Json json = read_json_file(file);
+  Json json = read_json_file(file);
   const auto type = json.is_object() ? json.find("model_type") : json.end();
   if (type == json.end() || !type->is_string()) {
     throw Error(ErrorCode::bad_format,
@@ -173,25 +176,24 @@ Checkpoint open_folder(const fs::path& folder, bool with_weights, std::optional<
   }
   Checkpoint c;
   c.family = &family_of(type->get<std::string>(), file.string());
-  c.config = c.family->read_config(ConfigReader(json, file.string(), head));
+  c.config = c.family->read_config(ConfigReader(std::move(json), file.string(), head));
   check_config(c.config, file.string());
   if (with_weights && !open_packed(folder, c)) c.store = WeightStore::open(folder);
   return c;
 }
 
 Checkpoint open_any(const fs::path& path, bool with_weights, std::optional<HeadKind> head) {
-  std::error_code error;
-  const fs::file_status status = fs::status(path, error);
-  if (!fs::exists(status)) {
+  const fs::file_type type = type_of(path);
+  if (type == fs::file_type::not_found) {
     throw Error(ErrorCode::file_not_found,
                 path.string() +
                     ": no such model; expected a folder with config.json and weights, or "
                     "a .gguf file",
                 path.string());
   }
-  if (!fs::is_directory(status)) return open_gguf(path, with_weights, head);
-  if (!fs::exists(path / "config.json", error)) {
-    if (const fs::path gguf = only_file(path, ".gguf"); !gguf.empty())
+  if (type != fs::file_type::directory) return open_gguf(path, with_weights, head);
+  if (!is_there(path / "config.json")) {
+    if (const fs::path gguf = gguf_in(path); !gguf.empty())
       return open_gguf(gguf, with_weights, head);
   }
   return open_folder(path, with_weights, head);
@@ -238,10 +240,13 @@ void choose_head(Checkpoint& c, std::optional<HeadKind> asked, const fs::path& p
 
 }  // namespace
 
-Checkpoint open_checkpoint(const fs::path& path, bool with_weights, std::optional<HeadKind> head) {
+Checkpoint open_checkpoint(const fs::path& path, bool with_weights,
+                           std::optional<HeadKind> head) try {
   Checkpoint c = open_any(path, with_weights, head);
   choose_head(c, head, path);
   return c;
+} catch (...) {
+  rethrow_as_error(path);
 }
 
 }  // namespace llm::detail

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -82,47 +83,89 @@ constexpr std::array<std::pair<std::string_view, Activation>, 13> activations{{
     {"sigmoid", Activation::sigmoid},
 }};
 
+std::optional<std::int64_t> whole_number(const Json& value) {
+  if (!value.is_number_integer()) return std::nullopt;
+  if (value.is_number_unsigned() && !std::in_range<std::int64_t>(value.get<std::uint64_t>())) {
+    return std::nullopt;
+  }
+  return value.get<std::int64_t>();
+}
+
 }  // namespace
 
+const Json* ConfigReader::member(std::string_view name) const {
+  if (!json_->is_object()) return nullptr;
+  const auto found = json_->find(name);
+  return found == json_->end() || found->is_null() ? nullptr : &*found;
+}
+
 const Json* ConfigReader::find(std::string_view name) const {
-  if (!json_.is_object()) return nullptr;
-  const auto found = json_.find(name);
-  return found == json_.end() || found->is_null() ? nullptr : &*found;
+  const Json* found = member(name);
+  for (const FieldAlias& other : aliases_) {
+    if (!found && other.name == name) found = member(other.alias);
+  }
+  return found;
 }
 
 bool ConfigReader::has(std::string_view name) const { return find(name) != nullptr; }
 
-void ConfigReader::reject(std::string_view name, const std::string& sentence) const {
+std::string ConfigReader::shown(std::string_view name) const {
+  constexpr std::size_t max_bytes = 80;
   const Json* value = find(name);
+  if (!value) return has_null(name) ? "null" : "absent";
+  return value->dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, max_bytes);
+}
+
+void ConfigReader::reject(std::string_view name, const std::string& sentence) const {
   throw Error(ErrorCode::bad_format,
-              where_ + ": " + std::string(name) + " is " +
-                  (value ? value->dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 80)
-                         : std::string("absent")) +
-                  ", " + sentence,
+              where_ + ": " + std::string(name) + " is " + shown(name) + ", " + sentence,
               std::string(name));
 }
 
 void ConfigReader::unsupported(std::string_view name, const std::string& sentence) const {
-  const Json* value = find(name);
   throw Error(ErrorCode::unsupported,
-              where_ + ": " + std::string(name) + " is " +
-                  (value ? value->dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 80)
-                         : std::string("absent")) +
-                  ", " + sentence,
+              where_ + ": " + std::string(name) + " is " + shown(name) + ", " + sentence,
               std::string(name));
+}
+
+void ConfigReader::contradicts(std::string_view name, std::string_view other,
+                               const std::string& other_value) const {
+  reject(name, "but " + std::string(other) + " is " + other_value +
+                   "; the two must say the same: remove the one that is wrong");
+}
+
+void ConfigReader::require(std::string_view name, const Json& neutral,
+                           const std::string& sentence) const {
+  const Json* value = find(name);
+  if (value && *value != neutral) unsupported(name, sentence);
+}
+
+ConfigReader ConfigReader::with_aliases(std::initializer_list<FieldAlias> aliases) const {
+  for (const auto& [alias, name] : aliases) {
+    const Json *own = member(name), *other = member(alias);
+    if (own && other && *own != *other) contradicts(name, alias, shown(alias));
+  }
+  ConfigReader result = *this;
+  result.aliases_ = aliases;
+  return result;
 }
 
 std::int64_t ConfigReader::size(std::string_view name) const {
   const Json* value = find(name);
-  if (!value || !value->is_number_integer() || value->get<std::int64_t>() < 1 ||
-      value->get<std::int64_t>() > max_size) {
+  const std::optional<std::int64_t> number = value ? whole_number(*value) : std::nullopt;
+  if (!number || *number < 1 || *number > max_size) {
     reject(name, "expected a whole number from 1 to " + std::to_string(max_size));
   }
-  return value->get<std::int64_t>();
+  return *number;
 }
 
 std::int64_t ConfigReader::size(std::string_view name, std::int64_t otherwise) const {
   return has(name) ? size(name) : otherwise;
+}
+
+std::int64_t ConfigReader::size(std::string_view name, std::int64_t otherwise,
+                                std::int64_t if_null) const {
+  return size(name, has_null(name) ? if_null : otherwise);
 }
 
 void ConfigReader::read_heads(std::string_view name, StackConfig& stack) const {
@@ -136,13 +179,12 @@ void ConfigReader::read_heads(std::string_view name, StackConfig& stack) const {
 
 std::int64_t ConfigReader::count(std::string_view name, std::int64_t otherwise) const {
   const Json* value = find(name);
-  if (value && value->is_number_integer() && value->get<std::int64_t>() == 0) return 0;
-  return size(name, otherwise);
+  return value && whole_number(*value) == 0 ? 0 : size(name, otherwise);
 }
 
 bool ConfigReader::has_null(std::string_view name) const {
-  const auto found = json_.is_object() ? json_.find(name) : json_.end();
-  return found != json_.end() && found->is_null();
+  const auto found = json_->is_object() ? json_->find(name) : json_->end();
+  return found != json_->end() && found->is_null();
 }
 
 double ConfigReader::number(std::string_view name) const {
@@ -172,7 +214,10 @@ std::string ConfigReader::text(std::string_view name, std::string otherwise) con
 }
 
 Activation ConfigReader::activation(std::string_view name, std::string_view otherwise) const {
-  const std::string spelled = text(name, std::string(otherwise));
+  return activation_in(name, text(name, std::string(otherwise)));
+}
+
+Activation ConfigReader::activation_in(std::string_view name, std::string_view spelled) const {
   std::string known;
   for (const auto& [candidate, activation] : activations) {
     if (candidate == spelled) return activation;
@@ -184,7 +229,9 @@ Activation ConfigReader::activation(std::string_view name, std::string_view othe
 ConfigReader ConfigReader::object(std::string_view name) const {
   const Json* value = find(name);
   if (value && !value->is_object()) reject(name, "expected an object");
-  return {value ? *value : Json::object(), where_ + ": " + std::string(name)};
+  ConfigReader result(Json::object(), where_ + ": " + std::string(name));
+  if (value) result.json_ = {json_, value};  // keeps the whole alive
+  return result;
 }
 
 std::vector<std::string> ConfigReader::repeated_texts(std::string_view name,
@@ -195,7 +242,7 @@ std::vector<std::string> ConfigReader::repeated_texts(std::string_view name,
     for (const Json& group : value ? *value : Json::array()) {
       const auto names = group.at(0).get<std::vector<std::string>>();
       if (names.empty()) break;
-      for (std::int64_t i = group.at(1).get<std::int64_t>(); i > 0; --i) {
+      for (std::int64_t i = whole_number(group.at(1)).value_or(0); i > 0; --i) {
         result.insert(result.end(), names.begin(), names.end());
         if (static_cast<std::int64_t>(result.size()) > count) break;
       }
@@ -237,8 +284,11 @@ std::vector<double> ConfigReader::numbers(std::string_view name) const {
   return result;
 }
 
-std::optional<TokenId> ConfigReader::token(std::string_view name) const {
-  const std::vector<TokenId> ids = tokens(name);
+std::optional<TokenId> ConfigReader::token(std::string_view name, std::optional<TokenId> absent,
+                                           std::int64_t vocab_size) const {
+  const bool fits = absent && *absent < vocab_size;  // a default that is no token of this model
+  const std::vector<TokenId> ids =
+      tokens(name, fits ? std::vector{*absent} : std::vector<TokenId>());
   if (ids.empty()) return std::nullopt;
   return ids.front();
 }
@@ -252,37 +302,66 @@ std::vector<TokenId> ConfigReader::tokens(std::string_view name,
   const Json list = value->is_array() ? *value : Json::array({*value});
   for (const Json& id : list) {
     // -1 is how some checkpoints spell "none".
-    if (!id.is_number_integer() || id.get<std::int64_t>() < -1 ||
-        id.get<std::int64_t>() > std::numeric_limits<TokenId>::max()) {
+    const std::optional<std::int64_t> number = whole_number(id);
+    if (!number || *number < -1 || *number > std::numeric_limits<TokenId>::max()) {
       reject(name, "expected a token id");
     }
-    if (id.get<std::int64_t>() >= 0) ids.push_back(static_cast<TokenId>(id.get<std::int64_t>()));
+    if (*number >= 0) ids.push_back(static_cast<TokenId>(*number));
   }
   return ids;
 }
 
-TransformerConfig ConfigReader::common() const {
+void ConfigReader::read_labels(TransformerConfig& c) const {
+  if (const Json* labels = find("id2label")) {
+    const auto fail = [&] { reject("id2label", "expected an object of numbers to names"); };
+    if (!labels->is_object()) fail();
+    for (const auto& [id, label] : labels->items()) {
+      std::int64_t number = 0;
+      const char* const end = id.data() + id.size();
+      const auto [stop, error] = std::from_chars(id.data(), end, number);
+      if (error != std::errc() || stop != end || !label.is_string()) fail();
+      c.id2label[number] = label.get<std::string>();
+    }
+  }
+  c.num_labels = count("num_labels", 0);
+  if (c.id2label.empty()) return;
+  const auto named = static_cast<std::int64_t>(c.id2label.size());
+  const bool classifies =
+      c.head == HeadKind::sequence_classification || c.head == HeadKind::token_classification;
+  if (classifies && c.num_labels > 0 && c.num_labels != named) {
+    contradicts("num_labels", "the number of names in id2label", std::to_string(named));
+  }
+  c.num_labels = named;
+}
+
+TransformerConfig ConfigReader::common(const SpecialTokens& special) const {
+  require("quantization_config", nullptr,
+          "weights quantized this way are not supported; give the model before it was quantized");
+  require("per_layer_config", Json::object(), "layers that differ this way are not supported");
+  require("pruned_heads", Json::object(), "pruned heads are not supported");
+  require("tie_encoder_decoder", false, "an encoder tied to its decoder is not supported");
+  require("text_config", nullptr,
+          "a model inside another one is not supported; give it a config.json of its own");
   TransformerConfig c;
   c.model_type = text("model_type", "");
   c.architectures = texts("architectures");
   c.head = head_.value_or(c.architectures.empty() ? HeadKind::none
                                                   : head_of_architecture(c.architectures.front()));
   c.vocab_size = size("vocab_size");
-  c.bos_token_id = token("bos_token_id");
-  c.pad_token_id = token("pad_token_id");
-  c.decoder_start_token_id = token("decoder_start_token_id");
-  c.eos_token_id = tokens("eos_token_id");
+  c.bos_token_id = token("bos_token_id", special.bos, c.vocab_size);
+  c.pad_token_id = token("pad_token_id", special.pad, c.vocab_size);
+  c.decoder_start_token_id = token("decoder_start_token_id", special.decoder_start, c.vocab_size);
+  const bool has_eos = special.eos && *special.eos < c.vocab_size;
+  c.eos_token_id =
+      tokens("eos_token_id", has_eos ? std::vector{*special.eos} : std::vector<TokenId>());
   c.problem_type = text("problem_type", "");
-  if (const Json* labels = find("id2label"); labels && labels->is_object()) {
-    for (const auto& [id, label] : labels->items()) {
-      char* end = nullptr;
-      const long long number = std::strtoll(id.c_str(), &end, 10);
-      if (*end != '\0' || !label.is_string()) reject("id2label", "expected numbers to names");
-      c.id2label[number] = label.get<std::string>();
-    }
+  if (!c.problem_type.empty() && c.problem_type != "regression" &&
+      c.problem_type != "single_label_classification" &&
+      c.problem_type != "multi_label_classification") {
+    reject("problem_type",
+           "expected regression, single_label_classification or multi_label_classification");
   }
-  c.num_labels =
-      c.id2label.empty() ? count("num_labels", 0) : static_cast<std::int64_t>(c.id2label.size());
+  read_labels(c);
   return c;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,13 +19,29 @@ namespace llm::detail {
 // name that we do not know.
 HeadKind head_of_architecture(std::string_view architecture);
 
+// What a field of config.json is called beside its own name (the reference's attribute_map).
+struct FieldAlias {
+  std::string_view alias;
+  std::string_view name;
+};
+
+// Special tokens that a family's configuration has where the file does not name them.
+struct SpecialTokens {
+  std::optional<TokenId> bos, eos, pad, decoder_start;
+};
+
 class ConfigReader {
  public:
   // `where` names the file in errors; `head` is asked for instead of the one that the file names.
   ConfigReader(Json json, std::string where, std::optional<HeadKind> head = std::nullopt)
-      : json_(std::move(json)), where_(std::move(where)), head_(head) {}
+      : json_(std::make_shared<const Json>(std::move(json))),
+        where_(std::move(where)),
+        head_(head) {}
 
   const std::string& where() const { return where_; }
+  // The same where a field that is absent may stand under another name. Throws bad_format where
+  // both are there and differ.
+  ConfigReader with_aliases(std::initializer_list<FieldAlias> aliases) const;
   bool has(std::string_view name) const;  // present and not null
 
   // A size: 1 <= value <= 2^31 - 1. The first overload throws bad_format when it is absent.
@@ -35,6 +52,8 @@ class ConfigReader {
   void read_heads(std::string_view name, StackConfig& stack) const;
   // As size(), but 0 is allowed.
   std::int64_t count(std::string_view name, std::int64_t otherwise) const;
+  // As size(), but null is `if_null`, which is not always what an absent field is.
+  std::int64_t size(std::string_view name, std::int64_t otherwise, std::int64_t if_null) const;
   // Present and null: how some files switch a feature off.
   bool has_null(std::string_view name) const;
   // A finite number; must be present, or `otherwise`.
@@ -43,6 +62,8 @@ class ConfigReader {
   bool flag(std::string_view name, bool otherwise) const;
   std::string text(std::string_view name, std::string otherwise) const;
   Activation activation(std::string_view name, std::string_view otherwise) const;
+  // The activation that a part of a field's text names.
+  Activation activation_in(std::string_view name, std::string_view spelled) const;
   // An object inside, empty when absent.
   ConfigReader object(std::string_view name) const;
   std::vector<std::string> texts(std::string_view name) const;
@@ -55,18 +76,35 @@ class ConfigReader {
   std::vector<double> numbers(std::string_view name) const;  // empty when absent
 
   // The fields that every configuration shares: model_type, architectures, head (none where they do
-  // not say), vocabulary, token ids, labels.
-  TransformerConfig common() const;
+  // not say), vocabulary, token ids, labels. Refuses those that change what any model computes and
+  // are not supported.
+  TransformerConfig common(const SpecialTokens& special = {}) const;
+
+  // Throws unsupported when the field is there and neither null nor `neutral`, the value with which
+  // it has no effect.
+  void require(std::string_view name, const Json& neutral, const std::string& sentence) const;
+  // The value of a field as an error shows it.
+  std::string shown(std::string_view name) const;
 
   // Throws bad_format / unsupported about one field: "FILE: NAME is VALUE, SENTENCE".
   [[noreturn]] void reject(std::string_view name, const std::string& sentence) const;
   [[noreturn]] void unsupported(std::string_view name, const std::string& sentence) const;
+  // Throws bad_format about a field that another one contradicts.
+  [[noreturn]] void contradicts(std::string_view name, std::string_view other,
+                                const std::string& other_value) const;
+
+  const Json& json() const { return *json_; }
 
  private:
+  // Neither absent nor null; member() under this very name.
   const Json* find(std::string_view name) const;
-  std::optional<TokenId> token(std::string_view name) const;
+  const Json* member(std::string_view name) const;
+  std::optional<TokenId> token(std::string_view name, std::optional<TokenId> absent,
+                               std::int64_t vocab_size) const;
+  void read_labels(TransformerConfig& c) const;
 
-  Json json_;
+  std::shared_ptr<const Json> json_;
+  std::vector<FieldAlias> aliases_;
   std::string where_;
   std::optional<HeadKind> head_;
 };

@@ -4,8 +4,11 @@
 #include <new>
 #include <utility>
 
+#include "core/float_environment.hpp"
+#include "core/system_error.hpp"
 #include "llm/core/error.hpp"
 #include "llm/model/uses.hpp"
+#include "llm/tensor/finite.hpp"
 #include "model/builder.hpp"
 #include "model/checkpoint.hpp"
 
@@ -63,6 +66,18 @@ void refuse_adapters_to_gguf(const detail::Checkpoint& checkpoint,
                   ": adapters cannot be merged into a GGUF file; give the model they were trained "
                   "on as a folder with safetensors",
               path.string());
+}
+
+AdaptedModules adapted_modules(const detail::ModuleNames& names, const TransformerConfig& c) {
+  AdaptedModules modules{names.embeddings, names.transposed, {}};
+  // The head of a model with two vocabularies is that of the second.
+  if (c.decoder_vocab_size > 0) modules.tied = {names.embeddings.back()};
+  const bool has_head = c.head == HeadKind::language_model || c.head == HeadKind::masked_lm;
+  if (has_head && c.tie_word_embeddings) {
+    modules.tied.push_back(names.head);
+    modules.head_bias = names.head_bias;
+  }
+  return modules;
 }
 
 void refuse_changes_to_packed(const LoadOptions& options, const std::filesystem::path& path,
@@ -136,6 +151,7 @@ template <typename S>
 std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
                                          const LoadOptions& options,
                                          const std::filesystem::path* packed) try {
+  const detail::FloatEnvironment environment;
   detail::Checkpoint checkpoint = detail::open_checkpoint(path, true, options.head);
   std::unique_ptr<Model> model(new Model);
   model->config_ = std::move(checkpoint.config);
@@ -144,7 +160,8 @@ std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
   const TransformerConfig& c = model->config_;
   if (checkpoint.packed) refuse_changes_to_packed(options, path, packed != nullptr);
   if (!options.adapters.empty()) refuse_adapters_to_gguf(checkpoint, path);
-  checkpoint.store = merge_adapters(std::move(checkpoint.store), options.adapters);
+  checkpoint.store = merge_adapters(std::move(checkpoint.store), options.adapters,
+                                    adapted_modules(checkpoint.family->modules, c));
   const WeightBinder binder(checkpoint.store, checkpoint.rename);
   const ModelSource source = checkpoint.family->bind_weights(binder, c);
   if (options.head) refuse_missing_head(checkpoint, binder, path);
@@ -166,7 +183,9 @@ std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
   model->pooler_ = builder.head(source.pooler, last);
   model->info_ = {checkpoint.store->files(), builder.parameters(), builder.weight_bytes(),
                   builder.dtypes(), binder.unused()};
-  if (packed) writer.write(*packed, *checkpoint.store, std::string(to_string(c.head)));
+  if (packed) {
+    writer.write(*packed, *checkpoint.store, binder.duplicates(), std::string(to_string(c.head)));
+  }
   return model;
 } catch (const std::bad_alloc&) {
   throw Error(ErrorCode::out_of_memory,
@@ -174,6 +193,8 @@ std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
                   ": there is not enough memory to load the model; free some, or keep its weights "
                   "in fewer bits",
               path.string());
+} catch (...) {
+  detail::rethrow_as_error(path);
 }
 
 void pack_weights(const std::filesystem::path& path, const std::filesystem::path& file,
@@ -392,7 +413,9 @@ Tensor<S> Model<S>::logits_at(TensorView<const S> hidden, std::span<const std::i
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::copy_n(hidden.row(rows[i]), hidden.cols(), chosen.row(static_cast<std::int64_t>(i)));
   }
-  return head_.forward(std::as_const(chosen).view(), *pool_, workspace);
+  Tensor<S> logits = head_.forward(std::as_const(chosen).view(), *pool_, workspace);
+  check_logits(std::as_const(logits).view());
+  return logits;
 }
 
 template <typename S>
@@ -404,6 +427,7 @@ HeadOutput<S> Model<S>::run_head(std::span<const EncoderInput> inputs, Workspace
   const std::vector<Range> tokens = token_ranges(inputs);
   if (head_.rows() == HeadRows::all) {
     output.logits = head_.forward(hidden, *pool_, workspace);
+    check_logits(std::as_const(output.logits).view());
     output.rows = tokens;
     return output;
   }
@@ -442,7 +466,9 @@ Tensor<S> Model<S>::pooled(std::span<const EncoderInput> inputs, Workspace& work
   for (const Range& tokens : token_ranges(inputs)) {
     std::copy_n(hidden.row(tokens.begin), hidden.cols(), first.row(row++));
   }
-  return pooler_.forward(std::as_const(first).view(), *pool_, workspace);
+  Tensor<S> vectors = pooler_.forward(std::as_const(first).view(), *pool_, workspace);
+  check_finite(std::as_const(vectors).values(), "hidden states");
+  return vectors;
 }
 
 template class Model<float>;

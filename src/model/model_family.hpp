@@ -35,12 +35,21 @@ struct GgufLayout {
                     std::initializer_list<std::string_view> names);
 };
 
+// How the reference calls the modules whose weights files may keep under another's name.
+struct ModuleNames {
+  std::vector<std::string> embeddings;  // that tokens are looked up in; a decoder's is the last
+  std::string head = "lm_head";
+  std::string head_bias = {};                // where it is no part of the head
+  std::vector<std::string> transposed = {};  // last components: weights are [inputs, outputs]
+};
+
 struct ModelFamily {
   std::vector<std::string> model_types;  // `model_type` of config.json
   TransformerConfig (*read_config)(const ConfigReader& config);
   ModelSource (*bind_weights)(const WeightBinder& weights, const TransformerConfig& config);
   std::vector<HeadKind> heads;  // what its checkpoints may end in, beside hidden states alone
   GgufLayout gguf;              // empty: no GGUF architecture
+  ModuleNames modules;
 };
 
 // All families, in the order of the README's table.

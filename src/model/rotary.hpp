@@ -6,8 +6,10 @@
 
 namespace llm::detail {
 
-// From `rope_theta` and `rope_scaling`, or `rope_parameters` in newer files. Throws Error
-// (unsupported) that lists the known scalings.
-RotaryPositions read_rotary(const ConfigReader& json, std::int64_t head_dim);
+// From `rope_theta` and `rope_scaling`, or `rope_parameters` in newer files; `max_positions` is
+// what the model holds, `default_theta` its family's. Throws Error: unsupported, with the known
+// scalings, or bad_format where the two spellings contradict each other.
+RotaryPositions read_rotary(const ConfigReader& json, std::int64_t head_dim,
+                            std::int64_t max_positions, double default_theta);
 
 }  // namespace llm::detail

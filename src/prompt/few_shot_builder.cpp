@@ -6,13 +6,17 @@
 #include <cmath>
 #include <numeric>
 #include <random>
+#include <set>
 #include <utility>
 
+#include "core/float_environment.hpp"
 #include "core/split.hpp"
 #include "llm/core/error.hpp"
 
 namespace llm {
 namespace {
+
+constexpr std::size_t max_examples_bytes = std::size_t{1} << 30U;
 
 constexpr std::array<std::pair<std::string_view, Selection>, 4> selections{{
     {"first", Selection::first},
@@ -52,23 +56,32 @@ void check_labels(std::span<const std::string> labels) {
   };
   if (labels.size() < 2)
     fail("expected at least two labels to choose from, got " + std::to_string(labels.size()));
-  for (std::size_t i = 0; i < labels.size(); ++i) {
-    if (labels[i].empty()) fail("a label is empty");
-    for (std::size_t k = 0; k < labels.size(); ++k) {
-      if (i == k || !labels[k].starts_with(labels[i])) continue;
-      if (labels[k] == labels[i]) fail("the label " + quote(labels[i]) + " is there twice");
-      fail("the label " + quote(labels[i]) + " is the beginning of " + quote(labels[k]) +
-           " and would always be at least as probable; choose labels that differ");
-    }
+  // What a label is the beginning of stands behind it when they are sorted.
+  std::vector<std::string_view> sorted(labels.begin(), labels.end());
+  std::sort(sorted.begin(), sorted.end());
+  if (sorted.front().empty()) fail("a label is empty");
+  for (std::size_t i = 0; i + 1 < sorted.size(); ++i) {
+    if (!sorted[i + 1].starts_with(sorted[i])) continue;
+    if (sorted[i + 1] == sorted[i]) fail("the label " + quote(sorted[i]) + " is there twice");
+    fail("the label " + quote(sorted[i]) + " is the beginning of " + quote(sorted[i + 1]) +
+         " and would always be at least as probable; choose labels that differ");
   }
 }
 
 FewShotBuilder::FewShotBuilder(FewShotTemplate few, std::vector<FieldRow> examples,
                                FewShotOptions options)
     : template_(std::move(few)), examples_(std::move(examples)), options_(std::move(options)) {
+  std::size_t bytes = 0;
   for (std::size_t i = 0; i < examples_.size(); ++i) {
     texts_.push_back(template_.example(examples_[i]) + template_.separator());
-    if (const auto asked = question(examples_[i])) questions_.emplace(*asked, i);
+    const auto asked = question(examples_[i]);
+    bytes += texts_.back().size() + (asked ? asked->size() : 0);
+    if (bytes > max_examples_bytes)
+      throw Error(ErrorCode::invalid_input,
+                  examples_[i].where + ": the examples up to here have more than " +
+                      std::to_string(max_examples_bytes >> 20U) + " MiB as the template shows them",
+                  examples_[i].where);
+    if (asked) questions_.emplace(*asked, i);
   }
   if (!options_.label_field.empty()) check_labels();
   if (options_.selection == Selection::similar) embed_examples();
@@ -98,16 +111,21 @@ void FewShotBuilder::order_balanced() {
     throw Error(ErrorCode::invalid_option,
                 "a balanced selection needs to know which field of an example is its label",
                 "selection");
-  std::vector<Shots> by_label;
-  for (const std::string& label : labels()) {
-    Shots& own = by_label.emplace_back();
-    for (std::size_t i = 0; i < examples_.size(); ++i)
-      if (examples_[i].fields.at(options_.label_field) == label) own.push_back(i);
+  // The turn of an example: how many of its label stand before it. Labels come in the order of
+  // their first examples.
+  struct Place {
+    std::size_t turn, label, example;
+    auto operator<=>(const Place&) const = default;
+  };
+  std::map<std::string_view, std::pair<std::size_t, std::size_t>> seen;  // label: number, count
+  std::vector<Place> places;
+  for (std::size_t i = 0; i < examples_.size(); ++i) {
+    const std::string& label = examples_[i].fields.at(options_.label_field);
+    auto& [number, count] = seen.try_emplace(label, seen.size(), 0).first->second;
+    places.push_back({count++, number, i});
   }
-  order_.clear();
-  for (std::size_t turn = 0; order_.size() < examples_.size(); ++turn)
-    for (const Shots& own : by_label)
-      if (turn < own.size()) order_.push_back(own[turn]);
+  std::sort(places.begin(), places.end());
+  for (std::size_t i = 0; i < places.size(); ++i) order_[i] = places[i].example;
 }
 
 // What an example or a query asks; nullopt when it lacks a field of the query.
@@ -118,6 +136,7 @@ std::optional<std::string> FewShotBuilder::question(const FieldRow& row) const {
 }
 
 void FewShotBuilder::embed_examples() {
+  const detail::FloatEnvironment environment;
   if (!options_.embed)
     throw Error(ErrorCode::invalid_option,
                 "a selection of similar examples needs a model that embeds texts", "selection");
@@ -141,6 +160,7 @@ FewShotBuilder::Shots FewShotBuilder::choose(std::size_t count, const FieldRow& 
 }
 
 FewShotBuilder::Shots FewShotBuilder::most_similar(std::size_t count, const FieldRow& query) const {
+  const detail::FloatEnvironment environment;
   const std::string asked = template_.query().fill(query.fields, query.where);
   std::vector<float> vector = options_.embed({&asked, 1})[0];
   normalize(vector);
@@ -183,10 +203,10 @@ std::optional<std::size_t> FewShotBuilder::same_question(const FieldRow& query) 
 
 std::vector<std::string> FewShotBuilder::labels() const {
   std::vector<std::string> labels;
+  std::set<std::string_view> seen;
   for (const FieldRow& example : examples_) {
     const auto label = example.fields.find(options_.label_field);
-    if (label != example.fields.end() &&
-        std::find(labels.begin(), labels.end(), label->second) == labels.end())
+    if (label != example.fields.end() && seen.insert(label->second).second)
       labels.push_back(label->second);
   }
   return labels;

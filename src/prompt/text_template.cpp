@@ -2,6 +2,7 @@
 #include "llm/prompt/text_template.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "llm/core/error.hpp"
 
@@ -83,38 +84,46 @@ TextTemplate::TextTemplate(std::string_view source, std::string where) : where_(
 }
 
 std::string TextTemplate::fill(const Fields& fields, std::string_view row) const {
+  constexpr std::size_t most_bytes = std::size_t{256} << 20U;
   std::string text;
   for (const Piece& piece : pieces_) {
-    if (!piece.is_field) {
-      text += piece.text;
-      continue;
-    }
-    const auto field = fields.find(piece.text);
-    if (field != fields.end()) {
-      text += field->second;
-      continue;
-    }
-    std::vector<std::string_view> names;
-    for (const auto& [name, value] : fields) names.push_back(name);
-    const std::string_view nearest = nearest_name(piece.text, names.data(), names.size());
-    std::string sentence = where_ + ", " + at(piece.line, piece.column) + ": the field " +
-                           quote(piece.text) + " is not in " + std::string(row);
-    if (!nearest.empty()) {
-      sentence += "; did you mean " + quote(nearest) + "?";
-    } else {
-      sentence += names.empty() ? ", which has no fields" : ", which has:";
-      for (const std::string_view name : names) sentence += " " + quote(name);
-    }
-    throw Error(ErrorCode::invalid_input, sentence, where_);
+    const auto field = piece.is_field ? fields.find(piece.text) : fields.end();
+    if (piece.is_field && field == fields.end()) refuse_field(piece, fields, row);
+    const std::string& part = piece.is_field ? field->second : piece.text;
+    if (part.size() > most_bytes - text.size())
+      throw Error(ErrorCode::invalid_input,
+                  where_ + ": filled with " + std::string(row) + " it has more than " +
+                      std::to_string(most_bytes >> 20U) + " MiB",
+                  where_);
+    text += part;
   }
   return text;
 }
 
+void TextTemplate::refuse_field(const Piece& piece, const Fields& fields,
+                                std::string_view row) const {
+  constexpr std::size_t most_names = 20;
+  std::vector<std::string_view> names;
+  for (const auto& [name, value] : fields) names.push_back(name);
+  const std::string_view nearest = nearest_name(piece.text, names.data(), names.size());
+  std::string sentence = where_ + ", " + at(piece.line, piece.column) + ": the field " +
+                         quote(piece.text) + " is not in " + std::string(row);
+  if (!nearest.empty()) {
+    sentence += "; did you mean " + quote(nearest) + "?";
+  } else {
+    sentence += names.empty() ? ", which has no fields" : ", which has:";
+    for (std::size_t i = 0; i < std::min(names.size(), most_names); ++i)
+      sentence += " " + quote(names[i]);
+    if (names.size() > most_names) sentence += " ...";
+  }
+  throw Error(ErrorCode::invalid_input, sentence, where_);
+}
+
 std::vector<std::string> TextTemplate::field_names() const {
   std::vector<std::string> names;
+  std::set<std::string_view> seen;
   for (const Piece& piece : pieces_) {
-    if (piece.is_field && std::find(names.begin(), names.end(), piece.text) == names.end())
-      names.push_back(piece.text);
+    if (piece.is_field && seen.insert(piece.text).second) names.push_back(piece.text);
   }
   return names;
 }

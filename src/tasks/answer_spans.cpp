@@ -1,30 +1,30 @@
 #include "tasks/answer_spans.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <limits>
 
 #include "chat/text.hpp"
+#include "tasks/softmax.hpp"
 
 namespace llm::detail {
 namespace {
 
 // Probabilities of the tokens that are allowed; the others have none.
-void softmax(std::vector<double>& values, const std::vector<bool>& allowed) {
-  double largest = -INFINITY, sum = 0.0;
-  for (std::size_t i = 0; i < values.size(); ++i)
-    if (allowed[i]) largest = std::max(largest, values[i]);
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = allowed[i] ? std::exp(values[i] - largest) : 0.0;
-    sum += values[i];
+void probabilities(std::vector<double>& values, const std::vector<bool>& allowed) {
+  if (std::ranges::count(allowed, true) == 0) {
+    std::ranges::fill(values, 0.0);
+    return;
   }
-  for (double& value : values) value /= sum;
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (!allowed[i]) values[i] = -std::numeric_limits<double>::infinity();
+  softmax(values);
 }
 
 }  // namespace
 
 void AnswerSpans::add(SpanWindow window) {
-  softmax(window.starts, window.allowed);
-  softmax(window.ends, window.allowed);
+  probabilities(window.starts, window.allowed);
+  probabilities(window.ends, window.allowed);
   no_answer_ = std::min(no_answer_, window.starts[0] * window.ends[0]);
   window.starts[0] = window.ends[0] = 0.0;
   for (const Span& span : top_spans(window)) merge(bytes_of(window, span), span.score);
@@ -75,14 +75,12 @@ ByteSpan AnswerSpans::bytes_of(const SpanWindow& window, const Span& span) const
 void AnswerSpans::merge(ByteSpan bytes, double score) {
   const auto text = bytes.begin < bytes.end ? context_.substr(bytes.begin, bytes.end - bytes.begin)
                                             : std::string_view();
-  std::string lowered = jinja::lower(text);
-  const auto known = std::ranges::find(lowered_, lowered);
-  if (known != lowered_.end()) {
-    answers_[static_cast<std::size_t>(known - lowered_.begin())].score += score;
-    return;
+  const auto [known, is_new] = places_.try_emplace(jinja::lowered(text), answers_.size());
+  if (is_new) {
+    answers_.push_back({std::string(text), score, {.bytes = bytes}});
+  } else {
+    answers_[known->second].score += score;
   }
-  lowered_.push_back(std::move(lowered));
-  answers_.push_back({std::string(text), score, text_span(context_, bytes)});
 }
 
 std::vector<Answer> AnswerSpans::best() {
@@ -90,6 +88,8 @@ std::vector<Answer> AnswerSpans::best() {
   std::ranges::stable_sort(answers_, std::ranges::greater(), &Answer::score);
   const auto most = static_cast<std::size_t>(options_.top_k);
   if (answers_.size() > most) answers_.resize(most);
+  // Characters are counted from the beginning of the context: for the few that are wanted.
+  for (Answer& answer : answers_) answer.span = text_span(context_, answer.span.bytes);
   return std::move(answers_);
 }
 

@@ -3,6 +3,8 @@
 // QuestionAnsweringPipeline.
 #pragma once
 
+#include <map>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -39,8 +41,8 @@ class AnswerSpans {
   std::string_view context_;
   const QaOptions& options_;
   std::vector<Answer> answers_;
-  std::vector<std::string> lowered_;  // texts of answers_
-  double no_answer_ = 1e6;            // lowest score of all windows' first tokens
+  std::map<std::string, std::size_t> places_;  // of texts in lower case, in answers_
+  double no_answer_ = 1e6;                     // lowest score of all windows' first tokens
 };
 
 }  // namespace llm::detail

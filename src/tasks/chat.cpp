@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/folder.hpp"
 #include "core/gguf.hpp"
 #include "llm/generation/model_generation_config.hpp"
 
@@ -23,7 +24,7 @@ GenerationConfig chat_generation_config(const std::filesystem::path& path,
                                         const Tokenizer* tokenizer) {
   GenerationConfig generation = model_generation_config(path, config);
   if (tokenizer != nullptr) add_end(generation, tokenizer->special().eos);
-  if (!std::filesystem::is_directory(path)) {
+  if (!detail::is_folder(path)) {
     const auto file = detail::GgufFile::open(path);
     for (const char* key : {"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"})
       add_end(generation, file->find_int(key));

@@ -7,7 +7,10 @@
 #include <utility>
 
 #include "chat/text.hpp"
+#include "core/float_environment.hpp"
+#include "core/folder.hpp"
 #include "core/gguf.hpp"
+#include "core/gguf_split.hpp"
 #include "llm/core/error.hpp"
 #include "tokenizer/text_input.hpp"
 #include "tokenizer/unicode.hpp"
@@ -27,8 +30,13 @@ constexpr std::pair<PoolingMode, std::string_view> pooling_names[] = {
 
 // pooling_type of a GGUF file, as ggml numbers it.
 std::optional<PoolingMode> pooling_of_gguf(const std::filesystem::path& path) {
-  if (path.extension() != ".gguf") return std::nullopt;
-  const auto file = detail::GgufFile::open(path);
+  std::filesystem::path gguf = path;
+  if (detail::is_folder(path)) {
+    if (detail::is_there(path / "config.json")) return std::nullopt;
+    gguf = detail::gguf_in(path);
+    if (gguf.empty()) return std::nullopt;
+  }
+  const auto file = detail::GgufFile::open(gguf);
   const std::string architecture(file->find_string("general.architecture").value_or(""));
   const auto type = file->find_int(architecture + ".pooling_type");
   if (!type || *type == 0) return std::nullopt;  // 0: none
@@ -58,7 +66,7 @@ void append_pooled(PoolingMode mode, TensorView<const S> states, std::int64_t sk
                    std::vector<S>& out) {
   const std::int64_t rows = states.rows(), width = states.cols();
   if (mode == PoolingMode::cls || mode == PoolingMode::last_token) {
-    const S* row = states.row(mode == PoolingMode::cls ? 0 : rows - 1);
+    const S* row = states.row(mode == PoolingMode::cls ? skipped : rows - 1);
     out.insert(out.end(), row, row + width);
     return;
   }
@@ -125,10 +133,16 @@ TextEmbedder<S>::TextEmbedder(const Model<S>& model, const Tokenizer& tokenizer,
       tokenizer_(tokenizer),
       config_(std::move(config)),
       options_(std::move(options)),
-      encoder_(tokenizer, model.config(), embedding_limit(model.config(), tokenizer, config_)) {
+      encoder_(tokenizer, model.config(), embedding_limit(model.config(), tokenizer, config_),
+               options_.input) {
   if (config_.pooling.empty()) {
     throw Error(ErrorCode::invalid_option, "there is no pooling; give one, such as mean",
                 "pooling");
+  }
+  if (config_.truncate_dim.value_or(1) < 1) {
+    throw Error(ErrorCode::invalid_option,
+                "truncate-dim is " + std::to_string(*config_.truncate_dim) + ", expected 1 or more",
+                "truncate-dim");
   }
   if (!config_.include_prompt && !options_.prompt.empty()) skipped_ = prompt_tokens();
 }
@@ -145,7 +159,8 @@ template <typename S>
 std::int64_t TextEmbedder<S>::dimensions() const {
   const TransformerConfig& c = model_.config();
   const StackConfig& stack = c.kind == ModelKind::decoder ? c.decoder : c.encoder;
-  return stack.hidden_size * static_cast<std::int64_t>(config_.pooling.size());
+  const std::int64_t all = stack.hidden_size * static_cast<std::int64_t>(config_.pooling.size());
+  return std::min(all, config_.truncate_dim.value_or(all));
 }
 
 template <typename S>
@@ -153,7 +168,7 @@ TextTokens TextEmbedder<S>::encode(std::string_view text) const {
   std::string whole = options_.prompt + std::string(text);
   detail::check_text(whole);
   whole = detail::strip_spaces(whole);
-  if (config_.do_lower_case) whole = detail::jinja::lower(whole);
+  if (config_.do_lower_case) whole = detail::jinja::lowered(whole);
   TextTokens tokens = encoder_.encode(TaskText{std::move(whole)}, options_.truncation);
   if (tokens.size() <= skipped_) {
     throw Error(ErrorCode::invalid_input,
@@ -168,14 +183,21 @@ std::vector<S> TextEmbedder<S>::pool(TensorView<const S> states) const {
   std::vector<S> vector;
   for (const PoolingMode mode : config_.pooling) append_pooled(mode, states, skipped_, vector);
   if (config_.normalize) normalize(vector);
+  const bool cut = dimensions() < static_cast<std::int64_t>(vector.size());
+  if (cut) vector.resize(static_cast<std::size_t>(dimensions()));
+  if (config_.normalize_embeddings && (cut || !config_.normalize)) normalize(vector);
+  check_finite(std::span<const S>(vector), "embeddings");
   return vector;
 }
 
 template <typename S>
 std::vector<std::vector<S>> TextEmbedder<S>::embed(std::span<const TextTokens> texts) const {
+  const detail::FloatEnvironment environment;
   std::vector<std::vector<S>> results(texts.size());
-  run_hidden_states(model_, texts, options_.batch_tokens,
-                    [&](std::size_t i, TensorView<const S> states) { results[i] = pool(states); });
+  run_hidden_states(
+      model_, texts, options_.batch_tokens,
+      [&](std::size_t i, TensorView<const S> states) { results[i] = pool(states); },
+      options_.input.interrupt);
   return results;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "core/float_environment.hpp"
 #include "llm/tasks/classify.hpp"
 #include "tasks/require_head.hpp"
 
@@ -33,7 +34,7 @@ MaskFiller<S>::MaskFiller(const Model<S>& model, const Tokenizer& tokenizer,
                           FillMaskOptions options)
     : model_(model),
       tokenizer_(tokenizer),
-      encoder_(tokenizer, model.config()),
+      encoder_(tokenizer, model.config(), options.input),
       options_(std::move(options)) {
   detail::require_head(model.config(), HeadKind::masked_lm, "fill-mask");
   mask_ = find_mask(tokenizer);
@@ -96,9 +97,12 @@ TextTokens MaskFiller<S>::encode(std::string_view text) const {
 template <typename S>
 std::vector<std::vector<std::vector<MaskFill>>> MaskFiller<S>::fill(
     std::span<const TextTokens> texts) const {
+  const detail::FloatEnvironment environment;
   std::vector<std::vector<std::vector<MaskFill>>> results(texts.size());
   Workspace workspace;
+  workspace.set_interrupt(options_.input.interrupt);
   for (const Range batch : split_batches(texts, options_.batch_tokens)) {
+    check_interrupt(options_.input.interrupt);
     std::vector<std::int64_t> rows;
     std::int64_t first = 0;
     for (std::int64_t i = batch.begin; i < batch.end; ++i) {

@@ -2,11 +2,15 @@
 #include "llm/tasks/fill_spans.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
+#include "core/float_environment.hpp"
 #include "llm/core/error.hpp"
 #include "llm/model/uses.hpp"
+#include "llm/tasks/batches.hpp"
 #include "llm/tasks/text_tokens.hpp"
+#include "llm/tensor/finite.hpp"
 
 namespace llm {
 
@@ -27,7 +31,9 @@ std::optional<std::size_t> sentinel_number(const Tokenizer& tokenizer, TokenId i
       digits.find_first_not_of("0123456789") != std::string::npos) {
     return std::nullopt;
   }
-  return std::stoul(digits);
+  std::size_t number = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  return number;
 }
 
 // Log-probability of `id` in a row of logits.
@@ -36,7 +42,10 @@ double logprob_of(std::span<const S> logits, TokenId id) {
   const auto largest = static_cast<double>(*std::max_element(logits.begin(), logits.end()));
   double sum = 0.0;
   for (const S value : logits) sum += std::exp(static_cast<double>(value) - largest);
-  return static_cast<double>(logits[static_cast<std::size_t>(id)]) - largest - std::log(sum);
+  const double logprob =
+      static_cast<double>(logits[static_cast<std::size_t>(id)]) - largest - std::log(sum);
+  if (std::isnan(logprob)) refuse_non_finite("logits");
+  return logprob;
 }
 
 // The text with the words in its gaps.
@@ -56,8 +65,8 @@ std::string in_place(const SpanText& text, std::span<const std::optional<SpanFil
 
 template <typename S>
 SpanFiller<S>::SpanFiller(const Model<S>& model, const Tokenizer& tokenizer,
-                          GenerationConfig config, std::int64_t top_k)
-    : model_(model), tokenizer_(tokenizer), config_(std::move(config)) {
+                          GenerationConfig config, std::int64_t top_k, InputOptions input)
+    : model_(model), tokenizer_(tokenizer), config_(std::move(config)), input_(input) {
   const TransformerConfig& c = model.config();
   if (c.kind != ModelKind::encoder_decoder || c.head != HeadKind::language_model ||
       !tokenizer.id(sentinel_name(0))) {
@@ -77,7 +86,7 @@ SpanFiller<S>::SpanFiller(const Model<S>& model, const Tokenizer& tokenizer,
 template <typename S>
 SpanText SpanFiller<S>::encode(std::string_view text) const {
   const TextEncoder encoder(tokenizer_, model_.config(),
-                            token_limit(model_.config(), tokenizer_, true));
+                            token_limit(model_.config(), tokenizer_, true), input_);
   const TextTokens tokens = encoder.encode(TaskText{std::string(text)}, Truncation::none);
   SpanText result{std::string(text), tokens.encoding.ids, {}, -1};
   std::size_t largest = 0;
@@ -125,9 +134,10 @@ GenerationRequest SpanFiller<S>::request(const SpanText& text) const {
 
 template <typename S>
 std::vector<std::vector<SpanAnswer>> SpanFiller<S>::fill(std::span<const SpanText> texts) const {
+  const detail::FloatEnvironment environment;
   std::vector<std::vector<SpanAnswer>> answers(texts.size());
   std::size_t next = 0;
-  const Generator<S> generator(model_, &tokenizer_);
+  const Generator<S> generator(model_, &tokenizer_, {.interrupt = input_.interrupt});
   generator.run(
       [&]() -> std::optional<GenerationRequest> {
         if (next == texts.size()) return std::nullopt;
@@ -136,9 +146,11 @@ std::vector<std::vector<SpanAnswer>> SpanFiller<S>::fill(std::span<const SpanTex
       config_,
       [&](GenerationResult&& result) {
         if (result.error) throw Error(result.error->code, result.error->message);
+        if (result.finish_reason == FinishReason::interrupted) return;
         const auto row = static_cast<std::size_t>(result.row);
         answers.at(row).push_back(answer(texts[row], result.sequence));
       });
+  check_interrupt(input_.interrupt);
   return answers;
 }
 

@@ -3,12 +3,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <utility>
 
+#include "core/float_environment.hpp"
 #include "llm/core/error.hpp"
 #include "tasks/entities.hpp"
 #include "tasks/require_head.hpp"
+#include "tasks/softmax.hpp"
 
 namespace llm {
 namespace {
@@ -24,15 +25,9 @@ constexpr std::array<std::pair<std::string_view, Aggregation>, 5> aggregation_na
 }};
 
 template <typename S>
-std::vector<double> softmax(std::span<const S> logits) {
-  const auto largest = static_cast<double>(*std::ranges::max_element(logits));
-  std::vector<double> scores;
-  double sum = 0.0;
-  for (const S logit : logits) {
-    scores.push_back(std::exp(static_cast<double>(logit) - largest));
-    sum += scores.back();
-  }
-  for (double& score : scores) score /= sum;
+std::vector<double> probabilities(std::span<const S> logits) {
+  std::vector<double> scores(logits.begin(), logits.end());
+  detail::softmax(scores);
   return scores;
 }
 
@@ -54,8 +49,8 @@ std::vector<TaggedToken> tagged_tokens(const TextTokens& window, TensorView<cons
   for (std::int64_t i = window.first.begin; i < window.first.end; ++i) {
     const auto at = static_cast<std::size_t>(i);
     const TokenId id = window.encoding.ids[at];
-    TaggedToken token{tokenizer.token(id), softmax(logits.row_span(i)), window.encoding.offsets[at],
-                      i};
+    TaggedToken token{tokenizer.token(id), probabilities(logits.row_span(i)),
+                      window.encoding.offsets[at], i};
     if (id == tokenizer.special().unk) {
       token.word = text.substr(token.bytes.begin, token.bytes.end - token.bytes.begin);
     } else {
@@ -79,8 +74,11 @@ std::vector<std::string> label_names(const TransformerConfig& config, std::int64
 void count_characters(std::string_view text, std::vector<Entity>& entities) {
   std::size_t at = 0, characters = 0;
   const auto characters_before = [&](std::size_t byte) {
-    if (byte < at) at = characters = 0;
-    characters += count_code_points(text.substr(at, byte - at));
+    if (byte < at) {  // back, where windows share tokens
+      characters -= count_code_points(text.substr(byte, at - byte));
+    } else {
+      characters += count_code_points(text.substr(at, byte - at));
+    }
     at = byte;
     return characters;
   };
@@ -106,7 +104,7 @@ EntityTagger<S>::EntityTagger(const Model<S>& model, const Tokenizer& tokenizer,
     : model_(model),
       tokenizer_(tokenizer),
       options_(std::move(options)),
-      encoder_(tokenizer, model.config()) {
+      encoder_(tokenizer, model.config(), options_.input) {
   detail::require_head(model.config(), HeadKind::token_classification, "ner");
   if (!options_.stride) return;
   if (options_.aggregation == Aggregation::none)
@@ -139,6 +137,7 @@ std::vector<Range> EntityTagger<S>::windows(const TextTokens& tokens) const {
 
 template <typename S>
 std::vector<TaggedText> EntityTagger<S>::tag(std::span<const std::string> texts) const {
+  const detail::FloatEnvironment environment;
   const Truncation truncation = options_.truncate ? Truncation::only_first : Truncation::none;
   std::vector<TextTokens> inputs;
   std::vector<std::size_t> text_of;  // of each input
@@ -148,22 +147,25 @@ std::vector<TaggedText> EntityTagger<S>::tag(std::span<const std::string> texts)
                                               : encoder_.encode(TaskText{texts[t]}, truncation);
     results[t].truncated = tokens.truncated;
     for (const Range window : windows(tokens)) {
+      check_interrupt(options_.input.interrupt);
       inputs.push_back(encoder_.cut(tokens, window));
       text_of.push_back(t);
     }
   }
-  run_head(model_, std::span<const TextTokens>(inputs), options_.batch_tokens,
-           [&](std::size_t i, TensorView<const S> logits) {
-             const std::string& text = texts[text_of[i]];
-             const auto labels = label_names(model_.config(), logits.cols());
-             auto found = detail::group_tokens(tagged_tokens(inputs[i], logits, tokenizer_, text),
-                                               options_.aggregation, labels, tokenizer_);
-             std::erase_if(found, [&](const Entity& entity) {
-               return std::ranges::count(options_.ignore_labels, entity.label) > 0;
-             });
-             auto& entities = results[text_of[i]].entities;
-             entities.insert(entities.end(), found.begin(), found.end());
-           });
+  run_head(
+      model_, std::span<const TextTokens>(inputs), options_.batch_tokens,
+      [&](std::size_t i, TensorView<const S> logits) {
+        const std::string& text = texts[text_of[i]];
+        const auto labels = label_names(model_.config(), logits.cols());
+        auto found = detail::group_tokens(tagged_tokens(inputs[i], logits, tokenizer_, text),
+                                          options_.aggregation, labels, tokenizer_);
+        std::erase_if(found, [&](const Entity& entity) {
+          return std::ranges::count(options_.ignore_labels, entity.label) > 0;
+        });
+        auto& entities = results[text_of[i]].entities;
+        entities.insert(entities.end(), found.begin(), found.end());
+      },
+      options_.input.interrupt);
   for (std::size_t t = 0; t < texts.size(); ++t) {
     auto& entities = results[t].entities;
     count_characters(texts[t], entities);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/float_environment.hpp"
 #include "llm/core/error.hpp"
 #include "tasks/answer_spans.hpp"
 #include "tasks/require_head.hpp"
@@ -65,7 +66,8 @@ QuestionAnswerer<S>::QuestionAnswerer(const Model<S>& model, const Tokenizer& to
       doc_stride_(options_.doc_stride.value_or(std::min<std::int64_t>(max_seq_len_ / 2, 128))),
       cls_(tokenizer.special().cls),
       context_first_(tokenizer.pads_left()),
-      encoder_(tokenizer, model.config(), TokenLimit{max_seq_len_, "max_seq_len"}) {
+      encoder_(tokenizer, model.config(), TokenLimit{max_seq_len_, "max_seq_len"},
+               {.interrupt = options_.input.interrupt}) {
   detail::require_head(model.config(), HeadKind::question_answering, "qa");
   require(options_.top_k >= 1, "top_k", options_.top_k, "1 or more");
   require(options_.max_answer_len >= 1, "max_answer_len", options_.max_answer_len, "1 or more");
@@ -106,6 +108,7 @@ std::vector<Range> QuestionAnswerer<S>::windows(const TextTokens& tokens) const 
 template <typename S>
 std::vector<std::vector<Answer>> QuestionAnswerer<S>::answer(
     std::span<const Question> questions) const {
+  const detail::FloatEnvironment environment;
   std::vector<TextTokens> inputs;
   std::vector<std::size_t> row_of;  // of each input
   std::vector<AnswerSpans> spans;
@@ -114,15 +117,18 @@ std::vector<std::vector<Answer>> QuestionAnswerer<S>::answer(
     const TextTokens tokens = encode(questions[q]);
     const Range question{0, question_of(tokens).size()};
     for (const Range window : windows(tokens)) {
+      check_interrupt(options_.input.interrupt);
       inputs.push_back(context_first_ ? encoder_.cut(tokens, window, question)
                                       : encoder_.cut(tokens, question, window));
       row_of.push_back(q);
     }
   }
-  run_head(model_, std::span<const TextTokens>(inputs), options_.batch_tokens,
-           [&](std::size_t i, TensorView<const S> logits) {
-             spans[row_of[i]].add(window_of(inputs[i], context_of(inputs[i]), logits, cls_));
-           });
+  run_head(
+      model_, std::span<const TextTokens>(inputs), options_.batch_tokens,
+      [&](std::size_t i, TensorView<const S> logits) {
+        spans[row_of[i]].add(window_of(inputs[i], context_of(inputs[i]), logits, cls_));
+      },
+      options_.input.interrupt);
   std::vector<std::vector<Answer>> answers;
   for (AnswerSpans& found : spans) answers.push_back(found.best());
   return answers;

@@ -6,12 +6,14 @@
 #include <numbers>
 #include <string>
 
+#include "core/float_environment.hpp"
 #include "llm/core/error.hpp"
 
 namespace llm {
 
 template <typename S>
 Similarity similarity(std::span<const S> a, std::span<const S> b) {
+  const detail::FloatEnvironment environment;
   if (a.size() != b.size()) {
     throw Error(ErrorCode::invalid_input, "embeddings of " + std::to_string(a.size()) + " and " +
                                               std::to_string(b.size()) +
@@ -26,6 +28,10 @@ Similarity similarity(std::span<const S> a, std::span<const S> b) {
     squares += (x - y) * (x - y);
   }
   const double length_a = std::sqrt(squares_a), length_b = std::sqrt(squares_b);
+  if (!std::isfinite(length_a + length_b + squares)) {
+    throw Error(ErrorCode::invalid_input,
+                "embeddings whose values or lengths are no finite numbers cannot be compared");
+  }
   constexpr double right_angle = 90.0;
   if (length_a == 0.0 || length_b == 0.0) return {0.0, right_angle, std::sqrt(squares)};
   // The arc cosine is inexact for small angles; this is exact for all. (W. Kahan)

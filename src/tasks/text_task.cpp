@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/folder.hpp"
 #include "core/json.hpp"
 #include "llm/core/error.hpp"
 #include "llm/generation/model_generation_config.hpp"
@@ -20,7 +21,7 @@ using detail::Json;
 class TaskFile {
  public:
   explicit TaskFile(const std::filesystem::path& model) : file_(model / "config.json") {
-    if (!std::filesystem::is_directory(model)) return;
+    if (!detail::is_folder(model)) return;
     const Json json = detail::read_json_file(file_);
     if (!json.is_object()) return;
     if (const auto prefix = json.find("prefix"); prefix != json.end() && prefix->is_string())

@@ -6,6 +6,7 @@
 
 #include "llm/core/error.hpp"
 #include "llm/tasks/batches.hpp"
+#include "tokenizer/text_input.hpp"
 
 namespace llm {
 
@@ -62,6 +63,14 @@ std::pair<std::int64_t, std::int64_t> longest_first(std::int64_t n1, std::int64_
   return {most / 2, most / 2 + most % 2};
 }
 
+// The smaller of two limits; some number where there is none.
+std::optional<TokenLimit> within_limit(std::optional<TokenLimit> limit,
+                                       std::optional<std::int64_t> most) {
+  if (!limit && !most) most = default_max_input_tokens;
+  if (!most || (limit && limit->tokens <= *most)) return limit;
+  return TokenLimit{*most, "max_input_tokens is " + std::to_string(*most)};
+}
+
 }  // namespace
 
 std::vector<Range> split_batches(std::span<const TextTokens> texts, std::int64_t batch_tokens) {
@@ -103,9 +112,10 @@ std::int64_t TextEncoder::Layout::size() const {
 }
 
 TextEncoder::TextEncoder(const Tokenizer& tokenizer, const TransformerConfig& config,
-                         std::optional<TokenLimit> limit)
+                         std::optional<TokenLimit> limit, InputOptions input)
     : tokenizer_(&tokenizer),
-      limit_(std::move(limit)),
+      limit_(within_limit(std::move(limit), input.max_input_tokens)),
+      interrupt_(input.interrupt),
       has_types_(config.type_vocab_size > 1),
       single_(layout(tokenizer, false)),
       pair_(layout(tokenizer, true)) {
@@ -138,7 +148,10 @@ TextEncoder::Layout TextEncoder::layout(const Tokenizer& tokenizer, bool pair) {
 std::int64_t TextEncoder::added(bool pair) const { return (pair ? pair_ : single_).size(); }
 
 Encoding TextEncoder::content(std::string_view text, const char* name) const {
-  Encoding encoding = tokenizer_->encode(text, {.add_special_tokens = false});
+  constexpr std::int64_t most_tokens = 1 << 18;  // for the bytes alone
+  detail::check_text_size(text, most_tokens, true);
+  Encoding encoding =
+      tokenizer_->encode(text, {.add_special_tokens = false, .interrupt = interrupt_});
   if (!encoding.ids.empty()) return encoding;
   throw Error(ErrorCode::invalid_input,
               text.empty() ? std::string(name) + " is empty; give at least one word"
@@ -159,6 +172,9 @@ TextTokens TextEncoder::encode(std::string_view first, std::string_view second,
 }
 
 TextTokens TextEncoder::encode(const TaskText& text, Truncation truncation) const {
+  for (const std::string* one : {&text.text, text.pair ? &*text.pair : nullptr})
+    if (one != nullptr && limit_)
+      detail::check_text_size(*one, limit_->tokens, truncation != Truncation::none);
   return fit(text.pair ? encode(text.text, *text.pair) : encode(text.text), truncation);
 }
 
@@ -206,7 +222,10 @@ TextTokens TextEncoder::fit(TextTokens tokens, Truncation truncation) const {
                          ? "; shorten it, or have it cut (--overflow truncate-right)"
                          : "; cutting leaves nothing of it, so shorten the second text"));
   }
-  TextTokens result = cut(tokens, {0, keep1}, {0, keep2});
+  const auto kept = [&](std::int64_t size, std::int64_t keep) {
+    return tokenizer_->truncates_left() ? Range{size - keep, size} : Range{0, keep};
+  };
+  TextTokens result = cut(tokens, kept(n1, keep1), kept(n2, keep2));
   result.truncated = true;
   return result;
 }

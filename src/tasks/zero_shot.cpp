@@ -5,8 +5,10 @@
 #include <numeric>
 #include <set>
 
+#include "core/float_environment.hpp"
 #include "llm/tasks/classify.hpp"
 #include "tasks/require_head.hpp"
+#include "tokenizer/text_input.hpp"
 
 namespace llm {
 
@@ -84,7 +86,9 @@ bool ZeroShotText::truncated() const {
 template <typename S>
 ZeroShotClassifier<S>::ZeroShotClassifier(const Model<S>& model, const Tokenizer& tokenizer,
                                           ZeroShotOptions options)
-    : model_(model), encoder_(tokenizer, model.config()), options_(std::move(options)) {
+    : model_(model),
+      encoder_(tokenizer, model.config(), options.input),
+      options_(std::move(options)) {
   detail::require_head(model.config(), HeadKind::sequence_classification, "zero-shot");
   entailment_ = find_entailment(model.config());
   fill_template(options_.hypothesis_template, "label");
@@ -94,6 +98,7 @@ template <typename S>
 ZeroShotText ZeroShotClassifier<S>::encode(std::string_view text,
                                            std::span<const std::string> labels) const {
   check_labels(labels);
+  detail::check_encoded_bytes(text, labels.size());
   ZeroShotText result;
   result.labels.assign(labels.begin(), labels.end());
   for (const std::string& label : labels) {
@@ -107,14 +112,18 @@ ZeroShotText ZeroShotClassifier<S>::encode(std::string_view text,
 template <typename S>
 std::vector<ZeroShotResult> ZeroShotClassifier<S>::classify(
     std::span<const ZeroShotText> texts) const {
+  const detail::FloatEnvironment environment;
   std::vector<TextTokens> pairs;
   for (const ZeroShotText& text : texts) {
     pairs.insert(pairs.end(), text.pairs.begin(), text.pairs.end());
   }
   std::vector<std::vector<double>> logits(pairs.size());
-  run_head(model_, pairs, options_.batch_tokens, [&](std::size_t i, TensorView<const S> rows) {
-    logits[i].assign(rows.row(0), rows.row(0) + rows.cols());
-  });
+  run_head(
+      model_, pairs, options_.batch_tokens,
+      [&](std::size_t i, TensorView<const S> rows) {
+        logits[i].assign(rows.row(0), rows.row(0) + rows.cols());
+      },
+      options_.input.interrupt);
   std::vector<ZeroShotResult> results;
   std::size_t first = 0;
   for (const ZeroShotText& text : texts) {

@@ -15,8 +15,8 @@ char32_t code_point_before(std::string_view text, std::size_t end) {
   return decode_utf8(text, at).value;
 }
 
-std::size_t skip_spaces_back(std::string_view text, std::size_t end) {
-  while (end > 0) {
+std::size_t skip_spaces_back(std::string_view text, std::size_t end, std::size_t first) {
+  while (end > first) {
     const char32_t c = code_point_before(text, end);
     if (!is_whitespace(c)) break;
     end -= utf8_length(c);
@@ -54,7 +54,10 @@ void AddedTokens::add(AddedToken token, const Vocabulary& model, const std::stri
   by_id_[id] = std::move(token);
 }
 
-void AddedTokens::finish(const Normalizer* normalizer) {
+void AddedTokens::finish(const Normalizer* normalizer, const std::string& where) {
+  std::size_t bytes = 0;
+  for (const auto& [id, token] : by_id_) bytes += token.content.size();
+  Work work(bytes, where, ErrorCode::bad_format);
   for (const auto& [id, token] : by_id_) {
     if (!token.in_text) continue;
     if (!token.normalized) {
@@ -63,27 +66,28 @@ void AddedTokens::finish(const Normalizer* normalizer) {
     }
     AlignedText text;
     text.assign(token.content, 0);
-    if (normalizer != nullptr) normalizer->apply(text);
+    if (normalizer != nullptr) normalizer->apply(text, work);
     if (text.text != token.content) normalized_[id] = text.text;
     if (!text.text.empty()) normalized_trie_.insert(text.text, id);
     has_normalized_ = true;
   }
 }
 
-void AddedTokens::extract(Pieces& pieces, const Normalizer* normalizer) const {
+void AddedTokens::extract(Pieces& pieces, const Normalizer* normalizer, Work& work) const {
   const auto cut_by = [&](const ByteTrie& trie) {
-    pieces.split(
-        [&](std::string_view text, std::vector<Pieces::Match>& parts) { cut(text, trie, parts); });
+    pieces.split([&](std::string_view text, std::vector<Pieces::Match>& parts) {
+      cut(text, trie, parts, work);
+    });
   };
   if (!by_id_.empty()) cut_by(plain_trie_);
   if (normalizer != nullptr) {
-    pieces.rewrite([&](AlignedText& text) { normalizer->apply(text); });
+    pieces.rewrite([&](AlignedText& text) { normalizer->apply(text, work); });
   }
   if (has_normalized_) cut_by(normalized_trie_);
 }
 
 void AddedTokens::cut(std::string_view text, const ByteTrie& trie,
-                      std::vector<Pieces::Match>& parts) const {
+                      std::vector<Pieces::Match>& parts, Work& work) const {
   std::size_t done = 0;
   const auto part = [](std::size_t begin, std::size_t end, TokenId added) {
     return Pieces::Match{static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end), false,
@@ -93,13 +97,15 @@ void AddedTokens::cut(std::string_view text, const ByteTrie& trie,
     std::size_t end = at;  // of the longest token that begins here
     TokenId id = Piece::none;
     std::uint32_t node = ByteTrie::root;
-    for (std::size_t i = at; i < text.size(); ++i) {
+    std::size_t i = at;
+    for (; i < text.size(); ++i) {
       node = trie.child(node, static_cast<unsigned char>(text[i]));
       if (node == ByteTrie::no_node) break;
       if (trie.value(node) == ByteTrie::no_value) continue;
       id = trie.value(node);
       end = i + 1;
     }
+    work.look(i - at);
     if (id == Piece::none) {
       ++at;
       continue;
@@ -107,9 +113,11 @@ void AddedTokens::cut(std::string_view text, const ByteTrie& trie,
     std::size_t begin = at;
     at = end;  // also when the match is refused
     const AddedToken& token = by_id_.at(id);
+    if (splits_special_ && is_special(token.content)) continue;
     if (token.single_word && is_inside_word(text, begin, end)) continue;
-    if (token.lstrip) begin = std::max(skip_spaces_back(text, begin), done);
+    if (token.lstrip) begin = skip_spaces_back(text, begin, done);
     if (token.rstrip) end = skip_spaces(text, end);
+    work.look(end - at);  // several tokens may take the same spaces along
     if (done < begin) parts.push_back(part(done, begin, Piece::none));
     parts.push_back(part(begin, end, id));
     done = end;

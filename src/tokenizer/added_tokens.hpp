@@ -31,11 +31,13 @@ class AddedTokens {
   // A token that the model's vocabulary has keeps its id; others get the next free one, as in the
   // reference. A token that is there already is replaced. Throws Error (bad_format).
   void add(AddedToken token, const Vocabulary& model, const std::string& where);
+  // Special tokens in texts are text from now on.
+  void split_special() { splits_special_ = true; }
   // To be called once, after the last add().
-  void finish(const Normalizer* normalizer);
+  void finish(const Normalizer* normalizer, const std::string& where);
 
   // Cuts the tokens out of the text and normalizes what is between them.
-  void extract(Pieces& pieces, const Normalizer* normalizer) const;
+  void extract(Pieces& pieces, const Normalizer* normalizer, Work& work) const;
 
   const AddedToken* find(TokenId id) const;
   const AddedToken* find(std::string_view content) const;
@@ -49,7 +51,8 @@ class AddedTokens {
   const std::unordered_map<TokenId, AddedToken>& all() const { return by_id_; }
 
  private:
-  void cut(std::string_view text, const ByteTrie& trie, std::vector<Pieces::Match>& parts) const;
+  void cut(std::string_view text, const ByteTrie& trie, std::vector<Pieces::Match>& parts,
+           Work& work) const;
 
   std::unordered_map<TokenId, AddedToken> by_id_;
   std::unordered_map<std::string, TokenId> ids_;
@@ -57,6 +60,7 @@ class AddedTokens {
   std::unordered_set<std::string> special_;
   ByteTrie plain_trie_, normalized_trie_;
   bool has_normalized_ = false;
+  bool splits_special_ = false;
   TokenId size_ = 0;
 };
 

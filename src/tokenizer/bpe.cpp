@@ -134,13 +134,13 @@ void Bpe::find_symbols() {
 std::unique_ptr<ModelScratch> Bpe::make_scratch() const { return std::make_unique<Scratch>(); }
 
 void Bpe::encode(std::string_view piece, bool raw_bytes, ModelScratch* scratch,
-                 std::vector<ModelToken>& out) const {
+                 std::vector<ModelToken>& out, Work& work) const {
   if (piece.empty()) return;
   auto& own = static_cast<Scratch&>(*scratch);
   // The cache pays only once a text is longer than the cache is expensive to set up.
   if (own.cache.empty() && ++own.seen > Scratch::entries / 4) own.cache.resize(Scratch::entries);
   if (piece.size() > Scratch::max_piece || own.cache.empty()) {
-    encode_uncached(piece, raw_bytes, own, out);
+    encode_uncached(piece, raw_bytes, own, out, work);
     return;
   }
   Scratch::Entry& entry = own.cache[Scratch::slot_of(piece)];
@@ -154,7 +154,7 @@ void Bpe::encode(std::string_view piece, bool raw_bytes, ModelScratch* scratch,
     return;
   }
   const std::size_t before = out.size();
-  encode_uncached(piece, raw_bytes, own, out);
+  encode_uncached(piece, raw_bytes, own, out, work);
   const std::size_t count = out.size() - before;
   if (count > Scratch::max_tokens) return;
   std::memcpy(entry.piece.data(), piece.data(), piece.size());
@@ -167,7 +167,7 @@ void Bpe::encode(std::string_view piece, bool raw_bytes, ModelScratch* scratch,
 }
 
 void Bpe::encode_uncached(std::string_view piece, bool raw_bytes, Scratch& scratch,
-                          std::vector<ModelToken>& out) const {
+                          std::vector<ModelToken>& out, Work& work) const {
   if (options_.ignore_merges) {
     const auto id = raw_bytes ? vocabulary_.find(spell_bytes(piece)) : vocabulary_.find(piece);
     if (id) {
@@ -180,10 +180,10 @@ void Bpe::encode_uncached(std::string_view piece, bool raw_bytes, Scratch& scrat
   if (raw_bytes) {
     split_bytes(piece, symbols);
   } else {
-    split_code_points(piece, symbols);
+    split_code_points(piece, symbols, work);
   }
   if (symbols.size() > long_piece) {
-    merge_long(symbols);
+    merge_long(symbols, work);
   } else {
     merge_short(symbols, scratch.ranks);
   }
@@ -202,7 +202,8 @@ void Bpe::split_bytes(std::string_view piece, std::vector<Symbol>& symbols) cons
   symbols.back().id = last_byte_ids_[static_cast<unsigned char>(piece.back())];
 }
 
-void Bpe::split_code_points(std::string_view piece, std::vector<Symbol>& symbols) const {
+void Bpe::split_code_points(std::string_view piece, std::vector<Symbol>& symbols,
+                            Work& work) const {
   const bool plain =
       options_.continuing_subword_prefix.empty() && options_.end_of_word_suffix.empty();
   std::uint32_t unknown = 0;  // bytes of unknown symbols that wait for their token
@@ -215,6 +216,7 @@ void Bpe::split_code_points(std::string_view piece, std::vector<Symbol>& symbols
       spelled += symbol;
       if (at + bytes == piece.size()) spelled += options_.end_of_word_suffix;
       symbol = spelled;
+      work.look(spelled.size());
     }
     at += bytes;
     if (const auto id = vocabulary_.find(symbol)) {
@@ -273,7 +275,7 @@ void Bpe::merge_short(std::vector<Symbol>& symbols, std::vector<std::uint32_t>& 
 }
 
 // A queue of (rank, position): n log n for a piece of any length.
-void Bpe::merge_long(std::vector<Symbol>& symbols) const {
+void Bpe::merge_long(std::vector<Symbol>& symbols, Work& work) const {
   std::vector<std::uint64_t> pairs;
   const auto push_to = [&](auto&& add, std::int32_t at) {
     const Symbol& symbol = symbols[static_cast<std::size_t>(at)];
@@ -298,6 +300,7 @@ void Bpe::merge_long(std::vector<Symbol>& symbols) const {
   while (!queue.empty()) {
     const std::uint64_t top = queue.top();
     queue.pop();
+    work.look(1);
     const auto at = static_cast<std::int32_t>(top & 0xFFFFFFFFU);
     Symbol& left = symbols[static_cast<std::size_t>(at)];
     if (left.length == 0 || left.next < 0) continue;

@@ -70,7 +70,7 @@ class Bpe final : public TokenModel {
   Bpe(Vocabulary vocabulary, MergeTable merges, BpeOptions options);
 
   void encode(std::string_view piece, bool raw_bytes, ModelScratch* scratch,
-              std::vector<ModelToken>& out) const override;
+              std::vector<ModelToken>& out, Work& work) const override;
   std::unique_ptr<ModelScratch> make_scratch() const override;
   const Vocabulary& vocabulary() const override { return vocabulary_; }
   bool takes_raw_bytes() const override { return takes_raw_bytes_; }
@@ -87,12 +87,12 @@ class Bpe final : public TokenModel {
 
   void find_symbols();
   void split_bytes(std::string_view piece, std::vector<Symbol>& symbols) const;
-  void split_code_points(std::string_view piece, std::vector<Symbol>& symbols) const;
+  void split_code_points(std::string_view piece, std::vector<Symbol>& symbols, Work& work) const;
   bool add_byte_fallback(std::string_view symbol, std::vector<Symbol>& symbols) const;
   void merge_short(std::vector<Symbol>& symbols, std::vector<std::uint32_t>& ranks) const;
-  void merge_long(std::vector<Symbol>& symbols) const;
+  void merge_long(std::vector<Symbol>& symbols, Work& work) const;
   void encode_uncached(std::string_view piece, bool raw_bytes, Scratch& scratch,
-                       std::vector<ModelToken>& out) const;
+                       std::vector<ModelToken>& out, Work& work) const;
 
   Vocabulary vocabulary_;
   MergeTable merges_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <numeric>
 #include <utility>
 
 #include "tokenizer/byte_alphabet.hpp"
@@ -16,8 +17,8 @@ class SequenceDecoder final : public TokenDecoder {
  public:
   explicit SequenceDecoder(std::vector<std::unique_ptr<TokenDecoder>> steps)
       : steps_(std::move(steps)) {}
-  void apply(std::vector<std::string>& tokens) const override {
-    for (const auto& step : steps_) step->apply(tokens);
+  void run(std::vector<std::string>& tokens, Work& work) const override {
+    for (const auto& step : steps_) step->apply(tokens, work);
   }
 
  private:
@@ -26,7 +27,7 @@ class SequenceDecoder final : public TokenDecoder {
 
 class ByteLevelDecoder final : public TokenDecoder {
  public:
-  void apply(std::vector<std::string>& tokens) const override {
+  void run(std::vector<std::string>& tokens, Work& /*work*/) const override {
     std::string bytes;
     for (const std::string& token : tokens) append_spelled_bytes(bytes, token);
     tokens.assign(1, repair_utf8(std::move(bytes)));
@@ -35,7 +36,7 @@ class ByteLevelDecoder final : public TokenDecoder {
 
 class ByteFallbackDecoder final : public TokenDecoder {
  public:
-  void apply(std::vector<std::string>& tokens) const override {
+  void run(std::vector<std::string>& tokens, Work& /*work*/) const override {
     std::vector<std::string> out;
     out.reserve(tokens.size());
     std::string bytes;  // of byte tokens that are not decoded yet
@@ -74,7 +75,7 @@ class ByteFallbackDecoder final : public TokenDecoder {
 
 class FuseDecoder final : public TokenDecoder {
  public:
-  void apply(std::vector<std::string>& tokens) const override {
+  void run(std::vector<std::string>& tokens, Work& /*work*/) const override {
     std::string all;
     for (const std::string& token : tokens) all += token;
     tokens.assign(1, std::move(all));
@@ -85,12 +86,13 @@ class ReplaceDecoder final : public TokenDecoder {
  public:
   ReplaceDecoder(Pattern pattern, std::string content)
       : pattern_(std::move(pattern)), content_(std::move(content)) {}
-  void apply(std::vector<std::string>& tokens) const override {
+  void run(std::vector<std::string>& tokens, Work& work) const override {
     std::vector<Span> matches;
     for (std::string& token : tokens) {
       matches.clear();
-      pattern_.find_all(token, matches);
+      pattern_.find_all(token, matches, work);
       if (matches.empty()) continue;
+      work.make(matches.size() * content_.size());
       std::string out;
       std::size_t last = 0;
       for (const Span& match : matches) {
@@ -113,14 +115,16 @@ class StripDecoder final : public TokenDecoder {
       : start_(start), stop_(stop) {
     append_utf8(content_, content);
   }
-  void apply(std::vector<std::string>& tokens) const override {
+  void run(std::vector<std::string>& tokens, Work& /*work*/) const override {
     for (std::string& token : tokens) {
-      for (std::int64_t i = 0; i < start_ && token.starts_with(content_); ++i) {
-        token.erase(0, content_.size());
+      std::string_view rest = token;
+      for (std::int64_t i = 0; i < start_ && rest.starts_with(content_); ++i) {
+        rest.remove_prefix(content_.size());
       }
-      for (std::int64_t i = 0; i < stop_ && token.ends_with(content_); ++i) {
-        token.resize(token.size() - content_.size());
+      for (std::int64_t i = 0; i < stop_ && rest.ends_with(content_); ++i) {
+        rest.remove_suffix(content_.size());
       }
+      if (rest.size() != token.size()) token = std::string(rest);
     }
   }
 
@@ -134,7 +138,7 @@ class MetaspaceDecoder final : public TokenDecoder {
   MetaspaceDecoder(char32_t replacement, bool prepends) : prepends_(prepends) {
     append_utf8(replacement_, replacement);
   }
-  void apply(std::vector<std::string>& tokens) const override {
+  void run(std::vector<std::string>& tokens, Work& /*work*/) const override {
     for (std::size_t i = 0; i < tokens.size(); ++i) {
       tokens[i] = replace_all(tokens[i], replacement_, i == 0 && prepends_ ? "" : " ");
     }
@@ -148,7 +152,7 @@ class MetaspaceDecoder final : public TokenDecoder {
 class BpeDecoder final : public TokenDecoder {
  public:
   explicit BpeDecoder(std::string suffix) : suffix_(std::move(suffix)) {}
-  void apply(std::vector<std::string>& tokens) const override {
+  void run(std::vector<std::string>& tokens, Work& /*work*/) const override {
     for (std::size_t i = 0; i < tokens.size(); ++i) {
       tokens[i] = replace_all(tokens[i], suffix_, i + 1 == tokens.size() ? "" : " ");
     }
@@ -162,7 +166,7 @@ class WordPieceDecoder final : public TokenDecoder {
  public:
   WordPieceDecoder(std::string prefix, bool cleanup)
       : prefix_(std::move(prefix)), cleanup_(cleanup) {}
-  void apply(std::vector<std::string>& tokens) const override {
+  void run(std::vector<std::string>& tokens, Work& /*work*/) const override {
     for (std::size_t i = 0; i < tokens.size(); ++i) {
       std::string& token = tokens[i];
       if (i > 0 && token.starts_with(prefix_)) {
@@ -184,7 +188,7 @@ class CtcDecoder final : public TokenDecoder {
  public:
   CtcDecoder(std::string pad, std::string delimiter, bool cleanup)
       : pad_(std::move(pad)), delimiter_(std::move(delimiter)), cleanup_(cleanup) {}
-  void apply(std::vector<std::string>& tokens) const override {
+  void run(std::vector<std::string>& tokens, Work& /*work*/) const override {
     tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
     for (std::string& token : tokens) {
       token = replace_all(token, pad_, "");
@@ -209,49 +213,8 @@ std::unique_ptr<TokenDecoder> read_decoders(const JsonFields& fields) {
   return std::make_unique<SequenceDecoder>(std::move(steps));
 }
 
-}  // namespace
-
-std::string replace_all(const std::string& text, std::string_view from, std::string_view to) {
-  std::size_t found = from.empty() ? std::string::npos : text.find(from);
-  if (found == std::string::npos) return text;
-  std::string out;
-  std::size_t last = 0;
-  for (; found != std::string::npos; found = text.find(from, last)) {
-    out.append(text, last, found - last);
-    out += to;
-    last = found + from.size();
-  }
-  return out.append(text, last);
-}
-
-std::string clean_up_spaces(std::string text, bool do_not) {
-  constexpr std::pair<std::string_view, std::string_view> rules[] = {
-      {" .", "."},   {" ?", "?"},     {" !", "!"},     {" ,", ","},
-      {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},   {" do not", " don't"},
-      {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"},
-  };
-  for (const auto& [from, to] : rules) {
-    if (do_not || from != " do not") text = replace_all(text, from, to);
-  }
-  return text;
-}
-
-std::unique_ptr<TokenDecoder> make_byte_level_decoder() {
-  return std::make_unique<ByteLevelDecoder>();
-}
-
-std::unique_ptr<TokenDecoder> make_sentencepiece_decoder(bool strip_first_space) {
-  std::vector<std::unique_ptr<TokenDecoder>> steps;
-  steps.push_back(
-      std::make_unique<ReplaceDecoder>(Pattern::literal(std::string(escaped_space)), " "));
-  steps.push_back(std::make_unique<ByteFallbackDecoder>());
-  steps.push_back(std::make_unique<FuseDecoder>());
-  if (strip_first_space) steps.push_back(std::make_unique<StripDecoder>(U' ', 1, 0));
-  return std::make_unique<SequenceDecoder>(std::move(steps));
-}
-
-std::unique_ptr<TokenDecoder> read_decoder(const Json& json, const std::string& where) {
-  const JsonFields fields(json, where);
+std::unique_ptr<TokenDecoder> read_decoder_step(const JsonFields& fields,
+                                                const std::string& where) {
   const std::string type = fields.string("type");
   if (type == "Sequence") return read_decoders(fields);
   if (type == "ByteLevel") return make_byte_level_decoder();
@@ -285,6 +248,74 @@ std::unique_ptr<TokenDecoder> read_decoder(const Json& json, const std::string& 
   fail_unsupported(where, "decoder", type,
                    "Sequence, ByteLevel, ByteFallback, Fuse, Replace, Strip, Metaspace, "
                    "BPEDecoder, CTC and WordPiece");
+}
+
+}  // namespace
+
+std::string replace_all(const std::string& text, std::string_view from, std::string_view to) {
+  std::size_t found = from.empty() ? std::string::npos : text.find(from);
+  if (found == std::string::npos) return text;
+  std::string out;
+  std::size_t last = 0;
+  for (; found != std::string::npos; found = text.find(from, last)) {
+    out.append(text, last, found - last);
+    out += to;
+    last = found + from.size();
+  }
+  return out.append(text, last);
+}
+
+std::string clean_up_spaces(std::string text, bool do_not) {
+  constexpr std::pair<std::string_view, std::string_view> rules[] = {
+      {" .", "."},   {" ?", "?"},     {" !", "!"},     {" ,", ","},
+      {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},   {" do not", " don't"},
+      {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"},
+  };
+  for (const auto& [from, to] : rules) {
+    if (do_not || from != " do not") text = replace_all(text, from, to);
+  }
+  return text;
+}
+
+std::size_t closed_to_clean_up(std::string_view text) {
+  // What may be the beginning of a rule: a space, and behind it what rules have before their ends.
+  const std::size_t last_other = text.find_last_not_of(" 'nvr");
+  return std::min(text.find(' ', last_other == std::string_view::npos ? 0 : last_other),
+                  text.size());
+}
+
+std::unique_ptr<TokenDecoder> make_byte_level_decoder() {
+  return std::make_unique<ByteLevelDecoder>();
+}
+
+std::unique_ptr<TokenDecoder> make_sentencepiece_decoder(bool strip_first_space) {
+  std::vector<std::unique_ptr<TokenDecoder>> steps;
+  steps.push_back(
+      std::make_unique<ReplaceDecoder>(Pattern::literal(std::string(escaped_space)), " "));
+  steps.push_back(std::make_unique<ByteFallbackDecoder>());
+  steps.push_back(std::make_unique<FuseDecoder>());
+  if (strip_first_space) steps.push_back(std::make_unique<StripDecoder>(U' ', 1, 0));
+  return std::make_unique<SequenceDecoder>(std::move(steps));
+}
+
+void TokenDecoder::apply(std::vector<std::string>& tokens, Work& work) const {
+  const auto size = [&] {
+    return std::accumulate(
+        tokens.begin(), tokens.end(), std::size_t{0},
+        [](std::size_t sum, const std::string& token) { return sum + token.size(); });
+  };
+  const std::size_t before = size();
+  work.enter(where_);
+  work.look(before + tokens.size());
+  run(tokens, work);
+  const std::size_t after = size();
+  if (after > before) work.make(after - before);
+}
+
+std::unique_ptr<TokenDecoder> read_decoder(const Json& json, const std::string& where) {
+  auto step = read_decoder_step(JsonFields(json, where), where);
+  step->set_where(where);
+  return step;
 }
 
 }  // namespace llm::detail

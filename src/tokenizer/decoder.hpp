@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/json.hpp"
+#include "tokenizer/work.hpp"
 
 namespace llm::detail {
 
@@ -14,7 +15,16 @@ class TokenDecoder {
  public:
   virtual ~TokenDecoder() = default;
   // Changes the tokens in place; the text is their concatenation after the last step.
-  virtual void apply(std::vector<std::string>& tokens) const = 0;
+  void apply(std::vector<std::string>& tokens, Work& work) const;
+  // What errors call the step.
+  void set_where(std::string where) { where_ = std::move(where); }
+
+ protected:
+  // A step that makes a text much longer tells `work` before it does.
+  virtual void run(std::vector<std::string>& tokens, Work& work) const = 0;
+
+ private:
+  std::string where_;
 };
 
 // Reads the "decoder" of a tokenizer.json. Throws Error (unsupported, bad_format).
@@ -30,5 +40,8 @@ std::string replace_all(const std::string& text, std::string_view from, std::str
 // Takes the spaces away that word-by-word decoding leaves before punctuation and contractions.
 // `do_not` also shortens " do not", as the WordPiece decoder does.
 std::string clean_up_spaces(std::string text, bool do_not);
+// How many of the first bytes are cleaned up, without `do_not`, in the same way whatever follows
+// them.
+std::size_t closed_to_clean_up(std::string_view text);
 
 }  // namespace llm::detail

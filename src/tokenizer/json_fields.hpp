@@ -16,6 +16,8 @@ class JsonFields {
   JsonFields(const Json& object, std::string where);
 
   const std::string& where() const { return where_; }
+  // Whether there is such a field, be it null.
+  bool contains(const char* name) const { return object_.contains(name); }
   // The field, or nullptr when it is absent or null.
   const Json* find(const char* name) const;
   const Json& at(const char* name) const;

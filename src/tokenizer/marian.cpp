@@ -19,15 +19,15 @@ struct Side {
   explicit Side(const std::filesystem::path& file)
       : Side(read_file(file, max_sentencepiece_bytes), file.string()) {}
   Side(const std::string& bytes, const std::string& where)
-      : library(bytes, where),
-        steps(make_sentencepiece_steps(parse_sentencepiece_model(bytes, where), where)) {}
+      : steps(make_sentencepiece_steps(parse_sentencepiece_model(bytes, where), where)),
+        library(bytes, where) {}
 
-  SentencepieceLibrary library;  // ids to text
   SentencepieceSteps steps;      // text to pieces
+  SentencepieceLibrary library;  // ids to text
 };
 
 Vocabulary read_vocabulary_file(const std::filesystem::path& file) {
-  const Json json = Json{{"vocab", read_json_file(file)}};
+  const Json json = Json{{"vocab", read_json_file(file, max_table_bytes)}};
   return read_vocabulary(JsonFields(json, file.string()), "vocab");
 }
 
@@ -45,13 +45,16 @@ class MarianTokenizer final : public SegmentTokenizer {
     const AddedToken* added = added_.find(id);
     return added != nullptr && added->special;
   }
+  bool cleans_up_spaces() const override { return clean_up_spaces_; }
 
  protected:
-  Segment encode_text(std::string_view text, const EncodeOptions& options) const override;
+  Segment encode_text(std::string_view text, const EncodeOptions& options,
+                      Work& work) const override;
 
  private:
   void add_tokens(const TokenizerConfig& config, const std::string& where);
-  void encode_run(std::string_view run, std::size_t begin, bool is_target, Encoding& out) const;
+  void encode_run(std::string_view run, std::size_t begin, bool is_target, Encoding& out,
+                  Work& work) const;
   void mark_language(const std::string& language, Encoding& out) const;
   TokenId id_or_unknown(std::string_view token, bool is_target) const;
   const Vocabulary& vocabulary(bool is_target) const {
@@ -99,6 +102,7 @@ MarianTokenizer::MarianTokenizer(const std::filesystem::path& folder, TokenizerC
   clean_up_spaces_ = config.clean_up_spaces.value_or(false);
   chat_template_ = config.chat_template;
   max_length_ = config.max_length;
+  truncates_left_ = config.truncates_left.value_or(false);
   description_ =
       "source.spm, target.spm and vocab.json (Marian, " + std::to_string(vocab_size()) + " tokens)";
 }
@@ -111,7 +115,7 @@ void MarianTokenizer::add_tokens(const TokenizerConfig& config, const std::strin
   for (const auto& [id, token] : config.added) add(token);
   for (const AddedToken& token : config.named) add(token);
   for (const AddedToken& token : config.extra) add(token);
-  added_.finish(nullptr);
+  added_.finish(nullptr, where);
 }
 
 std::string MarianTokenizer::token(TokenId id) const {
@@ -128,14 +132,15 @@ TokenId MarianTokenizer::id_or_unknown(std::string_view token, bool is_target) c
   return vocabulary(is_target).find(token).value_or(unk_);
 }
 
-Segment MarianTokenizer::encode_text(std::string_view text, const EncodeOptions& options) const {
+Segment MarianTokenizer::encode_text(std::string_view text, const EncodeOptions& options,
+                                     Work& work) const {
   Pieces pieces(text);
-  added_.extract(pieces, nullptr);
+  added_.extract(pieces, nullptr, work);
   Segment out;
   if (!options.language.empty()) mark_language(options.language, out.encoding);
   for (const Piece& piece : pieces.list) {
     if (piece.added == Piece::none) {
-      encode_run(pieces.text(piece), piece.begin, options.is_target, out.encoding);
+      encode_run(pieces.text(piece), piece.begin, options.is_target, out.encoding, work);
     } else {
       out.encoding.ids.push_back(piece.added);
       out.encoding.offsets.push_back({piece.begin, piece.end});
@@ -156,7 +161,7 @@ void MarianTokenizer::mark_language(const std::string& language, Encoding& out) 
 }
 
 void MarianTokenizer::encode_run(std::string_view run, std::size_t begin, bool is_target,
-                                 Encoding& out) const {
+                                 Encoding& out, Work& work) const {
   if (run.starts_with(">>")) {
     if (const std::size_t end = run.find("<<"); end != std::string_view::npos) {
       out.ids.push_back(id_or_unknown(run.substr(0, end + 2), is_target));
@@ -167,8 +172,8 @@ void MarianTokenizer::encode_run(std::string_view run, std::size_t begin, bool i
   }
   const SentencepieceSteps& steps = (is_target ? target_ : source_).steps;
   Pieces pieces(run);
-  pieces.rewrite([&](AlignedText& text) { steps.normalizer->apply(text); });
-  if (steps.pre_tokenizer != nullptr) steps.pre_tokenizer->apply(pieces);
+  pieces.rewrite([&](AlignedText& text) { steps.normalizer->apply(text, work); });
+  if (steps.pre_tokenizer != nullptr) steps.pre_tokenizer->apply(pieces, work);
   const Vocabulary& known = steps.model->vocabulary();
   const auto scratch = steps.model->make_scratch();
   std::vector<ModelToken> tokens;
@@ -177,7 +182,7 @@ void MarianTokenizer::encode_run(std::string_view run, std::size_t begin, bool i
     if (piece.added != Piece::none) {
       tokens.push_back({piece.added, 0, piece.end - piece.begin});
     } else {
-      steps.model->encode(pieces.text(piece), false, scratch.get(), tokens);
+      steps.model->encode(pieces.text(piece), false, scratch.get(), tokens, work);
     }
     for (const ModelToken& token : tokens) {
       // What the model does not know the vocabulary may know.

@@ -9,6 +9,7 @@
 
 #include "core/json.hpp"
 #include "tokenizer/vocabulary.hpp"
+#include "tokenizer/work.hpp"
 
 namespace llm::detail {
 
@@ -31,7 +32,7 @@ class TokenModel {
   virtual ~TokenModel() = default;
   // Appends the tokens of `piece` (UTF-8; any bytes when takes_raw_bytes()).
   virtual void encode(std::string_view piece, bool raw_bytes, ModelScratch* scratch,
-                      std::vector<ModelToken>& out) const = 0;
+                      std::vector<ModelToken>& out, Work& work) const = 0;
   virtual std::unique_ptr<ModelScratch> make_scratch() const { return nullptr; }
   virtual const Vocabulary& vocabulary() const = 0;
   // Whether encode() may be given bytes instead of their spelling in the byte-level alphabet.

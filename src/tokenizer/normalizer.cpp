@@ -18,8 +18,8 @@ class SequenceNormalizer final : public Normalizer {
  public:
   explicit SequenceNormalizer(std::vector<std::unique_ptr<Normalizer>> steps)
       : steps_(std::move(steps)) {}
-  void apply(AlignedText& text) const override {
-    for (const auto& step : steps_) step->apply(text);
+  void run(AlignedText& text, Work& work) const override {
+    for (const auto& step : steps_) step->apply(text, work);
   }
 
  private:
@@ -49,7 +49,7 @@ void lowercase(AlignedText& text) {
 class FormNormalizer final : public Normalizer {
  public:
   explicit FormNormalizer(NormalForm form) : form_(form) {}
-  void apply(AlignedText& text) const override { apply_form(text, form_); }
+  void run(AlignedText& text, Work& /*work*/) const override { apply_form(text, form_); }
 
  private:
   NormalForm form_;
@@ -57,12 +57,12 @@ class FormNormalizer final : public Normalizer {
 
 class LowercaseNormalizer final : public Normalizer {
  public:
-  void apply(AlignedText& text) const override { lowercase(text); }
+  void run(AlignedText& text, Work& /*work*/) const override { lowercase(text); }
 };
 
 class StripAccentsNormalizer final : public Normalizer {
  public:
-  void apply(AlignedText& text) const override {
+  void run(AlignedText& text, Work& /*work*/) const override {
     if (!is_ascii(text.text)) text.filter([](char32_t c) { return !is_mark(c); });
   }
 };
@@ -71,9 +71,10 @@ class ReplaceNormalizer final : public Normalizer {
  public:
   ReplaceNormalizer(Pattern pattern, std::string content)
       : pattern_(std::move(pattern)), content_(std::move(content)) {}
-  void apply(AlignedText& text) const override {
+  void run(AlignedText& text, Work& work) const override {
     std::vector<Span> matches;
-    pattern_.find_all(text.text, matches);
+    pattern_.find_all(text.text, matches, work);
+    work.make(matches.size() * content_.size());
     text.replace(matches, content_);
   }
 
@@ -85,7 +86,10 @@ class ReplaceNormalizer final : public Normalizer {
 class PrependNormalizer final : public Normalizer {
  public:
   explicit PrependNormalizer(std::string prefix) : prefix_(std::move(prefix)) {}
-  void apply(AlignedText& text) const override { text.prepend(prefix_); }
+  void run(AlignedText& text, Work& work) const override {
+    work.make(prefix_.size());
+    text.prepend(prefix_);
+  }
 
  private:
   std::string prefix_;
@@ -94,7 +98,7 @@ class PrependNormalizer final : public Normalizer {
 class StripNormalizer final : public Normalizer {
  public:
   StripNormalizer(bool left, bool right) : left_(left), right_(right) {}
-  void apply(AlignedText& text) const override {
+  void run(AlignedText& text, Work& /*work*/) const override {
     std::vector<Change> kept;
     for (std::size_t at = 0; at < text.text.size();) {
       const CodePoint next = decode_utf8(text.text, at);
@@ -116,7 +120,7 @@ class StripNormalizer final : public Normalizer {
 // The clean-up of neural translation models.
 class NmtNormalizer final : public Normalizer {
  public:
-  void apply(AlignedText& text) const override {
+  void run(AlignedText& text, Work& /*work*/) const override {
     text.filter([](char32_t c) {
       return !((c >= 1 && c <= 8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F ||
                c == 0x8F || c == 0x9F);
@@ -132,7 +136,7 @@ class NmtNormalizer final : public Normalizer {
 
 class ByteLevelNormalizer final : public Normalizer {
  public:
-  void apply(AlignedText& text) const override {
+  void run(AlignedText& text, Work& /*work*/) const override {
     std::vector<Change> changes;
     changes.reserve(text.text.size());
     for (const char c : text.text) {
@@ -154,7 +158,7 @@ class BertNormalizer final : public Normalizer {
   BertNormalizer(bool clean, bool chinese, bool strip_accents, bool lower)
       : clean_(clean), chinese_(chinese), strip_accents_(strip_accents), lower_(lower) {}
 
-  void apply(AlignedText& text) const override {
+  void run(AlignedText& text, Work& /*work*/) const override {
     if (clean_) clean(text);
     if (chinese_ && !is_ascii(text.text)) separate_chinese(text);
     if (strip_accents_ && !is_ascii(text.text)) {
@@ -206,15 +210,8 @@ std::unique_ptr<Normalizer> read_normalizers(const JsonFields& fields) {
   return make_normalizer_sequence(std::move(steps));
 }
 
-}  // namespace
-
-std::unique_ptr<Normalizer> make_normalizer_sequence(
-    std::vector<std::unique_ptr<Normalizer>> steps) {
-  return std::make_unique<SequenceNormalizer>(std::move(steps));
-}
-
-std::unique_ptr<Normalizer> read_normalizer(const Json& json, const std::string& where) {
-  const JsonFields fields(json, where);
+std::unique_ptr<Normalizer> read_normalizer_step(const JsonFields& fields,
+                                                 const std::string& where) {
   const std::string type = fields.string("type");
   if (type == "Sequence") return read_normalizers(fields);
   if (type == "NFC") return std::make_unique<FormNormalizer>(NormalForm::nfc);
@@ -241,6 +238,27 @@ std::unique_ptr<Normalizer> read_normalizer(const Json& json, const std::string&
   fail_unsupported(where, "normalizer", type,
                    "Sequence, NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Nmt, ByteLevel, "
                    "BertNormalizer, Replace, Prepend, Strip and Precompiled");
+}
+
+}  // namespace
+
+std::unique_ptr<Normalizer> make_normalizer_sequence(
+    std::vector<std::unique_ptr<Normalizer>> steps) {
+  return std::make_unique<SequenceNormalizer>(std::move(steps));
+}
+
+void Normalizer::apply(AlignedText& text, Work& work) const {
+  const std::size_t before = text.text.size();
+  work.enter(where_);
+  work.look(before);
+  run(text, work);
+  if (text.text.size() > before) work.make(text.text.size() - before);
+}
+
+std::unique_ptr<Normalizer> read_normalizer(const Json& json, const std::string& where) {
+  auto step = read_normalizer_step(JsonFields(json, where), where);
+  step->set_where(where);
+  return step;
 }
 
 }  // namespace llm::detail

@@ -7,13 +7,23 @@
 
 #include "core/json.hpp"
 #include "tokenizer/text.hpp"
+#include "tokenizer/work.hpp"
 
 namespace llm::detail {
 
 class Normalizer {
  public:
   virtual ~Normalizer() = default;
-  virtual void apply(AlignedText& text) const = 0;
+  void apply(AlignedText& text, Work& work) const;
+  // What errors call the step.
+  void set_where(std::string where) { where_ = std::move(where); }
+
+ protected:
+  // A step that makes a text much longer tells `work` before it does.
+  virtual void run(AlignedText& text, Work& work) const = 0;
+
+ private:
+  std::string where_;
 };
 
 // Reads the "normalizer" of a tokenizer.json. Throws Error (unsupported, bad_format).

@@ -5,6 +5,9 @@
 namespace llm::detail {
 namespace {
 
+constexpr std::size_t text_bytes_per_token =
+    32;  // of text, far above what tokens have on the average
+
 class Pipeline final : public SegmentTokenizer {
  public:
   explicit Pipeline(PipelineParts parts);
@@ -24,12 +27,15 @@ class Pipeline final : public SegmentTokenizer {
     return known && parts_.added.is_special(spelled);
   }
   std::string join(std::span<const std::string> tokens) const override {
-    return joined({tokens.begin(), tokens.end()});
+    Work work(tokens.size() * text_bytes_per_token, description_);
+    return joined({tokens.begin(), tokens.end()}, work);
   }
   std::string_view continuing_prefix() const override { return parts_.model->continuing_prefix(); }
+  bool cleans_up_spaces() const override { return parts_.clean_up_spaces; }
 
  protected:
-  Segment encode_text(std::string_view text, const EncodeOptions& options) const override;
+  Segment encode_text(std::string_view text, const EncodeOptions& options,
+                      Work& work) const override;
 
  private:
   struct Spelling {
@@ -37,7 +43,7 @@ class Pipeline final : public SegmentTokenizer {
     bool known = false;
   };
   Spelling spelling(TokenId id) const;
-  std::string joined(std::vector<std::string> tokens) const;
+  std::string joined(std::vector<std::string> tokens, Work& work) const;
   void append_piece(const Pieces& pieces, const Piece& piece, const std::vector<ModelToken>& tokens,
                     Segment& out) const;
 
@@ -72,7 +78,9 @@ Pipeline::Pipeline(PipelineParts parts) : parts_(std::move(parts)) {
   special_ = parts_.special;
   chat_template_ = std::move(parts_.chat_template);
   max_length_ = parts_.max_length;
+  has_token_types_ = parts_.has_token_types;
   pads_left_ = parts_.pads_left.value_or(false);
+  truncates_left_ = parts_.truncates_left.value_or(false);
   trims_offsets_ = post_processor_ != nullptr && post_processor_->trims_offsets();
   if (trims_offsets_) {
     edges_.resize(static_cast<std::size_t>(vocabulary.size()));
@@ -84,20 +92,23 @@ Pipeline::Pipeline(PipelineParts parts) : parts_(std::move(parts)) {
                  std::to_string(vocab_size()) + " tokens)";
 }
 
-Segment Pipeline::encode_text(std::string_view text, const EncodeOptions& /*options*/) const {
+Segment Pipeline::encode_text(std::string_view text, const EncodeOptions& /*options*/,
+                              Work& work) const {
   Pieces pieces(text);
-  parts_.added.extract(pieces, parts_.normalizer.get());
-  if (parts_.pre_tokenizer != nullptr) parts_.pre_tokenizer->apply(pieces);
+  parts_.added.extract(pieces, parts_.normalizer.get(), work);
+  if (parts_.pre_tokenizer != nullptr) parts_.pre_tokenizer->apply(pieces, work);
+  work.enter(description_);
   Segment out;
   const auto scratch = parts_.model->make_scratch();
   std::vector<ModelToken> tokens;
   std::int32_t word = 0;
   for (const Piece& piece : pieces.list) {
+    work.look(piece.end - piece.begin);
     tokens.clear();
     if (piece.added != Piece::none) {
       tokens.push_back({piece.added, 0, piece.end - piece.begin});
     } else {
-      parts_.model->encode(pieces.text(piece), piece.raw_bytes, scratch.get(), tokens);
+      parts_.model->encode(pieces.text(piece), piece.raw_bytes, scratch.get(), tokens, work);
     }
     append_piece(pieces, piece, tokens, out);
     out.encoding.words.resize(out.encoding.ids.size(), word++);
@@ -124,21 +135,23 @@ Pipeline::Spelling Pipeline::spelling(TokenId id) const {
 }
 
 std::string Pipeline::decode(std::span<const TokenId> ids, const DecodeOptions& options) const {
+  Work work(ids.size() * text_bytes_per_token, description_);
   std::vector<std::string> tokens;
   tokens.reserve(ids.size());
   for (const TokenId id : ids) {
     const auto [spelled, known] = spelling(id);
     if (!known) continue;
     if (options.skip_special_tokens && parts_.added.is_special(spelled)) continue;
+    work.make(spelled.size());
     tokens.emplace_back(spelled);
   }
-  std::string text = joined(std::move(tokens));
+  std::string text = joined(std::move(tokens), work);
   const bool clean_up = options.clean_up_spaces.value_or(parts_.clean_up_spaces);
   return clean_up ? clean_up_spaces(std::move(text), false) : text;
 }
 
-std::string Pipeline::joined(std::vector<std::string> tokens) const {
-  if (parts_.decoder != nullptr) parts_.decoder->apply(tokens);
+std::string Pipeline::joined(std::vector<std::string> tokens, Work& work) const {
+  if (parts_.decoder != nullptr) parts_.decoder->apply(tokens, work);
   std::string text;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     if (parts_.decoder == nullptr && i > 0) text += ' ';
@@ -155,7 +168,7 @@ std::optional<TokenId> PipelineParts::find(std::string_view token) const {
 }
 
 std::unique_ptr<Tokenizer> make_pipeline(PipelineParts parts) {
-  parts.added.finish(parts.normalizer.get());
+  parts.added.finish(parts.normalizer.get(), parts.source);
   return std::make_unique<Pipeline>(std::move(parts));
 }
 

@@ -29,11 +29,13 @@ struct PipelineParts {
   std::optional<LanguageMarks> languages;  // in place of the post-processor
   std::unique_ptr<TokenDecoder> decoder;
   bool clean_up_spaces = false;  // after decoding
+  bool has_token_types = true;   // else all are 0, whatever the post-processor says
   SpecialTokens special;
   std::string chat_template;
   std::optional<std::int64_t> max_length;
   std::optional<bool> pads_left;  // absent: as the class does
-  std::string source;             // the file, for errors and the description
+  std::optional<bool> truncates_left;
+  std::string source;  // the file, for errors and the description
 
   // The id of an added token or of a token of the model.
   std::optional<TokenId> find(std::string_view token) const;

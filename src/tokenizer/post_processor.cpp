@@ -20,6 +20,13 @@ Segment special_segment(const std::vector<TokenId>& ids, std::int32_t type_id) {
   return segment;
 }
 
+// What a token takes in a segment, roughly.
+constexpr std::size_t bytes_per_token = 32;
+
+std::size_t bytes_of(const Segment& segment) {
+  return (segment.encoding.ids.size() + 1) * bytes_per_token;
+}
+
 void set_type(Segment& segment, std::int32_t type_id) {
   std::fill(segment.encoding.type_ids.begin(), segment.encoding.type_ids.end(), type_id);
 }
@@ -54,8 +61,8 @@ class SequencePostProcessor final : public PostProcessor {
  public:
   explicit SequencePostProcessor(std::vector<std::unique_ptr<PostProcessor>> steps)
       : steps_(std::move(steps)) {}
-  void apply(std::vector<Segment>& segments, bool add_special_tokens) const override {
-    for (const auto& step : steps_) step->apply(segments, add_special_tokens);
+  void run(std::vector<Segment>& segments, bool add_special_tokens, Work& work) const override {
+    for (const auto& step : steps_) step->apply(segments, add_special_tokens, work);
   }
   bool trims_offsets() const override {
     return std::any_of(steps_.begin(), steps_.end(),
@@ -70,7 +77,8 @@ class ByteLevelPostProcessor final : public PostProcessor {
  public:
   ByteLevelPostProcessor(bool trim, bool add_prefix_space)
       : trim_(trim), add_prefix_space_(add_prefix_space) {}
-  void apply(std::vector<Segment>& segments, bool /*add_special_tokens*/) const override {
+  void run(std::vector<Segment>& segments, bool /*add_special_tokens*/,
+           Work& /*work*/) const override {
     if (!trim_) return;
     for (Segment& segment : segments) trim_offsets(segment, add_prefix_space_);
   }
@@ -85,15 +93,17 @@ class TemplatePostProcessor final : public PostProcessor {
   TemplatePostProcessor(std::vector<TemplatePiece> single, std::vector<TemplatePiece> pair)
       : single_(std::move(single)), pair_(std::move(pair)) {}
 
-  void apply(std::vector<Segment>& segments, bool add_special_tokens) const override {
+  void run(std::vector<Segment>& segments, bool add_special_tokens, Work& work) const override {
     std::vector<Segment> out;
     for (const TemplatePiece& piece : segments.size() == 1 ? single_ : pair_) {
       if (piece.sequence >= 0) {
         const auto index = static_cast<std::size_t>(piece.sequence);
         if (index >= segments.size()) continue;  // a single template that names the second text
+        work.make(bytes_of(segments[index]));
         out.push_back(segments[index]);
         set_type(out.back(), piece.type_id);
       } else if (add_special_tokens) {
+        work.make(piece.ids.size() * bytes_per_token);
         out.push_back(special_segment(piece.ids, piece.type_id));
       }
     }
@@ -110,7 +120,7 @@ class RobertaPostProcessor final : public PostProcessor {
   RobertaPostProcessor(TokenId cls, TokenId sep, bool trim, bool add_prefix_space)
       : cls_{cls}, sep_{sep}, trim_(trim), add_prefix_space_(add_prefix_space) {}
 
-  void apply(std::vector<Segment>& segments, bool add_special_tokens) const override {
+  void run(std::vector<Segment>& segments, bool add_special_tokens, Work& /*work*/) const override {
     std::vector<Segment> out;
     for (std::size_t i = 0; i < segments.size(); ++i) {
       if (trim_) trim_offsets(segments[i], add_prefix_space_);
@@ -133,7 +143,7 @@ class BertPostProcessor final : public PostProcessor {
  public:
   BertPostProcessor(TokenId cls, TokenId sep) : cls_{cls}, sep_{sep} {}
 
-  void apply(std::vector<Segment>& segments, bool add_special_tokens) const override {
+  void run(std::vector<Segment>& segments, bool add_special_tokens, Work& /*work*/) const override {
     if (!add_special_tokens) return;
     std::vector<Segment> out;
     for (std::size_t i = 0; i < segments.size(); ++i) {
@@ -195,6 +205,37 @@ std::vector<TemplatePiece> read_template_pieces(const JsonFields& fields, const 
   return pieces;
 }
 
+std::unique_ptr<PostProcessor> read_post_processor_step(const JsonFields& fields,
+                                                        const std::string& where) {
+  const std::string type = fields.string("type");
+  if (type == "Sequence") {
+    std::vector<std::unique_ptr<PostProcessor>> steps;
+    for (const Json& step : fields.array("processors")) {
+      steps.push_back(
+          read_post_processor(step, where + ".processors[" + std::to_string(steps.size()) + "]"));
+    }
+    return std::make_unique<SequencePostProcessor>(std::move(steps));
+  }
+  if (type == "ByteLevel") {
+    return make_byte_level_post(fields.boolean_or("trim_offsets", true),
+                                fields.boolean_or("add_prefix_space", true));
+  }
+  if (type == "TemplateProcessing") {
+    return make_template(read_template_pieces(fields, "single"),
+                         read_template_pieces(fields, "pair"));
+  }
+  if (type == "RobertaProcessing") {
+    return make_roberta(read_named_id(fields, "cls"), read_named_id(fields, "sep"),
+                        fields.boolean_or("trim_offsets", true),
+                        fields.boolean_or("add_prefix_space", true));
+  }
+  if (type == "BertProcessing") {
+    return make_bert(read_named_id(fields, "cls"), read_named_id(fields, "sep"));
+  }
+  fail_unsupported(where, "post-processor", type,
+                   "Sequence, ByteLevel, TemplateProcessing, RobertaProcessing and BertProcessing");
+}
+
 }  // namespace
 
 Encoding join_segments(std::vector<Segment> segments) {
@@ -246,35 +287,18 @@ std::unique_ptr<PostProcessor> make_byte_level_post(bool trim, bool add_prefix_s
   return std::make_unique<ByteLevelPostProcessor>(trim, add_prefix_space);
 }
 
+void PostProcessor::apply(std::vector<Segment>& segments, bool add_special_tokens,
+                          Work& work) const {
+  const std::size_t before = segments.size();
+  work.enter(where_);
+  run(segments, add_special_tokens, work);
+  if (segments.size() > before) work.make((segments.size() - before) * 16 * bytes_per_token);
+}
+
 std::unique_ptr<PostProcessor> read_post_processor(const Json& json, const std::string& where) {
-  const JsonFields fields(json, where);
-  const std::string type = fields.string("type");
-  if (type == "Sequence") {
-    std::vector<std::unique_ptr<PostProcessor>> steps;
-    for (const Json& step : fields.array("processors")) {
-      steps.push_back(
-          read_post_processor(step, where + ".processors[" + std::to_string(steps.size()) + "]"));
-    }
-    return std::make_unique<SequencePostProcessor>(std::move(steps));
-  }
-  if (type == "ByteLevel") {
-    return make_byte_level_post(fields.boolean_or("trim_offsets", true),
-                                fields.boolean_or("add_prefix_space", true));
-  }
-  if (type == "TemplateProcessing") {
-    return make_template(read_template_pieces(fields, "single"),
-                         read_template_pieces(fields, "pair"));
-  }
-  if (type == "RobertaProcessing") {
-    return make_roberta(read_named_id(fields, "cls"), read_named_id(fields, "sep"),
-                        fields.boolean_or("trim_offsets", true),
-                        fields.boolean_or("add_prefix_space", true));
-  }
-  if (type == "BertProcessing") {
-    return make_bert(read_named_id(fields, "cls"), read_named_id(fields, "sep"));
-  }
-  fail_unsupported(where, "post-processor", type,
-                   "Sequence, ByteLevel, TemplateProcessing, RobertaProcessing and BertProcessing");
+  auto step = read_post_processor_step(JsonFields(json, where), where);
+  step->set_where(where);
+  return step;
 }
 
 }  // namespace llm::detail

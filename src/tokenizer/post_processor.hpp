@@ -9,6 +9,7 @@
 
 #include "core/json.hpp"
 #include "llm/tokenizer/tokenizer.hpp"
+#include "tokenizer/work.hpp"
 
 namespace llm::detail {
 
@@ -32,8 +33,17 @@ class PostProcessor {
  public:
   virtual ~PostProcessor() = default;
   // `segments` holds one text or a pair; they are joined in order afterwards.
-  virtual void apply(std::vector<Segment>& segments, bool add_special_tokens) const = 0;
+  void apply(std::vector<Segment>& segments, bool add_special_tokens, Work& work) const;
   virtual bool trims_offsets() const { return false; }
+  // What errors call the step.
+  void set_where(std::string where) { where_ = std::move(where); }
+
+ protected:
+  // A step that makes more than two segments of one tells `work` before it does.
+  virtual void run(std::vector<Segment>& segments, bool add_special_tokens, Work& work) const = 0;
+
+ private:
+  std::string where_;
 };
 
 // A place in a template: one of the two texts, or a special token.

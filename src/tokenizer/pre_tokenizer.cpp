@@ -85,8 +85,8 @@ class SequencePreTokenizer final : public PreTokenizer {
  public:
   explicit SequencePreTokenizer(std::vector<std::unique_ptr<PreTokenizer>> steps)
       : steps_(std::move(steps)) {}
-  void apply(Pieces& pieces) const override {
-    for (const auto& step : steps_) step->apply(pieces);
+  void run(Pieces& pieces, Work& work) const override {
+    for (const auto& step : steps_) step->apply(pieces, work);
   }
   bool leave_raw_bytes() override { return !steps_.empty() && steps_.back()->leave_raw_bytes(); }
 
@@ -98,11 +98,11 @@ class SplitPreTokenizer final : public PreTokenizer {
  public:
   SplitPreTokenizer(Pattern pattern, SplitBehavior behavior, bool invert)
       : pattern_(std::move(pattern)), behavior_(behavior), invert_(invert) {}
-  void apply(Pieces& pieces) const override {
+  void run(Pieces& pieces, Work& work) const override {
     std::vector<Span> spans;
     pieces.split([&](std::string_view text, Matches& parts) {
       spans.clear();
-      pattern_.find_all(text, spans);
+      pattern_.find_all(text, spans, work);
       cover(text, spans, parts);
       if (invert_) {
         for (Pieces::Match& part : parts) part.is_match = !part.is_match;
@@ -122,7 +122,7 @@ template <bool (*Is)(char32_t)>
 class CodePointPreTokenizer final : public PreTokenizer {
  public:
   explicit CodePointPreTokenizer(SplitBehavior behavior) : behavior_(behavior) {}
-  void apply(Pieces& pieces) const override {
+  void run(Pieces& pieces, Work& /*work*/) const override {
     pieces.split([&](std::string_view text, Matches& parts) {
       cover_code_points(text, Is, parts);
       apply_behavior(behavior_, parts);
@@ -139,7 +139,7 @@ using WhitespaceSplitPreTokenizer = CodePointPreTokenizer<is_whitespace>;
 // Words and runs of what is neither word nor white space.
 class WhitespacePreTokenizer final : public PreTokenizer {
  public:
-  void apply(Pieces& pieces) const override {
+  void run(Pieces& pieces, Work& /*work*/) const override {
     const auto kind = [](char32_t c) { return is_word(c) ? 2 : is_whitespace(c) ? 0 : 1; };
     pieces.split([&](std::string_view text, Matches& parts) {
       int last = 0;
@@ -160,9 +160,9 @@ class WhitespacePreTokenizer final : public PreTokenizer {
 
 class BertPreTokenizer final : public PreTokenizer {
  public:
-  void apply(Pieces& pieces) const override {
-    spaces_.apply(pieces);
-    punctuation_.apply(pieces);
+  void run(Pieces& pieces, Work& work) const override {
+    spaces_.apply(pieces, work);
+    punctuation_.apply(pieces, work);
   }
 
  private:
@@ -173,7 +173,7 @@ class BertPreTokenizer final : public PreTokenizer {
 class CharDelimiterPreTokenizer final : public PreTokenizer {
  public:
   explicit CharDelimiterPreTokenizer(char32_t delimiter) : delimiter_(delimiter) {}
-  void apply(Pieces& pieces) const override {
+  void run(Pieces& pieces, Work& /*work*/) const override {
     pieces.split([&](std::string_view text, Matches& parts) {
       cover_code_points(
           text, [&](char32_t c) { return c == delimiter_; }, parts);
@@ -189,7 +189,7 @@ class CharDelimiterPreTokenizer final : public PreTokenizer {
 class FixedLengthPreTokenizer final : public PreTokenizer {
  public:
   explicit FixedLengthPreTokenizer(std::int64_t length) : length_(length) {}
-  void apply(Pieces& pieces) const override {
+  void run(Pieces& pieces, Work& /*work*/) const override {
     pieces.split([&](std::string_view text, Matches& parts) {
       std::int64_t count = 0;
       for (std::uint32_t at = 0; at < text.size(); ++count) {
@@ -214,7 +214,7 @@ class MetaspacePreTokenizer final : public PreTokenizer {
     append_utf8(replacement_, replacement);
   }
 
-  void apply(Pieces& pieces) const override {
+  void run(Pieces& pieces, Work& work) const override {
     std::vector<Span> spaces;
     pieces.rewrite([&](AlignedText& text) {
       spaces.clear();
@@ -231,7 +231,7 @@ class MetaspacePreTokenizer final : public PreTokenizer {
     std::vector<Span> spans;
     pieces.split([&](std::string_view text, Matches& parts) {
       spans.clear();
-      pattern.find_all(text, spans);
+      pattern.find_all(text, spans, work);
       cover(text, spans, parts);
       apply_behavior(SplitBehavior::merged_with_next, parts);
     });
@@ -254,7 +254,7 @@ class ByteLevelPreTokenizer final : public PreTokenizer {
 
   bool leave_raw_bytes() override { return raw_bytes_ = true; }
 
-  void apply(Pieces& pieces) const override {
+  void run(Pieces& pieces, Work& work) const override {
     const auto needs_space = [&](const Piece& piece) {
       return piece.added == Piece::none && !pieces.text(piece).starts_with(' ');
     };
@@ -263,7 +263,7 @@ class ByteLevelPreTokenizer final : public PreTokenizer {
         if (!text.text.starts_with(' ')) text.prepend(" ");
       });
     }
-    if (split_ != nullptr) split_->apply(pieces);
+    if (split_ != nullptr) split_->apply(pieces, work);
     if (raw_bytes_) {
       for (Piece& piece : pieces.list) piece.raw_bytes = true;
     } else {
@@ -324,27 +324,8 @@ std::unique_ptr<PreTokenizer> read_pre_tokenizers(const JsonFields& fields) {
   return make_sequence(std::move(steps));
 }
 
-}  // namespace
-
-std::unique_ptr<PreTokenizer> make_byte_level(bool add_prefix_space, bool use_regex) {
-  return std::make_unique<ByteLevelPreTokenizer>(add_prefix_space, use_regex);
-}
-
-std::unique_ptr<PreTokenizer> make_split(Pattern pattern, SplitBehavior behavior, bool invert) {
-  return std::make_unique<SplitPreTokenizer>(std::move(pattern), behavior, invert);
-}
-
-std::unique_ptr<PreTokenizer> make_digits(bool individual) {
-  return std::make_unique<DigitsPreTokenizer>(individual ? SplitBehavior::isolated
-                                                         : SplitBehavior::contiguous);
-}
-
-std::unique_ptr<PreTokenizer> make_sequence(std::vector<std::unique_ptr<PreTokenizer>> steps) {
-  return std::make_unique<SequencePreTokenizer>(std::move(steps));
-}
-
-std::unique_ptr<PreTokenizer> read_pre_tokenizer(const Json& json, const std::string& where) {
-  const JsonFields fields(json, where);
+std::unique_ptr<PreTokenizer> read_pre_tokenizer_step(const JsonFields& fields,
+                                                      const std::string& where) {
   const std::string type = fields.string("type");
   if (type == "Sequence") return read_pre_tokenizers(fields);
   if (type == "ByteLevel") {
@@ -376,6 +357,39 @@ std::unique_ptr<PreTokenizer> read_pre_tokenizer(const Json& json, const std::st
   fail_unsupported(where, "pre-tokenizer", type,
                    "Sequence, ByteLevel, Split, Digits, Punctuation, Whitespace, WhitespaceSplit, "
                    "BertPreTokenizer, Metaspace, CharDelimiterSplit and FixedLength");
+}
+
+}  // namespace
+
+std::unique_ptr<PreTokenizer> make_byte_level(bool add_prefix_space, bool use_regex) {
+  return std::make_unique<ByteLevelPreTokenizer>(add_prefix_space, use_regex);
+}
+
+std::unique_ptr<PreTokenizer> make_split(Pattern pattern, SplitBehavior behavior, bool invert) {
+  return std::make_unique<SplitPreTokenizer>(std::move(pattern), behavior, invert);
+}
+
+std::unique_ptr<PreTokenizer> make_digits(bool individual) {
+  return std::make_unique<DigitsPreTokenizer>(individual ? SplitBehavior::isolated
+                                                         : SplitBehavior::contiguous);
+}
+
+std::unique_ptr<PreTokenizer> make_sequence(std::vector<std::unique_ptr<PreTokenizer>> steps) {
+  return std::make_unique<SequencePreTokenizer>(std::move(steps));
+}
+
+void PreTokenizer::apply(Pieces& pieces, Work& work) const {
+  const std::size_t before = pieces.bytes();
+  work.enter(where_);
+  work.look(before);
+  run(pieces, work);
+  work.make(pieces.bytes() - before);
+}
+
+std::unique_ptr<PreTokenizer> read_pre_tokenizer(const Json& json, const std::string& where) {
+  auto step = read_pre_tokenizer_step(JsonFields(json, where), where);
+  step->set_where(where);
+  return step;
 }
 
 }  // namespace llm::detail

@@ -9,16 +9,26 @@
 #include "core/json.hpp"
 #include "tokenizer/regex.hpp"
 #include "tokenizer/text.hpp"
+#include "tokenizer/work.hpp"
 
 namespace llm::detail {
 
 class PreTokenizer {
  public:
   virtual ~PreTokenizer() = default;
-  virtual void apply(Pieces& pieces) const = 0;
+  void apply(Pieces& pieces, Work& work) const;
+  // What errors call the step.
+  void set_where(std::string where) { where_ = std::move(where); }
   // Asks the step to leave bytes as they are instead of spelling them in the byte-level alphabet,
   // for a model that takes bytes. Only the last step of a pipeline may be asked. True if it will.
   virtual bool leave_raw_bytes() { return false; }
+
+ protected:
+  // A step makes a text at most four times as long.
+  virtual void run(Pieces& pieces, Work& work) const = 0;
+
+ private:
+  std::string where_;
 };
 
 // What becomes of the matches of a pattern that splits.

@@ -13,7 +13,7 @@ class PrecompiledNormalizer final : public Normalizer {
   PrecompiledNormalizer(const std::string& charsmap, const std::string& where)
       : map_(charsmap, where) {}
 
-  void apply(AlignedText& text) const override {
+  void run(AlignedText& text, Work& work) const override {
     std::vector<std::size_t> ends;
     grapheme_ends(text.text, ends);
     std::vector<Change> changes;
@@ -23,16 +23,16 @@ class PrecompiledNormalizer final : public Normalizer {
     for (const std::size_t end : ends) {
       const std::string_view cluster = std::string_view(text.text).substr(begin, end - begin);
       begin = end;
-      modified |= apply_cluster(cluster, changes);
+      modified |= apply_cluster(cluster, changes, work);
     }
     if (modified) text.transform(changes);
   }
 
  private:
-  bool apply_cluster(std::string_view cluster, std::vector<Change>& changes) const {
+  bool apply_cluster(std::string_view cluster, std::vector<Change>& changes, Work& work) const {
     std::string_view with;
     if (cluster.size() <= max_cluster_bytes && map_.find_shortest(cluster, with)) {
-      replace(cluster, with, changes);
+      replace(cluster, with, changes, work);
       return true;
     }
     bool modified = false;
@@ -41,7 +41,7 @@ class PrecompiledNormalizer final : public Normalizer {
       const std::string_view part = cluster.substr(at, next.bytes);
       at += next.bytes;
       if (map_.find_shortest(part, with)) {
-        replace(part, with, changes);
+        replace(part, with, changes, work);
         modified = true;
       } else {
         changes.push_back({next.value, 0});
@@ -50,7 +50,9 @@ class PrecompiledNormalizer final : public Normalizer {
     return modified;
   }
 
-  static void replace(std::string_view from, std::string_view to, std::vector<Change>& changes) {
+  static void replace(std::string_view from, std::string_view to, std::vector<Change>& changes,
+                      Work& work) {
+    if (to.size() > from.size()) work.make(to.size() - from.size());
     const auto count = [](std::string_view text) {
       std::ptrdiff_t n = 0;
       for (const char c : text) n += !is_utf8_continuation(c);

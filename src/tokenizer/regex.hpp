@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tokenizer/text.hpp"
+#include "tokenizer/work.hpp"
 
 namespace llm::detail {
 
@@ -22,11 +23,12 @@ class Regex {
   ~Regex();
 
   // Appends the byte ranges of all matches, left to right, not overlapping. Valid UTF-8 only.
-  // Throws Error (invalid_input) when a match takes more work than is reasonable.
-  void find_all(std::string_view text, std::vector<Span>& matches) const;
+  // What it takes is charged to `work`: a match that needs many steps ends in its Error, too.
+  void find_all(std::string_view text, std::vector<Span>& matches, Work& work) const;
 
  private:
   struct Compiled;
+  class Search;
   std::unique_ptr<Compiled> compiled_;
 };
 
@@ -37,7 +39,7 @@ class Pattern {
   static Pattern regex(const std::string& pattern, const std::string& where) {
     return Pattern({}, std::make_shared<const Regex>(pattern, where));
   }
-  void find_all(std::string_view text, std::vector<Span>& matches) const;
+  void find_all(std::string_view text, std::vector<Span>& matches, Work& work) const;
 
  private:
   Pattern(std::string text, std::shared_ptr<const Regex> regex)

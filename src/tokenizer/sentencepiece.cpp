@@ -13,7 +13,7 @@ namespace {
 class LibraryDecoder final : public TokenDecoder {
  public:
   explicit LibraryDecoder(SentencepieceLibrary library) : library_(std::move(library)) {}
-  void apply(std::vector<std::string>& tokens) const override {
+  void run(std::vector<std::string>& tokens, Work& /*work*/) const override {
     tokens.assign(1, repair_utf8(library_.decode(tokens)));
   }
 
@@ -39,8 +39,8 @@ std::unique_ptr<Tokenizer> open_sentencepiece(const std::filesystem::path& file,
                                               const TokenizerConfig& config) {
   const std::string where = file.string();
   const std::string bytes = read_file(file, max_sentencepiece_bytes);
-  SentencepieceLibrary library(bytes, where);
   const SentencepieceModel model = parse_sentencepiece_model(bytes, where);
+  SentencepieceLibrary library(bytes, where);
   SentencepieceSteps steps = make_sentencepiece_steps(model, where);
   PipelineParts parts;
   parts.source = file.filename().string();

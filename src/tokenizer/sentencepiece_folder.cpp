@@ -15,8 +15,6 @@
 namespace llm::detail {
 namespace {
 
-constexpr std::int64_t max_placeholders = 100'000;
-
 constexpr std::array<const char*, 25> mbart_languages = {
     "ar_AR", "cs_CZ", "de_DE", "en_XX", "es_XX", "et_EE", "fi_FI", "fr_XX", "gu_IN",
     "hi_IN", "it_IT", "ja_XX", "kk_KZ", "ko_KR", "lt_LT", "lv_LV", "my_MM", "ne_NP",
@@ -54,6 +52,7 @@ class SentencepieceFolder {
     }
     add_special_tokens();
     apply_tokenizer_config(config_, parts_);
+    follow_stated_bos_eos(config_, parts_);
     return std::move(parts_);
   }
 
@@ -81,15 +80,6 @@ class SentencepieceFolder {
     for (std::size_t i = first; i < model_.pieces.size(); ++i) {
       add(model_.pieces[i].text, model_.pieces[i].score);
     }
-  }
-  std::int64_t checked_count(const char* what, std::optional<std::int64_t> given,
-                             std::int64_t otherwise) const {
-    const std::int64_t count = given.value_or(otherwise);
-    if (count >= 0 && count <= max_placeholders) return count;
-    throw Error(ErrorCode::bad_format,
-                where_ + ": " + what + " of tokenizer_config.json is " + std::to_string(count) +
-                    ", expected 0 to " + std::to_string(max_placeholders),
-                where_);
   }
   void set_names(std::initializer_list<std::pair<Config::Named, const char*>> names) {
     for (const auto& [which, content] : names) config_.set_default(which, content);
@@ -151,7 +141,7 @@ class SentencepieceFolder {
     set_names({{Config::eos, "</s>"}, {Config::unk, "<unk>"}, {Config::pad, "<pad>"}});
     add_pieces_from(0);
     // Sentinels stand behind the model's own pieces, the first one last.
-    for (std::int64_t i = checked_count("extra_ids", config_.extra_ids, 100); i-- > 0;) {
+    for (std::int64_t i = checked_count("extra_ids", config_.extra_ids, 100, where_); i-- > 0;) {
       add_special("<extra_id_" + std::to_string(i) + ">");
     }
     set_unigram(2);
@@ -170,7 +160,7 @@ class SentencepieceFolder {
     add_special(mask);
     if (sentence_mask != mask) add_special(sentence_mask);
     config_.set_default(Config::mask, "<mask_2>");
-    const std::int64_t offset = checked_count("offset", config_.offset, 103);
+    const std::int64_t offset = checked_count("offset", config_.offset, 103, where_);
     for (std::int64_t i = 2; i < offset; ++i) {
       special_.push_back("<unk_" + std::to_string(i) + ">");
       add(special_.back(), -100);

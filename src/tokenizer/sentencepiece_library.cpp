@@ -2,13 +2,47 @@
 
 #include <sentencepiece_processor.h>
 
+#include <new>
+
 #include "llm/core/error.hpp"
+#include "tokenizer/character_map.hpp"
+#include "tokenizer/sentencepiece_model.hpp"
+#include "tokenizer/unicode.hpp"
 
 namespace llm::detail {
 namespace {
 
-void check(const sentencepiece::util::Status& status, ErrorCode code, const std::string& where) {
-  if (!status.ok()) throw Error(code, where + ": " + std::string(status.error_message()), where);
+// Calls the library, which also throws exceptions of its own (a trie's).
+template <class Call>
+void call_library(ErrorCode code, const std::string& where, const std::string& what, Call call) {
+  std::string reason;
+  try {
+    const sentencepiece::util::Status status = call();
+    if (status.ok()) return;
+    reason = status.error_message();
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorCode::out_of_memory, where + ": not enough memory for a sentencepiece model",
+                where);
+  } catch (const std::exception& error) {
+    reason = error.what();
+  }
+  throw Error(code, where + ": " + what + reason, where);
+}
+
+// By the longest match, as the library itself does it.
+std::string replaced(std::string_view text, const CharacterMap& map) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    std::string_view form;
+    std::size_t bytes = map.find_longest(text.substr(at), form);
+    if (bytes == 0) {
+      bytes = decode_utf8(text, at).bytes;
+      form = text.substr(at, bytes);
+    }
+    out += form;
+    at += bytes;
+  }
+  return out;
 }
 
 }  // namespace
@@ -16,18 +50,18 @@ void check(const sentencepiece::util::Status& status, ErrorCode code, const std:
 struct SentencepieceLibrary::Processor {
   sentencepiece::SentencePieceProcessor library;
   std::string where;
+  CharacterMap map;  // of decoded texts
 };
 
 SentencepieceLibrary::SentencepieceLibrary(std::string_view bytes, const std::string& where)
     : processor_(std::make_unique<Processor>()) {
   processor_->where = where;
-  const auto status =
-      processor_->library.LoadFromSerializedProto(absl::string_view(bytes.data(), bytes.size()));
-  if (bytes.empty() || !status.ok()) {
-    throw Error(ErrorCode::bad_format,
-                where + ": not a sentencepiece model: " + std::string(status.error_message()),
-                where);
-  }
+  const auto [part, charsmap] = decoding_part(bytes, where);
+  if (!charsmap.empty()) processor_->map = CharacterMap(charsmap, where);
+  const absl::string_view serialized(part.data(), part.size());
+  call_library(ErrorCode::bad_format, where, "not a sentencepiece model: ", [&] {
+    return processor_->library.LoadFromSerializedProto(serialized);
+  });
 }
 
 SentencepieceLibrary::SentencepieceLibrary(SentencepieceLibrary&&) noexcept = default;
@@ -35,8 +69,9 @@ SentencepieceLibrary::~SentencepieceLibrary() = default;
 
 std::string SentencepieceLibrary::decode(const std::vector<std::string>& pieces) const {
   std::string text;
-  check(processor_->library.Decode(pieces, &text), ErrorCode::invalid_input, processor_->where);
-  return text;
+  call_library(ErrorCode::invalid_input, processor_->where, "",
+               [&] { return processor_->library.Decode(pieces, &text); });
+  return replaced(text, processor_->map);
 }
 
 SentencepieceLibrary::SpecialIds SentencepieceLibrary::special() const {

@@ -20,6 +20,7 @@ class Message {
   // Goes to the next field; false at the end. The value is kept until the next call.
   bool next() {
     if (rest_.empty()) return false;
+    start_ = rest_.data();
     const std::uint64_t key = varint();
     field_ = key >> 3U;
     number_ = 0;
@@ -45,6 +46,8 @@ class Message {
   std::uint64_t field() const { return field_; }
   std::uint64_t number() const { return number_; }
   std::string_view bytes() const { return bytes_; }
+  // The field as it stands in the file.
+  std::string_view raw() const { return {start_, static_cast<std::size_t>(rest_.data() - start_)}; }
   float real() const {
     if (bytes_.size() != 4) fail("a number of the wrong size");
     std::uint32_t bits = 0;
@@ -81,6 +84,7 @@ class Message {
 
   std::string_view rest_;
   const std::string& where_;
+  const char* start_ = nullptr;
   std::uint64_t field_ = 0, number_ = 0;
   std::string_view bytes_;
 };
@@ -96,6 +100,7 @@ SentencepieceModel::Piece read_piece(std::string_view bytes, const std::string& 
     piece.kind = static_cast<PieceKind>(message.number());
   }
   if (find_invalid_utf8(piece.text)) message.fail("a piece that is not UTF-8");
+  if (piece.text.find('\0') != std::string::npos) message.fail("a piece with a NUL byte");
   if (!std::isfinite(piece.score)) message.fail("a score that is no number");
   return piece;
 }
@@ -121,7 +126,46 @@ void read_normalizer_settings(std::string_view bytes, const std::string& where,
   }
 }
 
+void append_varint(std::uint64_t value, std::string& out) {
+  for (; value >= 0x80; value >>= 7U) out += static_cast<char>(0x80U | (value & 0x7FU));
+  out += static_cast<char>(value);
+}
+
+// A normalizer's settings without its character map, and the map.
+std::pair<std::string, std::string> split_charsmap(std::string_view bytes,
+                                                   const std::string& where) {
+  std::pair<std::string, std::string> parts;
+  Message message(bytes, where);
+  while (message.next()) {
+    if (message.field() == 2) {
+      parts.second = message.bytes();
+    } else {
+      parts.first += message.raw();
+    }
+  }
+  return parts;
+}
+
 }  // namespace
+
+DecodingPart decoding_part(std::string_view bytes, const std::string& where) {
+  constexpr std::uint64_t normalizer = 3, self_test = 4, denormalizer = 5;
+  DecodingPart part;
+  Message message(bytes, where);
+  while (message.next()) {
+    if (message.field() == self_test) continue;
+    if (message.field() != normalizer && message.field() != denormalizer) {
+      part.model += message.raw();
+      continue;
+    }
+    auto [settings, charsmap] = split_charsmap(message.bytes(), where);
+    if (message.field() == denormalizer) part.charsmap = std::move(charsmap);
+    append_varint(message.field() << 3U | 2U, part.model);
+    append_varint(settings.size(), part.model);
+    part.model += settings;
+  }
+  return part;
+}
 
 SentencepieceModel parse_sentencepiece_model(std::string_view bytes, const std::string& where) {
   SentencepieceModel model;

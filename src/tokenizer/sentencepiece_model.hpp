@@ -44,6 +44,14 @@ constexpr std::size_t max_sentencepiece_bytes = std::size_t{256} << 20U;
 SentencepieceModel parse_sentencepiece_model(std::string_view bytes, const std::string& where);
 // The same from a file; also Error (file_not_found, io).
 SentencepieceModel read_sentencepiece_model(const std::filesystem::path& file);
+// What makes texts of pieces. The library trusts character maps and the samples to try a model on
+// blindly: it gets neither.
+struct DecodingPart {
+  std::string model;     // for the library
+  std::string charsmap;  // what is changed in a decoded text, empty when there is none
+};
+// Throws Error (bad_format).
+DecodingPart decoding_part(std::string_view bytes, const std::string& where);
 // How many pieces there are, without reading them.
 std::size_t count_sentencepieces(std::string_view bytes, const std::string& where);
 

@@ -24,17 +24,19 @@ class UserDefined {
   }
   bool empty() const { return empty_; }
   // Bytes of the longest one that `text` begins with, 0 for none, and its id.
-  std::size_t longest(std::string_view text, TokenId& id) const {
+  std::size_t longest(std::string_view text, TokenId& id, Work& work) const {
     if (empty_) return 0;
     std::size_t longest = 0;
     std::uint32_t node = ByteTrie::root;
-    for (std::size_t i = 0; i < text.size(); ++i) {
+    std::size_t i = 0;
+    for (; i < text.size(); ++i) {
       node = trie_.child(node, static_cast<unsigned char>(text[i]));
       if (node == ByteTrie::no_node) break;
       if (trie_.value(node) == ByteTrie::no_value) continue;
       longest = i + 1;
       id = trie_.value(node);
     }
+    work.look(i);
     return longest;
   }
 
@@ -55,9 +57,9 @@ class SentencepieceNormalizer final : public Normalizer {
     if (!model.charsmap.empty()) map_ = CharacterMap(model.charsmap, where);
   }
 
-  void apply(AlignedText& text) const override {
+  void run(AlignedText& text, Work& work) const override {
     const std::string_view rest = text.text;
-    std::size_t at = removes_extra_ ? skip_spaces(rest) : 0;
+    std::size_t at = removes_extra_ ? skip_spaces(rest, work) : 0;
     AlignedText made;
     made.origin = text.origin;
     if (at < rest.size()) {
@@ -68,7 +70,9 @@ class SentencepieceNormalizer final : public Normalizer {
       bool after_space = removes_extra_;
       while (at < rest.size()) {
         std::string_view form;
-        const std::size_t bytes = next(rest.substr(at), form);
+        const std::size_t bytes = next(rest.substr(at), form, work);
+        work.look(bytes);
+        if (form.size() > bytes) work.make(form.size() - bytes);
         append_form(form, {text.spans[at].begin, text.spans[at + bytes - 1].end}, after_space,
                     made);
         at += bytes;
@@ -100,11 +104,11 @@ class SentencepieceNormalizer final : public Normalizer {
     made.spans.resize(made.text.size());
   }
 
-  std::size_t skip_spaces(std::string_view text) const {
+  std::size_t skip_spaces(std::string_view text, Work& work) const {
     std::size_t at = 0;
     std::string_view form;
     while (at < text.size()) {
-      const std::size_t bytes = next(text.substr(at), form);
+      const std::size_t bytes = next(text.substr(at), form, work);
       if (form != " ") break;
       at += bytes;
     }
@@ -112,9 +116,9 @@ class SentencepieceNormalizer final : public Normalizer {
   }
 
   // The normalized form of what `text` begins with, and how many bytes that is.
-  std::size_t next(std::string_view text, std::string_view& form) const {
+  std::size_t next(std::string_view text, std::string_view& form, Work& work) const {
     TokenId id = Piece::none;
-    std::size_t bytes = kept_.longest(text, id);
+    std::size_t bytes = kept_.longest(text, id, work);
     if (bytes > 0) {
       form = text.substr(0, bytes);
       return bytes;
@@ -135,13 +139,13 @@ class SentencepieceNormalizer final : public Normalizer {
 class KeptPieces final : public PreTokenizer {
  public:
   explicit KeptPieces(const SentencepieceModel& model) : kept_(model) {}
-  void apply(Pieces& pieces) const override {
+  void run(Pieces& pieces, Work& work) const override {
     pieces.split([&](std::string_view text, std::vector<Pieces::Match>& parts) {
       const auto end_of = [](std::size_t at) { return static_cast<std::uint32_t>(at); };
       std::size_t done = 0;
       for (std::size_t at = 0; at < text.size();) {
         TokenId id = Piece::none;
-        const std::size_t bytes = kept_.longest(text.substr(at), id);
+        const std::size_t bytes = kept_.longest(text.substr(at), id, work);
         if (bytes > 0) {
           if (done < at) parts.push_back({end_of(done), end_of(at)});
           parts.push_back({end_of(at), end_of(at + bytes), false, id});

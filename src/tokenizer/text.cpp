@@ -70,7 +70,7 @@ void AlignedText::replace(std::span<const Span> matches, std::string_view conten
   spans = std::move(next_spans);
 }
 
-Pieces::Pieces(std::string_view original) {
+Pieces::Pieces(std::string_view original) : bytes_(original.size()) {
   sources_.emplace_back().text = original;
   if (!original.empty()) list.push_back({0, 0, static_cast<std::uint32_t>(original.size())});
 }
@@ -109,6 +109,7 @@ void Pieces::load(const Piece& piece, AlignedText& out) const {
 Piece Pieces::append(Source& source, std::uint32_t index, const AlignedText& text) {
   const auto begin = static_cast<std::uint32_t>(source.owned.text.size());
   source.owned.text += text.text;
+  bytes_ += text.text.size();
   source.owned.spans.insert(source.owned.spans.end(), text.spans.begin(), text.spans.end());
   return {index, begin, begin + static_cast<std::uint32_t>(text.text.size())};
 }

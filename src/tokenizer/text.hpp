@@ -74,6 +74,8 @@ class Pieces {
   std::vector<Piece> list;
 
   std::string_view original() const { return sources_.front().text; }
+  // Of the original and of all that was made from it.
+  std::size_t bytes() const { return bytes_; }
   std::string_view text(const Piece& piece) const {
     return sources_[piece.source].text.substr(piece.begin, piece.end - piece.begin);
   }
@@ -94,6 +96,7 @@ class Pieces {
   Piece append(Source& source, std::uint32_t index, const AlignedText& text);
 
   std::deque<Source> sources_;
+  std::size_t bytes_ = 0;
 };
 
 template <class Keep>

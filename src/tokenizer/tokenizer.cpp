@@ -2,15 +2,19 @@
 #include "llm/tokenizer/tokenizer.hpp"
 
 #include <algorithm>
-#include <array>
-#include <fstream>
+#include <cstring>
 #include <vector>
 
+#include "core/float_environment.hpp"
 #include "core/folder.hpp"
+#include "core/gguf_split.hpp"
 #include "core/json.hpp"
+#include "core/mapped_file.hpp"
+#include "core/system_error.hpp"
 #include "llm/core/error.hpp"
 #include "tokenizer/sentencepiece_model.hpp"
 #include "tokenizer/sources.hpp"
+#include "tokenizer/tokenizer_class.hpp"
 
 namespace llm {
 namespace {
@@ -18,18 +22,15 @@ namespace {
 namespace fs = std::filesystem;
 using detail::TokenizerConfig;
 
-std::array<char, 4> first_bytes(const fs::path& file) {
-  std::array<char, 4> bytes{};
-  std::ifstream(file, std::ios::binary).read(bytes.data(), bytes.size());
-  return bytes;
+bool is_gguf(const fs::path& file) {
+  const detail::MappedFile mapped(file);
+  const auto bytes = mapped.bytes();
+  return bytes.size() >= 4 && std::memcmp(bytes.data(), "GGUF", 4) == 0;
 }
 
 std::unique_ptr<Tokenizer> open_file(const fs::path& file, const TokenizerConfig& config) {
-  const std::array<char, 4> bytes = first_bytes(file);
   const std::string extension = file.extension().string();
-  if (std::string_view(bytes.data(), 4) == "GGUF" || extension == ".gguf") {
-    return detail::open_gguf_vocabulary(file);
-  }
+  if (extension == ".gguf" || is_gguf(file)) return detail::open_gguf_vocabulary(file);
   if (extension == ".json") return detail::open_tokenizer_json(file, config);
   if (extension == ".txt") return detail::open_vocab_txt(file, config);
   return detail::open_sentencepiece(file, config);
@@ -45,7 +46,7 @@ struct Candidate {
 
 std::vector<Candidate> candidates_in(const fs::path& folder) {
   std::vector<Candidate> found;
-  const auto exists = [&](const char* name) { return fs::exists(folder / name); };
+  const auto exists = [&](const char* name) { return detail::is_there(folder / name); };
   const auto add = [&](Kind kind, const fs::path& file) {
     const bool known = std::any_of(found.begin(), found.end(),
                                    [&](const Candidate& other) { return other.file == file; });
@@ -64,7 +65,7 @@ std::vector<Candidate> candidates_in(const fs::path& folder) {
     add(Kind::vocab_and_merges, folder / "vocab.json");
   }
   if (exists("vocab.txt")) add(Kind::vocab_txt, folder / "vocab.txt");
-  add(Kind::gguf, detail::only_file(folder, ".gguf"));
+  add(Kind::gguf, found.empty() ? detail::gguf_in(folder) : detail::only_file(folder, ".gguf"));
   return found;
 }
 
@@ -91,13 +92,18 @@ std::unique_ptr<Tokenizer> open_candidate(const Candidate& candidate,
 }
 
 std::unique_ptr<Tokenizer> open_folder(const fs::path& folder) {
-  const TokenizerConfig config = detail::read_tokenizer_config(folder);
+  TokenizerConfig config = detail::read_tokenizer_config(folder);
   const std::vector<Candidate> found = candidates_in(folder);
+  // Only a tokenizer.json needs no class; other files are read as the model's own class does.
+  const bool needs_class = found.empty() || found.front().kind != Kind::tokenizer_json;
+  if (needs_class && detail::is_generic_class(config.tokenizer_class)) {
+    config.tokenizer_class = config.model_class;
+  }
   if (!found.empty()) return open_candidate(found.front(), config);
   std::string missing;
-  if (fs::exists(folder / "source.spm") != fs::exists(folder / "target.spm")) {
+  if (detail::is_there(folder / "source.spm") != detail::is_there(folder / "target.spm")) {
     missing = "; of Marian's source.spm, target.spm and vocab.json only some are there";
-  } else if (fs::exists(folder / "vocab.json")) {
+  } else if (detail::is_there(folder / "vocab.json")) {
     missing = "; vocab.json is there, but not merges.txt, without which it says too little";
   }
   throw Error(
@@ -135,9 +141,11 @@ std::size_t count_tokens(const Candidate& candidate) {
     case Kind::sentencepiece:
       return detail::count_sentencepieces(detail::read_file(candidate.file, max_bytes), where);
     case Kind::marian:
-      return detail::read_json_file(candidate.file.parent_path() / "vocab.json").size();
+      return detail::read_json_file(candidate.file.parent_path() / "vocab.json",
+                                    detail::max_table_bytes)
+          .size();
     case Kind::vocab_and_merges:
-      return detail::read_json_file(candidate.file).size();
+      return detail::read_json_file(candidate.file, detail::max_table_bytes).size();
     case Kind::vocab_txt: {
       const std::string text = detail::read_file(candidate.file, max_bytes);
       return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) +
@@ -193,10 +201,11 @@ std::string Tokenizer::join(std::span<const std::string> tokens) const {
   return text;
 }
 
-std::unique_ptr<Tokenizer> Tokenizer::open(const fs::path& path) {
-  std::error_code error;
-  if (fs::is_directory(path, error)) return open_folder(path);
-  if (!fs::exists(path, error)) {
+std::unique_ptr<Tokenizer> Tokenizer::open(const fs::path& path) try {
+  const detail::FloatEnvironment environment;
+  const fs::file_type type = detail::type_of(path);
+  if (type == fs::file_type::directory) return open_folder(path);
+  if (type == fs::file_type::not_found) {
     throw Error(ErrorCode::file_not_found,
                 path.string() +
                     ": no such file or folder; give a model folder, a .gguf file or a "
@@ -204,12 +213,13 @@ std::unique_ptr<Tokenizer> Tokenizer::open(const fs::path& path) {
                 path.string());
   }
   return open_file(path, TokenizerConfig{});
+} catch (...) {
+  detail::rethrow_as_error(path);
 }
 
 std::vector<TokenizerFile> Tokenizer::files(const fs::path& path) {
   std::vector<TokenizerFile> files;
-  std::error_code error;
-  if (!fs::is_directory(path, error)) {
+  if (!detail::is_folder(path)) {
     files.push_back({path, std::nullopt, path.filename().string() + " is used: it was named"});
     return files;
   }

@@ -62,9 +62,9 @@ Unigram::Unigram(Vocabulary vocabulary, std::vector<double> scores, const Unigra
 std::unique_ptr<ModelScratch> Unigram::make_scratch() const { return std::make_unique<Scratch>(); }
 
 void Unigram::encode(std::string_view piece, bool /*raw_bytes*/, ModelScratch* scratch,
-                     std::vector<ModelToken>& out) const {
+                     std::vector<ModelToken>& out, Work& work) const {
   auto& own = static_cast<Scratch&>(*scratch);
-  search(piece, own.nodes);
+  search(piece, own.nodes, work);
   own.path.clear();
   for (auto end = static_cast<std::uint32_t>(piece.size()); end > 0;) {
     const Node& node = own.nodes[end];
@@ -81,7 +81,7 @@ void Unigram::encode(std::string_view piece, bool /*raw_bytes*/, ModelScratch* s
   }
 }
 
-void Unigram::search(std::string_view piece, std::vector<Node>& nodes) const {
+void Unigram::search(std::string_view piece, std::vector<Node>& nodes, Work& work) const {
   nodes.assign(piece.size() + 1, Node{});
   const auto offer = [&](std::size_t begin, std::size_t end, double score, TokenId id) {
     Node& node = nodes[end];
@@ -94,7 +94,8 @@ void Unigram::search(std::string_view piece, std::vector<Node>& nodes) const {
     const std::size_t next = begin + decode_utf8(piece, begin).bytes;
     bool has_single = false;  // whether the one code point is a token
     std::uint32_t node = ByteTrie::root;
-    for (std::size_t at = begin; at < piece.size(); ++at) {
+    std::size_t at = begin;
+    for (; at < piece.size(); ++at) {
       node = trie_.child(node, static_cast<unsigned char>(piece[at]));
       if (node == ByteTrie::no_node) break;
       const TokenId id = trie_.value(node);
@@ -102,6 +103,7 @@ void Unigram::search(std::string_view piece, std::vector<Node>& nodes) const {
       offer(begin, at + 1, scores_[static_cast<std::size_t>(id)] + so_far, id);
       has_single = has_single || at + 1 == next;
     }
+    work.look(at - begin);
     if (!has_single) {
       if (unk_ < 0) {
         throw Error(ErrorCode::invalid_input,

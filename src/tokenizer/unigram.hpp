@@ -30,7 +30,7 @@ class Unigram final : public TokenModel {
           const std::string& where);
 
   void encode(std::string_view piece, bool raw_bytes, ModelScratch* scratch,
-              std::vector<ModelToken>& out) const override;
+              std::vector<ModelToken>& out, Work& work) const override;
   std::unique_ptr<ModelScratch> make_scratch() const override;
   const Vocabulary& vocabulary() const override { return vocabulary_; }
   std::string_view name() const override { return "Unigram"; }
@@ -45,7 +45,7 @@ class Unigram final : public TokenModel {
   static constexpr std::uint32_t none = 0xFFFFFFFFU;
   struct Scratch;
 
-  void search(std::string_view piece, std::vector<Node>& nodes) const;
+  void search(std::string_view piece, std::vector<Node>& nodes, Work& work) const;
   void add_token(std::string_view piece, ModelToken token, std::vector<ModelToken>& out) const;
 
   Vocabulary vocabulary_;

@@ -8,6 +8,7 @@
 #include "tokenizer/json_fields.hpp"
 #include "tokenizer/sources.hpp"
 #include "tokenizer/splits.hpp"
+#include "tokenizer/tokenizer_class.hpp"
 #include "tokenizer/wordpiece.hpp"
 
 namespace llm::detail {
@@ -53,45 +54,16 @@ Bpe::Merges read_merges(std::string_view text, const std::string& where) {
 
 enum class Kind { gpt2, qwen2, roberta, clip, gpt };
 
-Kind kind_of(const TokenizerConfig& config) {
-  if (config.is_class({"CLIPTokenizer"})) return Kind::clip;
-  if (config.is_class({"RobertaTokenizer"})) return Kind::roberta;
-  if (config.is_class({"Qwen2Tokenizer"})) return Kind::qwen2;
-  if (config.is_class({"OpenAIGPTTokenizer"})) return Kind::gpt;
-  return Kind::gpt2;
-}
+constexpr std::pair<Kind, std::string_view> merge_classes[] = {{Kind::clip, "CLIPTokenizer"},
+                                                               {Kind::roberta, "RobertaTokenizer"},
+                                                               {Kind::qwen2, "Qwen2Tokenizer"},
+                                                               {Kind::gpt, "OpenAIGPTTokenizer"},
+                                                               {Kind::gpt2, "GPT2Tokenizer"}};
 
-// The names a class gives its special tokens when the folder does not.
-void set_default_names(Kind kind, const Vocabulary& vocabulary, TokenizerConfig& config) {
-  using Config = TokenizerConfig;
-  const auto set = [&](Config::Named which, const char* content) {
-    AddedToken& token = config.named[which];
-    if (!token.content.empty() || !vocabulary.find(content)) return;
-    token = {.content = content, .special = true};
-  };
-  if (kind == Kind::roberta) {
-    set(Config::bos, "<s>");
-    set(Config::eos, "</s>");
-    set(Config::unk, "<unk>");
-    set(Config::sep, "</s>");
-    set(Config::pad, "<pad>");
-    set(Config::cls, "<s>");
-    set(Config::mask, "<mask>");
-    return;
-  }
-  if (kind == Kind::gpt) {
-    set(Config::unk, "<unk>");
-    return;
-  }
-  if (kind == Kind::qwen2) {
-    set(Config::eos, "<|endoftext|>");
-    set(Config::unk, "<|endoftext|>");
-    set(Config::pad, "<|endoftext|>");
-    return;
-  }
-  set(Config::bos, kind == Kind::clip ? "<|startoftext|>" : "<|endoftext|>");
-  set(Config::eos, "<|endoftext|>");
-  set(Config::unk, "<|endoftext|>");
+// Of GPT-2's kind is what is of no other.
+const std::pair<Kind, std::string_view>& kind_of(const TokenizerConfig& config) {
+  return *std::find_if(std::begin(merge_classes), std::end(merge_classes) - 1,
+                       [&](const auto& kind) { return config.is_class({kind.second}); });
 }
 
 std::unique_ptr<PreTokenizer> clip_pre_tokenizer() {
@@ -164,10 +136,10 @@ std::unique_ptr<Tokenizer> open_vocab_and_merges(const std::filesystem::path& fo
                                                  const TokenizerConfig& given) {
   TokenizerConfig config = given;
   const std::string where = (folder / "vocab.json").string();
-  const Json json = Json{{"vocab", read_json_file(folder / "vocab.json")}};
+  const Json json = Json{{"vocab", read_json_file(folder / "vocab.json", max_table_bytes)}};
   Vocabulary vocabulary = read_vocabulary(JsonFields(json, where), "vocab");
-  const Kind kind = kind_of(config);
-  set_default_names(kind, vocabulary, config);
+  const auto& [kind, class_name] = kind_of(config);
+  set_class_names(class_name, &vocabulary, config);
   require_special(kind, config, vocabulary, where);
 
   const std::string text = read_text(folder / "merges.txt");
@@ -183,6 +155,7 @@ std::unique_ptr<Tokenizer> open_vocab_and_merges(const std::filesystem::path& fo
                                       std::move(options), where);
   set_steps(kind, config, parts);
   apply_tokenizer_config(config, parts);
+  follow_stated_bos_eos(config, parts);
   return make_pipeline(std::move(parts));
 }
 
@@ -196,17 +169,7 @@ std::unique_ptr<Tokenizer> open_vocab_txt(const std::filesystem::path& file,
   for (const std::string_view line : lines_of(text)) vocabulary.add(line, id++, where);
 
   using Config = TokenizerConfig;
-  const std::pair<Config::Named, const char*> names[] = {{Config::unk, "[UNK]"},
-                                                         {Config::sep, "[SEP]"},
-                                                         {Config::pad, "[PAD]"},
-                                                         {Config::cls, "[CLS]"},
-                                                         {Config::mask, "[MASK]"}};
-  for (const auto& [which, content] : names) {
-    AddedToken& token = config.named[which];
-    if (token.content.empty() && vocabulary.find(content)) {
-      token = {.content = content, .special = true};
-    }
-  }
+  set_class_names("BertTokenizer", &vocabulary, config);
   PipelineParts parts;
   parts.source = file.filename().string();
   WordPieceOptions options;

@@ -23,14 +23,14 @@ class WordPiece final : public TokenModel {
   }
 
   void encode(std::string_view piece, bool /*raw_bytes*/, ModelScratch* /*scratch*/,
-              std::vector<ModelToken>& out) const override {
+              std::vector<ModelToken>& out, Work& work) const override {
     const std::size_t before = out.size();
     const auto size = static_cast<std::uint32_t>(piece.size());
     bool known =
         count_code_points(piece) <= static_cast<std::size_t>(options_.max_input_chars_per_word);
     std::string candidate;
     for (std::uint32_t begin = 0; known && begin < size;) {
-      const std::uint32_t end = longest_match(piece, begin, candidate, out);
+      const std::uint32_t end = longest_match(piece, begin, candidate, out, work);
       known = end > begin;
       begin = end;
     }
@@ -46,7 +46,7 @@ class WordPiece final : public TokenModel {
  private:
   // Appends the longest token at `begin`; returns its end, or `begin` when there is none.
   std::uint32_t longest_match(std::string_view piece, std::uint32_t begin, std::string& candidate,
-                              std::vector<ModelToken>& out) const {
+                              std::vector<ModelToken>& out, Work& work) const {
     const std::size_t prefix = begin > 0 ? options_.continuing_subword_prefix.size() : 0;
     candidate.assign(options_.continuing_subword_prefix, 0, prefix);
     candidate += piece.substr(begin, longest_);
@@ -54,6 +54,7 @@ class WordPiece final : public TokenModel {
       const bool whole = begin + (candidate.size() - prefix) == piece.size() ||
                          !is_utf8_continuation(piece[begin + candidate.size() - prefix]);
       if (whole) {
+        work.look(1 + candidate.size() / 16);  // hashing is quick
         if (const auto id = vocabulary_.find(candidate)) {
           const auto end = begin + static_cast<std::uint32_t>(candidate.size() - prefix);
           out.push_back({*id, begin, end});
@@ -77,7 +78,7 @@ class WordLevel final : public TokenModel {
       : vocabulary_(std::move(vocabulary)), unk_(unk), where_(std::move(where)) {}
 
   void encode(std::string_view piece, bool /*raw_bytes*/, ModelScratch* /*scratch*/,
-              std::vector<ModelToken>& out) const override {
+              std::vector<ModelToken>& out, Work& /*work*/) const override {
     auto id = vocabulary_.find(piece);
     if (!id) id = unk_;
     if (!id) {

@@ -6,7 +6,9 @@
 #include <optional>
 #include <utility>
 
+#include "core/float_environment.hpp"
 #include "llm/core/error.hpp"
+#include "llm/tensor/finite.hpp"
 #include "llm/tensor/ops.hpp"
 #include "llm/tokenizer/tokenizer.hpp"
 #include "llm/verify.hpp"
@@ -231,8 +233,9 @@ class Sums {
       const double p = std::exp(log_p);
       if (p > 0) kl += p * (log_p - (static_cast<double>(ours[i]) - our_total));
     }
+    if (!std::isfinite(our_total + exact_total + kl)) refuse_non_finite("logits");
     kl_ += kl;
-    if (!(kl <= quality_.max_kl)) {  // also a NaN
+    if (kl > quality_.max_kl) {
       quality_.max_kl = kl;
       quality_.max_kl_token = target.place;
     }
@@ -327,6 +330,7 @@ TextQuality compare(const fs::path& path, std::string_view text,
 
 TextQuality verify_text(const fs::path& model, std::string_view text,
                         const TextQualityOptions& options) {
+  const detail::FloatEnvironment environment;
   if (options.window < 2 || options.stride < 0 || options.stride > options.window) {
     throw Error(ErrorCode::invalid_option,
                 "window: expected at least 2 tokens and a stride of at most that, got " +

@@ -7,6 +7,8 @@
 #include <map>
 #include <utility>
 
+#include "core/float_environment.hpp"
+#include "core/folder.hpp"
 #include "llm/core/error.hpp"
 #include "llm/generation/generator.hpp"
 #include "llm/generation/model_generation_config.hpp"
@@ -302,10 +304,11 @@ double verify_tolerance(const std::string& dtype) {
 }
 
 VerifyReport verify(const fs::path& model, const VerifyOptions& options) {
+  const detail::FloatEnvironment environment;
   verify_tolerance(options.dtype);
   fs::path file = options.reference;
   if (file.empty()) {
-    file = (fs::is_directory(model) ? model : model.parent_path()) / "reference.safetensors";
+    file = (detail::is_folder(model) ? model : model.parent_path()) / "reference.safetensors";
   }
   const ReferenceFile reference(file);
   return options.dtype == "f64" ? run<double>(model, options, reference)

@@ -7,11 +7,14 @@
 #include <cstring>
 #include <deque>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "core/float16.hpp"
+#include "core/folder.hpp"
 #include "core/json.hpp"
 #include "llm/core/error.hpp"
+#include "weights/adapter_config.hpp"
 #include "weights/weight_file.hpp"
 
 namespace llm {
@@ -19,7 +22,7 @@ namespace llm {
 namespace {
 
 namespace fs = std::filesystem;
-using detail::Json;
+using detail::AdapterConfig;
 
 [[noreturn]] void fail(const std::string& where, const std::string& what,
                        ErrorCode code = ErrorCode::bad_format) {
@@ -39,137 +42,6 @@ std::string without(std::string name, std::string_view component) {
   return name;
 }
 
-// --- adapter_config.json ---
-
-// Options that change what is computed, beyond W + scale B A. Absent, null, false, "none" and
-// empty mean that they are not used.
-constexpr const char* refused_options[] = {"use_dora",
-                                           "use_qalora",
-                                           "use_bdlora",
-                                           "lora_bias",
-                                           "bias",
-                                           "layer_replication",
-                                           "target_parameters",
-                                           "trainable_token_indices",
-                                           "alora_invocation_tokens",
-                                           "arrow_config",
-                                           "kasa_config",
-                                           "monteclora_config"};
-
-// Ways to start training that leave the weights of the model as they are; the others (pissa, olora,
-// corda, loftq, ...) take a part out of them that is not in the files.
-constexpr std::string_view plain_starts[] = {"gaussian", "orthogonal", "eva"};
-
-std::string shown(const Json& value) {
-  return quote(value.is_string() ? value.get<std::string>() : value.dump());
-}
-
-bool is_used(const Json& value) {
-  return !value.is_null() && value != false && value != "none" &&
-         !(value.is_structured() && value.empty());
-}
-
-class LoraConfig {
- public:
-  explicit LoraConfig(const fs::path& file)
-      : where_(file.string()), json_(detail::read_json_file(file)) {
-    if (!json_.is_object()) fail(where_, "expected a JSON object");
-    const auto type = json_.find("peft_type");
-    if (type == json_.end() || *type != "LORA") {
-      fail(where_,
-           "the peft_type is " + (type == json_.end() ? "absent" : shown(*type)) +
-               ", only adapters of type \"LORA\" can be merged",
-           ErrorCode::unsupported);
-    }
-    for (const char* const option : refused_options) refuse(option);
-    check_start();
-    alpha_ = number(json_.find("lora_alpha"), "lora_alpha", 8);
-    rslora_ = flag("use_rslora");
-    transposed_ = flag("fan_in_fan_out");
-    read_alpha_pattern();
-  }
-
-  // What B A is multiplied by for a module, by its name.
-  double scale(std::string_view module, std::int64_t rank) const {
-    std::optional<double> alpha;
-    for (const auto& [pattern, value] : alphas_) {
-      if (module != pattern && !module.ends_with("." + pattern)) continue;
-      if (alpha && *alpha != value) {
-        fail(where_,
-             "several entries of alpha_pattern apply to " + quote(module) +
-                 "; name each module by one only",
-             ErrorCode::unsupported);
-      }
-      alpha = value;
-    }
-    return alpha.value_or(alpha_) /
-           (rslora_ ? std::sqrt(static_cast<double>(rank)) : static_cast<double>(rank));
-  }
-  // Whether weights are stored [inputs, outputs], where their shape does not tell.
-  bool transposed() const { return transposed_; }
-
- private:
-  void refuse(const char* option) const {
-    const auto found = json_.find(option);
-    if (found == json_.end() || !is_used(*found)) return;
-    fail(where_,
-         std::string(option) + " is " + shown(*found) +
-             ", which is not supported; only plain LoRA adapters can be merged",
-         ErrorCode::unsupported);
-  }
-
-  void check_start() const {
-    const auto found = json_.find("init_lora_weights");
-    if (found == json_.end() || !found->is_string()) return;
-    const auto& start = found->get_ref<const std::string&>();
-    if (std::ranges::find(plain_starts, start) != std::ranges::end(plain_starts)) return;
-    fail(where_,
-         "init_lora_weights is " + quote(start) +
-             ", which changes the weights of the model in a way that the adapter does not "
-             "hold; convert it to a plain LoRA adapter with peft",
-         ErrorCode::unsupported);
-  }
-
-  double number(Json::const_iterator found, const std::string& name, double otherwise) const {
-    if (found == json_.end() || found->is_null()) return otherwise;
-    if (!found->is_number()) fail(where_, quote(name) + " is not a number");
-    return found->get<double>();
-  }
-  bool flag(const char* name) const {
-    const auto found = json_.find(name);
-    if (found == json_.end() || found->is_null()) return false;
-    if (!found->is_boolean()) fail(where_, quote(name) + " is neither true nor false");
-    return found->get<bool>();
-  }
-
-  // The patterns are regular expressions; what is written in practice are names of modules, so
-  // that is what is read, with ^ and \. as the two signs people add.
-  void read_alpha_pattern() {
-    const auto found = json_.find("alpha_pattern");
-    if (found == json_.end() || !is_used(*found)) return;
-    if (!found->is_object()) fail(where_, "alpha_pattern is not an object");
-    for (const auto& [key, value] : found->items()) {
-      std::string name = key.starts_with('^') ? key.substr(1) : key;
-      for (std::size_t at; (at = name.find("\\.")) != std::string::npos;) name.erase(at, 1);
-      if (name.find_first_of("\\^$*+?()[]{}|") != std::string::npos) {
-        fail(where_,
-             "alpha_pattern " + quote(key) +
-                 " is a regular expression, only names of modules are supported",
-             ErrorCode::unsupported);
-      }
-      if (!value.is_number()) fail(where_, "alpha_pattern " + quote(key) + " is not a number");
-      alphas_.emplace_back(name, value.get<double>());
-    }
-  }
-
-  std::string where_;
-  Json json_;
-  double alpha_ = 8;
-  bool rslora_ = false;
-  bool transposed_ = false;
-  std::vector<std::pair<std::string, double>> alphas_;
-};
-
 // --- adapter_model.safetensors ---
 
 // The two factors for one weight: delta = scale * B A, or its transpose.
@@ -182,10 +54,11 @@ struct Factors {
 struct LoadedAdapter {
   std::string where;
   double weight;
-  LoraConfig config;
+  AdapterConfig config;
   std::shared_ptr<const WeightStore> store;
   std::map<std::string, Factors> factors;             // by the name of the module
   std::map<std::string, const FileTensor*> replaced;  // by the name of the tensor
+  std::map<std::string, const FileTensor*> rows;      // of some tokens, by the name of the module
 };
 
 // The part of `name` before `mark`, when that is how it ends.
@@ -209,6 +82,8 @@ void sort_in(LoadedAdapter& adapter, const std::string& stored) {
     adapter.factors[*table].embedding = true;
   } else if (const auto rows = before(name, ".lora_embedding_B")) {
     adapter.factors[*rows].b = tensor;
+  } else if (const auto tokens = before(name, ".token_adapter.trainable_tokens_delta")) {
+    adapter.rows[*tokens] = tensor;
   } else if (name.find(".lora_") != std::string::npos) {
     fail(adapter.where, "tensor " + quote(stored) + " is no part of a plain LoRA adapter",
          ErrorCode::unsupported);
@@ -223,8 +98,7 @@ bool is_matrix(const FileTensor* tensor) {
 
 LoadedAdapter load(const Adapter& adapter) {
   fs::path file = adapter.path / "adapter_model.safetensors";
-  std::error_code ignored;
-  if (!fs::exists(file, ignored) && fs::exists(adapter.path / "adapter_model.bin", ignored)) {
+  if (!detail::is_there(file) && detail::is_there(adapter.path / "adapter_model.bin")) {
     file = adapter.path / "adapter_model.bin";
   }
   if (!std::isfinite(adapter.weight)) {
@@ -233,8 +107,9 @@ LoadedAdapter load(const Adapter& adapter) {
   }
   LoadedAdapter loaded{file.string(),
                        adapter.weight,
-                       LoraConfig(adapter.path / "adapter_config.json"),
+                       AdapterConfig(adapter.path / "adapter_config.json"),
                        WeightStore::open(file),
+                       {},
                        {},
                        {}};
   for (const std::string& name : loaded.store->names()) sort_in(loaded, name);
@@ -317,18 +192,25 @@ void add_product(const Product& product, std::int64_t rank, double scale,
   }
 }
 
+bool is_same(const FileTensor& a, const FileTensor& b) {
+  return a.dtype == b.dtype && a.shape == b.shape && std::ranges::equal(a.bytes, b.bytes);
+}
+
 class AdaptedStore : public WeightStore {
  public:
-  AdaptedStore(std::shared_ptr<const WeightStore> base, std::span<const Adapter> adapters)
-      : base_(std::move(base)), files_(base_->files()) {
+  AdaptedStore(std::shared_ptr<const WeightStore> base, std::span<const Adapter> adapters,
+               AdaptedModules modules)
+      : base_(std::move(base)), modules_(std::move(modules)), files_(base_->files()) {
     for (const Adapter& adapter : adapters) {
       loaded_.push_back(load(adapter));
       files_.insert(files_.end(), loaded_.back().store->files().begin(),
                     loaded_.back().store->files().end());
     }
+    untie();
     for (const LoadedAdapter& adapter : loaded_) replace(adapter);
     for (const LoadedAdapter& adapter : loaded_) plan(adapter);
     for (const auto& [name, parts] : parts_) merge(name, parts);
+    for (const LoadedAdapter& adapter : loaded_) replace_rows(adapter);
     for (const std::string& name : base_->names()) names_.push_back(name);
     for (const auto& [name, tensor] : changed_) {
       if (!base_->find(name)) names_.push_back(name);
@@ -364,35 +246,180 @@ class AdaptedStore : public WeightStore {
     return std::nullopt;
   }
 
+  // Whether an adapter's name of a module is that of one of those that are tied.
+  static bool is_module(const std::string& name, const std::string& tied) {
+    return name == tied || name.ends_with("." + tied) || tied.ends_with("." + name);
+  }
+
+  bool touches(const LoadedAdapter& adapter, const std::string& tied) const {
+    const auto is_tied = [&](const auto& entry) { return is_module(entry.first, tied); };
+    return std::ranges::any_of(adapter.factors, is_tied) ||
+           std::ranges::any_of(adapter.rows, is_tied) ||
+           std::ranges::any_of(adapter.replaced, [&](const auto& entry) {
+             const auto module = before(entry.first, ".weight");
+             return module && is_module(*module, tied);
+           });
+  }
+
+  // The name of a tied tensor that the files lack, spelled as they spell `known`, which is
+  // `stored`.
+  static std::string spelled_alike(const std::string& name, const std::string& known,
+                                   const std::string& stored) {
+    const std::string first = known.substr(0, known.find('.') + 1);
+    if (stored.size() < known.size() && name.starts_with(first)) return name.substr(first.size());
+    if (stored.size() > known.size()) return stored.substr(0, stored.size() - known.size()) + name;
+    return name;
+  }
+
+  // Adapters see modules where files see one tensor: once a module of those that are tied is
+  // touched, each gets a name of its own.
+  void untie() {
+    const bool touched = std::ranges::any_of(modules_.tied, [&](const std::string& tied) {
+      return std::ranges::any_of(loaded_, [&](const auto& one) { return touches(one, tied); });
+    });
+    if (!touched) return;
+    std::optional<std::string> known, stored;
+    for (const std::string& tied : modules_.tied) {
+      known = tied + ".weight";
+      if ((stored = stored_name(*known))) break;
+    }
+    if (!stored) return;
+    const FileTensor whole = *base_->find(*stored);
+    for (const std::string& tied : modules_.tied) {
+      const std::string name =
+          stored_name(tied + ".weight").value_or(spelled_alike(tied + ".weight", *known, *stored));
+      if (const FileTensor* const own = base_->find(name)) {
+        if (is_same(*own, whole)) tied_.push_back(name);
+        continue;
+      }
+      FileTensor copy = whole;
+      copy.name = name;
+      changed_[name] = std::move(copy);
+      tied_.push_back(name);
+    }
+  }
+
+  // As stored_name(), and the name of a tied module whatever stands before it.
+  std::optional<std::string> target_name(const std::string& name) const {
+    if (const auto stored = stored_name(name)) return stored;
+    for (const std::string& tied : tied_) {
+      if (name.ends_with("." + tied) || tied.ends_with("." + name)) return tied;
+    }
+    return std::nullopt;
+  }
+
+  // `name` and the modules tied to it that follow it, which are those that the adapter does not
+  // touch itself.
+  template <typename Entries, typename TensorOf>
+  std::vector<std::string> with_followers(const std::string& name, bool follow,
+                                          const Entries& entries, TensorOf tensor_of) const {
+    std::vector<std::string> all{name};
+    if (!follow || std::ranges::find(tied_, name) == tied_.end()) return all;
+    for (const std::string& tied : tied_) {
+      const bool own = std::ranges::any_of(
+          entries, [&](const auto& entry) { return target_name(tensor_of(entry.first)) == tied; });
+      if (!own) all.push_back(tied);
+    }
+    return all;
+  }
+
   void replace(const LoadedAdapter& adapter) {
     for (const auto& [name, tensor] : adapter.replaced) {
-      if (adapter.weight != 1) {
-        fail(adapter.where,
-             "saves " + quote(name) + " whole (modules_to_save), so its weight can only be 1",
-             ErrorCode::invalid_option);
+      refuse_other_weight(adapter, name, "saves");
+      const std::string stored = target_name(name).value_or(name);
+      const bool follow = !adapter.config.copies(name) || adapter.config.ensures_tying();
+      for (const std::string& target :
+           with_followers(stored, follow, adapter.replaced, [](const auto& n) { return n; })) {
+        FileTensor whole = *tensor;
+        whole.name = target;
+        if (!saved_.insert(target).second) {
+          fail(adapter.where,
+               "saves " + quote(name) +
+                   " whole, which another adapter does as well; use one of them",
+               ErrorCode::invalid_option);
+        }
+        changed_[target] = std::move(whole);
       }
-      FileTensor whole = *tensor;
-      whole.name = stored_name(name).value_or(name);
-      if (!changed_.emplace(whole.name, whole).second) {
-        fail(adapter.where,
-             "saves " + quote(name) + " whole, which another adapter does as well; use one of them",
-             ErrorCode::invalid_option);
+    }
+    // A head that is saved whole has a bias of its own, whatever the model calls it.
+    if (modules_.head_bias.empty()) return;
+    const auto bias = adapter.replaced.find(modules_.tied.back() + ".bias");
+    if (bias == adapter.replaced.end()) return;
+    FileTensor whole = *bias->second;
+    whole.name = stored_name(modules_.head_bias).value_or(modules_.head_bias);
+    changed_[whole.name] = whole;
+  }
+
+  static void refuse_other_weight(const LoadedAdapter& adapter, const std::string& name,
+                                  const char* does) {
+    if (adapter.weight == 1) return;
+    fail(adapter.where,
+         std::string(does) + " " + quote(name) +
+             " whole (modules_to_save), so its weight can only be 1",
+         ErrorCode::invalid_option);
+  }
+
+  [[noreturn]] static void fail_missing(const LoadedAdapter& adapter, const std::string& module) {
+    fail(adapter.where,
+         "changes " + quote(module + ".weight") +
+             ", which the files of the model do not hold; the adapter was made for another model, "
+             "or the weight is tied to another one",
+         ErrorCode::tensor_mismatch);
+  }
+
+  static std::string weight_of(const std::string& module) { return module + ".weight"; }
+
+  void plan(const LoadedAdapter& adapter) {
+    for (const auto& [module, factors] : adapter.factors) {
+      const auto name = target_name(weight_of(module));
+      if (!name) fail_missing(adapter, module);
+      for (const std::string& target :
+           with_followers(*name, adapter.config.ensures_tying(), adapter.factors, weight_of)) {
+        parts_[target].push_back({&adapter, &module, &factors});
       }
     }
   }
 
-  void plan(const LoadedAdapter& adapter) {
-    for (const auto& [module, factors] : adapter.factors) {
-      const auto name = stored_name(module + ".weight");
-      if (!name) {
-        fail(adapter.where,
-             "changes " + quote(module + ".weight") +
-                 ", which the files of the model do not hold; the adapter was made for another "
-                 "model, or the weight is tied to another one",
-             ErrorCode::tensor_mismatch);
+  // Rows of single tokens; what is tied to the embedding has them, too.
+  void replace_rows(const LoadedAdapter& adapter) {
+    for (const auto& [module, rows] : adapter.rows) {
+      refuse_other_weight(adapter, module, "saves rows of");
+      const auto name = target_name(weight_of(module));
+      if (!name) fail_missing(adapter, module);
+      const bool follow = !tied_.empty() && *name == tied_.front();
+      for (const std::string& target : with_followers(*name, follow, adapter.rows, weight_of)) {
+        write_rows(adapter, module, *rows, target);
       }
-      parts_[*name].push_back({&adapter, &module, &factors});
     }
+  }
+
+  void write_rows(const LoadedAdapter& adapter, const std::string& module, const FileTensor& rows,
+                  const std::string& target) {
+    const FileTensor base = *find(target);
+    const std::vector<std::int64_t>& tokens = adapter.config.token_indices(module);
+    const bool fits = is_matrix(&rows) && is_matrix(&base) && rows.shape[1] == base.shape[1] &&
+                      std::cmp_equal(rows.shape[0], tokens.size()) &&
+                      std::ranges::all_of(tokens, [&](auto id) { return id < base.shape[0]; });
+    if (!fits) {
+      fail(adapter.where,
+           "the rows of " + quote(module) +
+               " are not one of the model's size for each of trainable_token_indices",
+           ErrorCode::tensor_mismatch);
+    }
+    std::vector<double> values = read_all(base);
+    const std::vector<double> given = read_all(rows);
+    const auto width = static_cast<std::size_t>(base.shape[1]);
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      std::copy_n(given.begin() + static_cast<std::ptrdiff_t>(i * width), width,
+                  values.begin() +
+                      static_cast<std::ptrdiff_t>(static_cast<std::size_t>(tokens[i]) * width));
+    }
+    set(target, base, values);
+  }
+
+  void set(const std::string& name, const FileTensor& base, const std::vector<double>& values) {
+    bytes_.push_back(rounded(values, base.dtype));
+    changed_[name] = {name, base.dtype, base.shape, bytes_.back()};
   }
 
   void merge(const std::string& name, const std::vector<Part>& parts) {
@@ -405,11 +432,19 @@ class AdaptedStore : public WeightStore {
     }
     std::vector<double> values = read_all(base);
     for (const Part& part : parts) add(part, base, values);
-    bytes_.push_back(rounded(values, base.dtype));
-    changed_[name] = {name, base.dtype, base.shape, bytes_.back()};
+    set(name, base, values);
   }
 
-  static void add(const Part& part, const FileTensor& base, std::vector<double>& values) {
+  // Whether a module stores its weight [inputs, outputs]. A family that knows says so; where both
+  // are as many, nothing else tells.
+  bool is_transposed(const Part& part) const {
+    if (part.factors->embedding) return true;
+    if (!modules_.transposed) return part.adapter->config.transposed();
+    const std::string last = part.module->substr(part.module->rfind('.') + 1);
+    return std::ranges::find(*modules_.transposed, last) != modules_.transposed->end();
+  }
+
+  void add(const Part& part, const FileTensor& base, std::vector<double>& values) const {
     const FileTensor &a = *part.factors->a, &b = *part.factors->b;
     const std::int64_t rank = a.shape[0], inputs = a.shape[1], outputs = b.shape[0];
     const bool plain = base.shape[0] == outputs && base.shape[1] == inputs;
@@ -422,8 +457,7 @@ class AdaptedStore : public WeightStore {
                "; the adapter was made for another model",
            ErrorCode::tensor_mismatch);
     }
-    const bool transposed =
-        turned && (!plain || part.factors->embedding || part.adapter->config.transposed());
+    const bool transposed = turned && (!plain || is_transposed(part));
     Product product;
     if (transposed) {
       product.left = transpose(read_all(a), rank, inputs);
@@ -437,8 +471,11 @@ class AdaptedStore : public WeightStore {
   }
 
   std::shared_ptr<const WeightStore> base_;
+  AdaptedModules modules_;
   std::vector<fs::path> files_;
   std::deque<LoadedAdapter> loaded_;  // parts_ and changed_ point into it
+  std::vector<std::string> tied_;     // tensors that are one in the files, once they are untied
+  std::set<std::string> saved_;       // tensors that an adapter brought whole
   std::map<std::string, std::vector<Part>> parts_;
   std::deque<std::vector<std::byte>> bytes_;
   std::map<std::string, FileTensor, std::less<>> changed_;
@@ -448,9 +485,10 @@ class AdaptedStore : public WeightStore {
 }  // namespace
 
 std::shared_ptr<const WeightStore> merge_adapters(std::shared_ptr<const WeightStore> base,
-                                                  std::span<const Adapter> adapters) {
+                                                  std::span<const Adapter> adapters,
+                                                  AdaptedModules modules) {
   if (adapters.empty()) return base;
-  return std::make_shared<AdaptedStore>(std::move(base), adapters);
+  return std::make_shared<AdaptedStore>(std::move(base), adapters, std::move(modules));
 }
 
 }  // namespace llm

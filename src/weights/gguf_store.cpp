@@ -1,8 +1,10 @@
 // The tensors of a GGUF file as the weight store sees them.
 #include <utility>
 
+#include "core/folder.hpp"
 #include "core/ggml_types.hpp"
 #include "core/gguf.hpp"
+#include "core/gguf_split.hpp"
 #include "llm/core/error.hpp"
 #include "weights/weight_file.hpp"
 
@@ -30,20 +32,7 @@ DType dtype_of(const GgufTensor& tensor, const std::string& file) {
               tensor.name);
 }
 
-// One part of a model is no model: its tensors would be reported missing one by one.
-void refuse_split(const GgufFile& gguf) {
-  const std::int64_t parts = gguf.find_int("split.count").value_or(1);
-  if (parts <= 1) return;
-  throw Error(ErrorCode::unsupported,
-              gguf.path().string() + ": is one of " + std::to_string(parts) +
-                  " parts of a split GGUF file; merge them into one file first",
-              gguf.path().string());
-}
-
-}  // namespace
-
-WeightFile open_gguf(std::shared_ptr<const GgufFile> gguf) {
-  refuse_split(*gguf);
+WeightFile tensors_of(std::shared_ptr<const GgufFile> gguf) {
   WeightFile file;
   file.path = gguf->path();
   for (const GgufTensor& tensor : gguf->tensors()) {
@@ -52,6 +41,76 @@ WeightFile open_gguf(std::shared_ptr<const GgufFile> gguf) {
   }
   file.mapping = std::move(gguf);
   return file;
+}
+
+[[noreturn]] void fail_part(const std::filesystem::path& part, const std::string& what,
+                            ErrorCode code = ErrorCode::bad_format) {
+  throw Error(code, part.string() + ": " + what, part.string());
+}
+
+// How many parts the model has, as its first one says; the others are found by their names.
+std::int64_t parts_of(const GgufFile& first) {
+  const std::int64_t count = first.find_int("split.count").value_or(1);
+  if (count == 0 || count == 1) return 1;  // 0: as the format's own tools read it
+  const auto name = split_name(first.path());
+  if (!name || name->number != 1 || name->count != count) {
+    fail_part(first.path(),
+              "is the first of " + std::to_string(count) +
+                  " parts of a split GGUF file, whose names must end in -00001-of-NNNNN.gguf, with "
+                  "that number of parts, for the others to be found");
+  }
+  return count;
+}
+
+// Part `number`, counted from 1.
+WeightFile open_part(const GgufFile& first, std::int64_t number, std::int64_t count) {
+  const auto path = split_part(first.path(), *split_name(first.path()), number);
+  if (!is_there(path)) {
+    fail_part(path,
+              "this part of a split GGUF file of " + std::to_string(count) +
+                  " parts is missing; all must lie in one folder",
+              ErrorCode::file_not_found);
+  }
+  auto part = GgufFile::open_part(path);
+  const auto is = [&](const char* key, std::int64_t expected) {
+    const auto found = part->find_int(key);
+    if (found == expected) return;
+    fail_part(path, std::string(key) + " is " + (found ? std::to_string(*found) : "absent") +
+                        ", expected " + std::to_string(expected) + " beside " +
+                        first.path().filename().string() + "; it is no part of the same model");
+  };
+  is("split.no", number - 1);
+  is("split.count", count);
+  if (const auto total = first.find_int("split.tensors.count")) is("split.tensors.count", *total);
+  const auto architecture = part->find_string("general.architecture");
+  if (architecture && architecture != first.find_string("general.architecture")) {
+    fail_part(path, "has another general.architecture than " + first.path().filename().string() +
+                        "; it is no part of the same model");
+  }
+  return tensors_of(std::move(part));
+}
+
+void check_total(const GgufFile& first, const std::vector<WeightFile>& files) {
+  const auto total = first.find_int("split.tensors.count");
+  std::size_t found = 0;
+  for (const WeightFile& file : files) found += file.tensors.size();
+  if (!total || std::cmp_equal(found, *total)) return;
+  fail_part(first.path(), "split.tensors.count is " + std::to_string(*total) +
+                              ", but its parts hold " + std::to_string(found) +
+                              " tensors; they are not of one model, or damaged");
+}
+
+}  // namespace
+
+std::vector<WeightFile> open_gguf(std::shared_ptr<const GgufFile> gguf) {
+  const std::int64_t count = parts_of(*gguf);
+  std::vector<WeightFile> files;
+  files.push_back(tensors_of(gguf));
+  for (std::int64_t number = 2; number <= count; ++number) {
+    files.push_back(open_part(*gguf, number, count));
+  }
+  if (count > 1) check_total(*gguf, files);
+  return files;
 }
 
 }  // namespace llm::detail

@@ -13,7 +13,7 @@ namespace llm::detail {
 namespace {
 
 constexpr const char* version_key = "llm_packed_version";
-constexpr const char* version = "1";
+constexpr const char* version = "2";
 
 std::optional<DType> dtype_named(const std::string& name) {
   for (int i = 0; i <= static_cast<int>(DType::iq4_xs); ++i) {
@@ -59,9 +59,11 @@ class TensorTable : public WeightStore {
   std::vector<std::filesystem::path> files_;
 };
 
-std::string table_of(const WeightStore& store) {
+std::string table_of(const WeightStore& store,
+                     const std::set<std::string, std::less<>>& duplicates) {
   Json table = Json::array();
   for (const std::string& name : store.names()) {
+    if (duplicates.contains(name)) continue;
     const FileTensor& tensor = *store.find(name);
     table.push_back({name, std::string(to_string(tensor.dtype)), tensor.shape});
   }
@@ -84,6 +86,7 @@ void PackedWriter::add(std::vector<float> vector) {
 }
 
 void PackedWriter::write(const std::filesystem::path& path, const WeightStore& original,
+                         const std::set<std::string, std::less<>>& duplicates,
                          const std::string& head) const {
   std::vector<std::vector<std::byte>> padded(parts_.size());  // parts of odd sizes
   std::vector<TensorToWrite> tensors;
@@ -111,7 +114,7 @@ void PackedWriter::write(const std::filesystem::path& path, const WeightStore& o
                     {{version_key, version},
                      {"head", head},
                      {"parts", description.dump()},
-                     {"tensors", table_of(original)}});
+                     {"tensors", table_of(original, duplicates)}});
 }
 
 std::shared_ptr<const PackedWeights> PackedWeights::open(const std::filesystem::path& path) {

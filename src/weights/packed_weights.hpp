@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,9 +27,10 @@ class PackedWriter {
   void add(std::shared_ptr<const Weight> matrix);
   void add(std::vector<float> vector);
 
-  // `head` is the name of the head the layers were built for. Throws Error (io).
+  // `duplicates` of `original` are left out of its table; `head` is the name of the head the layers
+  // were built for. Throws Error (io).
   void write(const std::filesystem::path& path, const WeightStore& original,
-             const std::string& head) const;
+             const std::set<std::string, std::less<>>& duplicates, const std::string& head) const;
 
  private:
   struct Part {

@@ -1,13 +1,13 @@
 // The stack machine of pickles, cut down to what builds plain values. Meaning of the opcodes:
-// Python's pickletools.py. Bounded: a step adds at most one value and a few pointers, and there is
-// a limit on steps; nothing recurses.
+// Python's pickletools.py. Bounded: a step adds at most one value and a few pointers, and there are
+// limits on steps and on values; nothing recurses.
 #include "weights/pickle.hpp"
 
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
-#include <unordered_map>
+#include <map>
 #include <utility>
 
 #include "llm/core/error.hpp"
@@ -16,8 +16,12 @@ namespace llm::detail {
 
 namespace {
 
-// A tensor takes about 60 steps, so this is a hundred thousand tensors in one file.
+// A tensor takes about 60 steps and 14 values, so this is a hundred thousand tensors in one file.
+// Values and what points at them bound the memory, to some 200 MB.
 constexpr std::size_t max_steps = 6'000'000;
+constexpr std::size_t max_values = 1'500'000;
+constexpr std::size_t max_stack = 1'000'000;
+constexpr std::size_t max_marks = 1'000;  // lists and dicts within each other
 constexpr int max_protocol = 5;
 constexpr std::string_view ordered_dict = "collections.OrderedDict";
 
@@ -82,9 +86,12 @@ class PickleMachine {
 
   void spend(std::size_t steps) {
     steps_ += steps;
-    if (steps_ <= max_steps) return;
-    fail("the pickle takes more than " + std::to_string(max_steps) +
-         " steps, which no file of tensors needs");
+    bound(steps_, max_steps, "takes", "steps");
+  }
+  void bound(std::size_t count, std::size_t most, const char* does, const char* what) const {
+    if (count <= most) return;
+    fail("the pickle " + std::string(does) + " more than " + std::to_string(most) + " " + what +
+         ", which no file of tensors needs");
   }
 
   // --- reading ---
@@ -118,14 +125,19 @@ class PickleMachine {
   // --- the stack ---
 
   PickleValue& make(PickleKind kind) {
+    bound(pickle_.values_.size() + 1, max_values, "has", "values");
     PickleValue& value = pickle_.values_.emplace_back();
     value.kind = kind;
     return value;
   }
   PickleValue& push(PickleKind kind) {
     PickleValue& value = make(kind);
-    stack_.push_back(&value);
+    push(value);
     return value;
+  }
+  void push(PickleValue& value) {
+    bound(stack_.size() + 1, max_stack, "keeps", "values on its stack");
+    stack_.push_back(&value);
   }
 
   PickleValue* pop() {
@@ -193,7 +205,8 @@ class PickleMachine {
       push(PickleKind::wide).text = digits;
       return;
     }
-    std::uint64_t value = !digits.empty() && static_cast<signed char>(digits.back()) < 0 ? ~std::uint64_t{0} : 0;
+    std::uint64_t value =
+        !digits.empty() && static_cast<signed char>(digits.back()) < 0 ? ~std::uint64_t{0} : 0;
     std::memcpy(&value, digits.data(), digits.size());
     push(PickleKind::integer).integer = static_cast<std::int64_t>(value);
   }
@@ -284,6 +297,7 @@ class PickleMachine {
         number<std::uint64_t>();
         return true;
       case '(':  // MARK
+        bound(marks_.size() + 1, max_marks, "has", "marks within each other");
         marks_.push_back(stack_.size());
         return true;
       case '0':  // POP: a mark, when one is on top
@@ -297,16 +311,16 @@ class PickleMachine {
         pop_to_mark();
         return true;
       case '2':  // DUP
-        stack_.push_back(top());
+        push(*top());
         return true;
       case 'q':  // BINPUT
-        memo_[number<std::uint8_t>()] = top();
+        remember(number<std::uint8_t>());
         return true;
       case 'r':  // LONG_BINPUT
-        memo_[number<std::uint32_t>()] = top();
+        remember(number<std::uint32_t>());
         return true;
       case 0x94:  // MEMOIZE
-        memo_[memo_.size()] = top();
+        remember(memo_.size());
         return true;
       case 'h':  // BINGET
         recall(number<std::uint8_t>());
@@ -324,10 +338,14 @@ class PickleMachine {
     fail("pickle protocol " + std::to_string(protocol) + " is not supported, expected 2 to 5",
          ErrorCode::unsupported);
   }
+  void remember(std::uint64_t key) {
+    memo_[key] = top();
+    bound(memo_.size(), max_values, "remembers", "values");
+  }
   void recall(std::uint64_t key) {
     const auto found = memo_.find(key);
     if (found == memo_.end()) fail("memo entry " + std::to_string(key) + " was never written");
-    stack_.push_back(found->second);
+    push(*found->second);
   }
 
   // What would run code in Python, and here only leaves a note of it.
@@ -414,7 +432,7 @@ class PickleMachine {
   std::span<const std::string_view> allowed_;
   std::vector<PickleValue*> stack_;
   std::vector<std::size_t> marks_;
-  std::unordered_map<std::uint64_t, PickleValue*> memo_;
+  std::map<std::uint64_t, PickleValue*> memo_;  // a tree: the file chooses the keys
 };
 
 Pickle::Pickle(std::span<const std::byte> bytes, std::size_t begin, const std::string& where,

@@ -48,6 +48,9 @@ constexpr std::string_view allowed[] = {
 constexpr std::string_view nested_names[] = {"state_dict", "model_state_dict", "model"};
 
 constexpr std::size_t most_dimensions = 16;
+constexpr int most_parameters = 4;  // within each other; torch writes one
+// Of the pickle alone, without storages: a tensor takes about 200.
+constexpr std::size_t most_pickle_bytes = std::size_t{64} << 20;
 
 // The bytes that tensors point into.
 struct Backing {
@@ -154,9 +157,13 @@ class TensorReader {
   FileTensor read_tensor(std::string_view name, const PickleValue& value) {
     const std::string what = "tensor " + quote(name);
     const PickleValue* call = &value;
-    while (call->text == rebuild_parameter || call->text == rebuild_parameter_with_state) {
+    for (int depth = 0;
+         call->text == rebuild_parameter || call->text == rebuild_parameter_with_state; ++depth) {
       const auto& inner = call->items.front()->items;
       if (inner.empty() || !is_tensor(*inner.front())) fail(where_, what + " is damaged");
+      if (depth == most_parameters)
+        fail(where_, what + " is a parameter of a parameter more than " +
+                         std::to_string(most_parameters) + " times over, which torch never writes");
       call = inner.front();
     }
     const auto& arguments = call->items.front()->items;
@@ -277,6 +284,10 @@ std::vector<FileTensor> read_archive(Backing& backing, const std::string& where)
       fail(where, "was written by a big-endian machine", ErrorCode::unsupported);
     }
     if (name.starts_with("data/")) storages[name.substr(5)] = member.bytes;
+  }
+  if (pickle->bytes.size() > most_pickle_bytes) {
+    fail(where, "its pickle has " + std::to_string(pickle->bytes.size()) +
+                    " bytes, expected at most " + std::to_string(most_pickle_bytes));
   }
   const Pickle state(pickle->bytes, 0, where, allowed);
   return TensorReader(backing, storages, where).read(state.root());

@@ -18,9 +18,10 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   return text + "]";
 }
 
-// Whether two tensors hold the same; files that are mapped do not stay in memory for it.
-bool equal_bytes(const FileTensor& a, const FileTensor& b) {
-  if (a.bytes.size() != b.bytes.size()) return false;
+// Whether two tensors hold the same; files that are mapped do not stay in memory for it. Those of a
+// packed folder have no bytes: it lists no duplicates.
+bool same_values(const FileTensor& a, const FileTensor& b) {
+  if (a.dtype != b.dtype || a.bytes.size() != b.bytes.size() || a.bytes.empty()) return false;
   if (a.bytes.data() == b.bytes.data()) return true;
   constexpr std::size_t step = std::size_t{4} << 20;
   for (std::size_t at = 0; at < a.bytes.size(); at += step) {
@@ -157,24 +158,33 @@ NormSource WeightBinder::norm(std::string_view name, std::int64_t size, Bias bia
   return {vector(base + ".weight", size), bias_vector(name, size, bias)};
 }
 
-const FileTensor* WeightBinder::embedding(std::string_view name, const WeightBinder& root,
-                                          std::string_view head, std::int64_t vocab_size,
-                                          std::int64_t hidden_size) const {
-  const std::string own = std::string(name) + ".weight", other = std::string(head) + ".weight";
-  if (!has(own) && root.has(other)) return root.matrix(other, vocab_size, hidden_size);
-  return matrix(own, vocab_size, hidden_size);
+const FileTensor* WeightBinder::tied_matrix(const std::vector<std::string>& names,
+                                            std::int64_t rows, std::int64_t cols) const {
+  WeightBinder root = *this;
+  root.prefix_.clear();
+  const auto found = std::ranges::find_if(
+      names, [&](const std::string& name) { return root.has(name + ".weight"); });
+  return root.matrix((found == names.end() ? names.front() : *found) + ".weight", rows, cols);
+}
+
+const FileTensor* WeightBinder::own_or_shared(std::string_view name,
+                                              const FileTensor* shared) const {
+  const std::string full = std::string(name) + ".weight";
+  if (!shared || !has(full)) return shared;
+  const FileTensor* own = matrix(full, shared->shape.front(), shared->shape.back());
+  if (!own || own == shared || !same_values(*own, *shared)) return own;
+  account_->duplicates.insert(stored_name(full));
+  return shared;
 }
 
 LinearSource WeightBinder::lm_head(std::string_view name, const FileTensor* tokens, bool tied,
                                    Bias bias) const {
   LinearSource::Part part;
-  part.weight = tokens;
   if (tokens) part.outputs = tokens->shape.front();
-  const std::string own = std::string(name) + ".weight";
-  if (tokens && has(own)) {
-    const FileTensor* head = matrix(own, tokens->shape.front(), tokens->shape.back());
-    const bool equal = head && head->dtype == tokens->dtype && equal_bytes(*head, *tokens);
-    if (head && !(tied && equal)) part.weight = head;
+  if (tied) {
+    part.weight = own_or_shared(name, tokens);
+  } else if (tokens) {
+    part.weight = matrix(std::string(name) + ".weight", part.outputs, tokens->shape.back());
   }
   part.bias = bias_vector(name, part.outputs, bias);
   return {{std::move(part)}};

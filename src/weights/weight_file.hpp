@@ -24,7 +24,8 @@ struct WeightFile {
 };
 
 WeightFile open_safetensors(const std::filesystem::path& path);
-WeightFile open_gguf(std::shared_ptr<const GgufFile> gguf);
+// With the other parts beside it, where it is the first part of a split file.
+std::vector<WeightFile> open_gguf(std::shared_ptr<const GgufFile> gguf);
 // What torch.save wrote. Reads the pickle inside without running anything of it.
 WeightFile open_pytorch_bin(const std::filesystem::path& path);
 // Whether a file begins as such a one does.

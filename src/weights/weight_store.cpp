@@ -9,8 +9,10 @@
 
 #include "core/folder.hpp"
 #include "core/gguf.hpp"
+#include "core/gguf_split.hpp"
 #include "core/json.hpp"
 #include "core/mapped_file.hpp"
+#include "core/system_error.hpp"
 #include "llm/core/error.hpp"
 #include "weights/packed_weights.hpp"
 #include "weights/weight_file.hpp"
@@ -98,7 +100,7 @@ Shards read_index(const fs::path& index) {
   const auto fail = [&](const std::string& what) {
     throw Error(ErrorCode::bad_format, index.string() + ": " + what, index.string());
   };
-  const detail::Json json = detail::read_json_file(index);
+  const detail::Json json = detail::read_json_file(index, detail::max_table_bytes);
   const auto map = json.is_object() ? json.find("weight_map") : json.end();
   if (map == json.end() || !map->is_object() || map->empty()) {
     fail("expected an object \"weight_map\" from tensor names to files");
@@ -117,8 +119,7 @@ Shards read_index(const fs::path& index) {
 WeightFile open_shard(const Kind& kind, const fs::path& index, const std::string& shard,
                       const std::vector<std::string>& listed) {
   const fs::path path = index.parent_path() / shard;
-  std::error_code ignored;
-  if (!fs::exists(path, ignored)) {
+  if (!detail::is_there(path)) {
     throw Error(ErrorCode::file_not_found,
                 path.string() + ": this shard is missing; " + index.filename().string() +
                     " lists " + std::to_string(listed.size()) + " tensors in it",
@@ -166,20 +167,18 @@ std::vector<WeightFile> open_shards(const Kind& kind, const fs::path& index) {
 
 std::vector<WeightFile> open_folder(const fs::path& folder) {
   std::vector<WeightFile> files;
-  std::error_code ignored;
   for (const Kind& kind : kinds) {
-    if (fs::exists(folder / kind.single_name, ignored)) {
+    if (detail::is_there(folder / kind.single_name)) {
       files.push_back(kind.open(folder / kind.single_name));
       return files;
     }
-    if (fs::exists(folder / kind.index_name, ignored)) {
+    if (detail::is_there(folder / kind.index_name)) {
       return open_shards(kind, folder / kind.index_name);
     }
   }
-  const fs::path gguf = detail::only_file(folder, ".gguf");
+  const fs::path gguf = detail::gguf_in(folder);
   if (gguf.empty()) fail_no_weights(folder);
-  files.push_back(detail::open_gguf(detail::GgufFile::open(gguf)));
-  return files;
+  return detail::open_gguf(detail::GgufFile::open(gguf));
 }
 
 // Files in a cache may have lost their extension, so the first bytes count as well.
@@ -195,7 +194,7 @@ std::vector<WeightFile> open_file(const fs::path& path) {
   if (extension == ".safetensors") {
     files.push_back(detail::open_safetensors(path));
   } else if (extension == ".gguf" || gguf) {
-    files.push_back(detail::open_gguf(detail::GgufFile::open(path)));
+    return detail::open_gguf(detail::GgufFile::open(path));
   } else if (extension == ".bin" || detail::is_pytorch_bin(file.bytes())) {
     files.push_back(detail::open_pytorch_bin(path));
   } else {
@@ -211,18 +210,17 @@ std::vector<WeightFile> open_file(const fs::path& path) {
 
 std::shared_ptr<const WeightStore> detail::open_gguf_store(
     std::shared_ptr<const detail::GgufFile> gguf) {
-  std::vector<WeightFile> files;
-  files.push_back(open_gguf(std::move(gguf)));
-  return std::make_shared<FileWeightStore>(std::move(files));
+  return std::make_shared<FileWeightStore>(open_gguf(std::move(gguf)));
 }
 
-std::shared_ptr<const WeightStore> WeightStore::open(const std::filesystem::path& path) {
-  std::error_code ignored;
-  const bool folder = fs::is_directory(path, ignored);
-  if (folder && fs::exists(path / detail::packed_file_name, ignored)) {
+std::shared_ptr<const WeightStore> WeightStore::open(const std::filesystem::path& path) try {
+  const bool folder = detail::is_folder(path);
+  if (folder && detail::is_there(path / detail::packed_file_name)) {
     return detail::PackedWeights::open(path / detail::packed_file_name)->store();
   }
   return std::make_shared<FileWeightStore>(folder ? open_folder(path) : open_file(path));
+} catch (...) {
+  detail::rethrow_as_error(path);
 }
 
 }  // namespace llm

@@ -7,10 +7,10 @@
 #include <cerrno>
 #include <cstring>
 #include <set>
-#include <system_error>
 #include <utility>
 
 #include "core/json.hpp"
+#include "core/system_error.hpp"
 #include "llm/core/error.hpp"
 #include "weights/weight_file.hpp"
 
@@ -20,13 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using detail::Json;
-
-[[noreturn]] void fail_system(const fs::path& path, const char* what, int reason) {
-  throw Error(
-      ErrorCode::io,
-      path.string() + ": cannot be " + what + ": " + std::generic_category().message(reason),
-      path.string());
-}
 
 // The file that is being written. Unless it is put in place, it is removed.
 class PendingFile {
@@ -42,7 +35,7 @@ class PendingFile {
     } else {
       create_temporary();
     }
-    if (descriptor_ < 0) fail_system(destination_, "created", errno);
+    if (descriptor_ < 0) detail::fail_writing(destination_, "created", errno);
   }
   PendingFile(const PendingFile&) = delete;
   PendingFile& operator=(const PendingFile&) = delete;
@@ -55,17 +48,21 @@ class PendingFile {
     while (!bytes.empty()) {
       const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
       if (written < 0 && errno == EINTR) continue;
-      if (written < 0) fail_system(destination_, "written", errno);
+      if (written < 0) detail::fail_writing(destination_, "written", errno);
       bytes = bytes.subspan(static_cast<std::size_t>(written));
     }
   }
 
   void put_in_place() {
-    if (!direct_ && ::fsync(descriptor_) != 0) fail_system(destination_, "written", errno);
-    if (::close(std::exchange(descriptor_, -1)) != 0) fail_system(destination_, "written", errno);
+    while (!direct_ && ::fsync(descriptor_) != 0) {
+      if (errno != EINTR) detail::fail_writing(destination_, "written", errno);
+    }
+    if (::close(std::exchange(descriptor_, -1)) != 0 && errno != EINTR) {
+      detail::fail_writing(destination_, "written", errno);
+    }
     if (direct_) return;
     if (::rename(temporary_.c_str(), destination_.c_str()) != 0) {
-      fail_system(destination_, "replaced", errno);
+      detail::fail_writing(destination_, "replaced", errno);
     }
     placed_ = true;
   }

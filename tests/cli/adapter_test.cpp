@@ -48,6 +48,24 @@ TEST(Adapters, ChangeWhatIsGenerated) {
   EXPECT_EQ(generate({"--adapter", adapters + "patterns@0"}).out, plain.out);
 }
 
+// The head that a task asks for is the adapter's, whatever the model itself ends in.
+TEST(Adapters, BringHeads) {
+  const std::string masked = fixture("bert-masked-lm"), modules = adapters + "modules/";
+  const auto succeeds = [](const std::vector<std::string>& arguments, const std::string& part) {
+    const Outcome result = run(arguments);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_NE(result.out.find(part), std::string::npos) << result.out;
+  };
+  succeeds({"ner", "-m", masked, "--adapter", modules + "bert-labels", "--json", "the cat"},
+           "\"entity\":\"LABEL_");
+  succeeds({"qa", "-m", masked, "--adapter", modules + "bert-answers", "--json", "--context",
+            "the cat saw a bird", "who saw?"},
+           "\"answer\":");
+  const Outcome without = run({"ner", "-m", masked, "the cat"});
+  EXPECT_EQ(without.exit_code, 3);
+  EXPECT_NE(without.err.find("or an adapter that brings it"), std::string::npos) << without.err;
+}
+
 TEST(Adapters, WrongOnesAreRefused) {
   const auto fails = [&](const std::string& model, const std::string& adapter, int code,
                          const std::string& part) {

@@ -48,6 +48,25 @@ class Chat : public ::testing::Test {
   std::string model_;
 };
 
+// Rows behind a signal are not done, and the one whose template is running is no row with an error.
+TEST_F(Chat, ASignalEndsTheTemplate) {
+  const std::string slow =
+      "{% if messages[0].content == 'slow' %}{% for a in range(99999) %}{% for b in range(99999) %}"
+      "{% endfor %}{% endfor %}{% endif %}{{ messages[0].content }}";
+  folder_.write("slow.jinja", slow);
+  Command command;
+  command.arguments = chat({"--chat-template", (folder_.path() / "slow.jinja").string(),
+                            "--show-prompt", "--jsonl", "--batch-size", "1", "--input", "-"});
+  command.input = "{\"text\": \"quick\"}\n{\"text\": \"slow\"}\n{\"text\": \"slow\"}\n";
+  for (const auto& [number, code] : {std::pair{SIGINT, 130}, std::pair{SIGTERM, 143}}) {
+    command.signal_after_output = number;
+    const Outcome result = run(command);
+    EXPECT_EQ(result.exit_code, code) << result.err;
+    EXPECT_EQ(std::ranges::count(result.out, '\n'), 1) << result.out;
+    EXPECT_NE(result.err.find("interrupted after 1 results"), std::string::npos) << result.err;
+  }
+}
+
 TEST_F(Chat, OneTurnIsGenerateOnTheRenderedPrompt) {
   const Outcome shown = run(chat({"--system", "Be.", "--user", "Hi", "--show-prompt"}));
   const std::string prompt = "<system>Be.\n<user>Hi\n<assistant>";

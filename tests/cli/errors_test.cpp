@@ -76,6 +76,24 @@ TEST(ModelErrors, NoSuchModel) {
   expect_failure({"tokenize", "-m", empty.path().string(), "x"}, 3, "tokenizer");
 }
 
+// A tokenizer that is there and cannot be read is not one that is not there.
+TEST(ModelErrors, TokenizerThatCannotBeRead) {
+  const TempDir folder;
+  copy_fixture("llama-gqa", folder);
+  const std::string model = folder.path().string();
+  const std::filesystem::path file = folder.path() / "tokenizer.json";
+  const auto expect_named = [&] {
+    expect_failure({"-m", model, "x"}, 3, "tokenizer.json: ");
+    expect_failure({"tokenize", "-m", model, "x"}, 3, "tokenizer.json: ");
+  };
+  std::filesystem::remove(file);
+  std::filesystem::create_symlink("tokenizer.json", file);
+  expect_named();
+  std::filesystem::remove(file);
+  std::filesystem::create_directory(file);
+  expect_named();
+}
+
 TEST(ModelErrors, UnknownModelType) {
   const TempDir folder;
   copy_fixture("llama-gqa", folder);

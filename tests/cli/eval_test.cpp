@@ -14,7 +14,7 @@ namespace llm::test::cli_eval {
 namespace {
 
 namespace fs = std::filesystem;
-using EvalJson = nlohmann::ordered_json;
+using EvalJson = detail::OrderedJson;
 using Words = std::vector<std::string>;
 
 Words both(Words first, const Words& second) {

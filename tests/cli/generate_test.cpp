@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <random>
 
 #include "cli/run_command.hpp"
 #include "core/json.hpp"
@@ -168,6 +169,88 @@ TEST(Generate, StopsAtStringsAndTokens) {
       Json::parse(run({"-m", llama, "-n", "12", "--json", "--stop-token", token, "Once upon"}).out);
   EXPECT_EQ(by_token["finish_reason"], "stop");
   EXPECT_EQ(by_token["new_ids"].back(), plain["new_ids"][2]);
+}
+
+// Stops that the text has, and beginnings of them that it has, with characters that are cut at any
+// place: a byte-level vocabulary of an untrained model.
+TEST(Generate, StreamsNoMoreThanTheTextUpToAStop) {
+  std::mt19937 random(1);
+  const auto command = [](int seed, std::vector<std::string> more) {
+    std::vector<std::string> arguments = {
+        "-m", gpt2, "-n", "20", "--do-sample", "-s", std::to_string(seed), "Once upon"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run(arguments).out;
+  };
+  int stopped = 0;
+  for (int seed = 0; seed < 12; ++seed) {
+    const std::string text = Json::parse(command(seed, {"--json"}))["text"];
+    if (text.find_first_of(std::string("\\\0", 2)) != std::string::npos) continue;  // not in a flag
+    std::vector<std::string> stops;
+    for (const char* const end : {"", "", "?", "\xEF\xBF\xBD"}) {
+      std::size_t at = random() % text.size(), size = 1 + random() % 9;
+      while (at > 0 && (text[at] & 0xC0) == 0x80) --at;
+      while (at + size < text.size() && (text[at + size] & 0xC0) == 0x80) ++size;
+      stops.push_back("--stop=" + text.substr(at, size) + end);
+    }
+    const std::string streamed = command(seed, stops);
+    stops.emplace_back("--json");
+    const Json row = Json::parse(command(seed, stops));
+    EXPECT_EQ(streamed, row["text"].get<std::string>() + "\n") << seed;
+    EXPECT_TRUE(text.starts_with(row["text"].get<std::string>()));
+    stopped += !row["stop"].is_null();
+    stops.back() = "--echo";
+    EXPECT_EQ(command(seed, stops), "Once upon" + streamed);
+  }
+  EXPECT_GT(stopped, 5);
+  expect_failure({"-m", gpt2, "--stop", "\xff", "Once"}, 2, "UTF-8");
+}
+
+// What the model's generation_config.json says, and whose fault it is.
+TEST(Generate, KeysOfGenerationConfig) {
+  const TempDir folder;
+  for (const auto& entry : std::filesystem::directory_iterator(llama))
+    if (entry.path().filename() != "generation_config.json")
+      std::filesystem::create_symlink(entry.path(), folder.path() / entry.path().filename());
+  const std::string model = folder.path().string();
+  const std::vector<std::string> command = {"-m", model, "-n", "4", "Once"};
+  const auto with = [&](const std::string& text) {
+    folder.write("generation_config.json", text);
+    return run(command);
+  };
+  const std::string text = with("{}").out;
+  const Outcome unknown = with(R"({"key_of_next_year": 1, "max_window_size": null})");
+  EXPECT_EQ(unknown.exit_code, 0);
+  EXPECT_EQ(unknown.out, text);
+  EXPECT_EQ(unknown.err, "llm-generate: warning: " + model +
+                             "/generation_config.json: \"key_of_next_year\" is not a generation "
+                             "option that is known here, and is ignored\n");
+  EXPECT_EQ(run({"score", "-m", model, "--choices", "a,b", "Once"}).exit_code, 0);
+  with(R"({"epsilon_cutoff": 0.1})");
+  expect_failure(command, 3, "\"epsilon_cutoff\" is set to \"0.1\" and is not supported");
+  with(R"({"top_p": 2})");
+  expect_failure(command, 3, "\"top_p\"");
+  expect_failure({"-m", model, "-n", "4", "--top-p", "3", "Once"}, 2, "\"top_p\" (flag)");
+  with(R"({"suppress_tokens": "many"})");
+  expect_failure(command, 3, "\"suppress_tokens\"");
+  std::filesystem::remove(folder.path() / "generation_config.json");
+  std::filesystem::create_symlink("generation_config.json",
+                                  folder.path() / "generation_config.json");
+  expect_failure(command, 3, "generation_config.json");
+}
+
+TEST(Generate, ALimitOfTimeIsToldOf) {
+  const TempDir folder;
+  const std::string rows = folder.write("rows.txt", "Once\nupon\n").string();
+  const std::vector<std::string> beams = {"--num-beams", "3", "--eos-token-id", "3,4,5,6,7,8"};
+  for (const std::vector<std::string>& more : {std::vector<std::string>(), beams}) {
+    std::vector<std::string> arguments = {"-m",         llama, "--lines", rows,
+                                          "--max-time", "0",   "--jsonl"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Outcome result = run(arguments);
+    EXPECT_EQ(result.exit_code, 7);
+    EXPECT_NE(result.err.find("2 of 2 results ended at their limit of time"), std::string::npos);
+    for (const Json& row : rows_of(result.out)) EXPECT_EQ(row["finish_reason"], "time");
+  }
 }
 
 TEST(Generate, EncoderDecoderTransforms) {

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -66,9 +67,12 @@ class Conversation {
       std::array<pollfd, 3> waits = {pollfd{in_, POLLOUT, 0}, pollfd{out_, POLLIN, 0},
                                      pollfd{err_, POLLIN, 0}};
       ::poll(waits.data(), waits.size(), command_.kill_after_ms < 0 ? 1000 : 1);
-      if (command_.kill_after_ms >= 0 && std::chrono::steady_clock::now() - begin >
-                                             std::chrono::milliseconds(command_.kill_after_ms))
-        ::kill(child_, SIGKILL);
+      if (command_.kill_after_ms >= 0 && !signalled_ &&
+          std::chrono::steady_clock::now() - begin >
+              std::chrono::milliseconds(command_.kill_after_ms)) {
+        signalled_ = true;
+        ::kill(child_, command_.kill_signal);
+      }
       if (waits[0].revents != 0) feed();
       if (waits[1].revents != 0) take(out_, outcome.out);
       if (waits[2].revents != 0) take(err_, outcome.err);
@@ -131,6 +135,14 @@ Outcome run(const Command& command) {
   if (command.terminal_input) {
     ::close(in[0]);
     in[0] = open_terminal()[1];  // our end stays open until the test program ends
+  }
+  if (command.terminal_output) {
+    for (const int end : out) ::close(end);
+    out = open_terminal();
+    termios settings{};
+    ::tcgetattr(out[1], &settings);
+    ::cfmakeraw(&settings);  // what is written is what we read
+    ::tcsetattr(out[1], TCSANOW, &settings);
   }
   if (command.terminal_error) {
     for (const int end : err) ::close(end);

@@ -18,13 +18,15 @@ struct Command {
   std::string program;                             // default: llm-generate
   std::string input;                               // what is piped in; nothing: an empty pipe
   bool terminal_input = false;                     // standard input is a terminal instead
+  bool terminal_output = false;                    // standard output is a terminal instead
   bool terminal_error = false;                     // standard error is a terminal instead
   std::map<std::string, std::string> environment;  // on top of a bare one
   std::string output_file;                         // where standard output goes instead
   bool closed_output = false;                      // nobody reads standard output
   int signal_after_output = 0;                     // sent when the first output came
   std::string interrupt_after_error;               // Ctrl-C when standard error has this
-  int kill_after_ms = -1;                          // killed then; negative: never
+  int kill_after_ms = -1;                          // sent kill_signal then; negative: never
+  int kill_signal = 9;                             // SIGKILL
 };
 
 struct Outcome {

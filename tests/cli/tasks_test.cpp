@@ -10,6 +10,7 @@
 
 #include "cli/run_command.hpp"
 #include "core/json.hpp"
+#include "support/damaged_model.hpp"
 #include "support/json_rows.hpp"
 #include "support/temp_dir.hpp"
 
@@ -291,6 +292,70 @@ TEST(Generate, OfAnEncoderSaysWhatItCanDo) {
                  {"-m", masked, "hello"});
   expect_failure(3, "it can be used for classify, zero-shot, embed and similar",
                  {"-m", nli, "hello"});
+}
+
+// Weights that are no numbers: every command that computes with them ends as generate does, and
+// writes nothing.
+TEST(AllCommands, HandOutNumbersOnly) {
+  const TempDir dir;
+  const std::string lines = dir.write("lines.txt", "the cat saw a bird\n").string();
+  const std::string vectors = (dir.path() / "vectors.npy").string();
+  const auto ends = [](const std::string& name, const std::string& tensor,
+                       const std::vector<Arguments>& commands) {
+    const DamagedModel damaged(name, tensor, std::nanf(""));
+    for (Arguments arguments : commands) {
+      SCOPED_TRACE(name + " " + arguments[0]);
+      arguments.insert(arguments.begin() + 1, {"-m", damaged.path().string()});
+      expect_failure(3, "are not finite numbers", arguments);
+    }
+  };
+  ends("llama-gqa", "model.norm.weight",
+       {{"generate", "the cat"},
+        {"generate", "--num-beams", "3", "the cat"},
+        {"generate", "--do-sample", "--temperature", "1", "the cat"},
+        {"score", "--choices", "a,b", "the cat"},
+        {"score", "--perplexity", lines},
+        {"verify", "--text", lines},
+        {"embed", "the cat"}});
+  ends("bert-nli", "classifier.weight",
+       {{"classify", "the cat"}, {"zero-shot", "--labels", "a,b", "the cat"}});
+  ends("bert-ner", "classifier.bias", {{"ner", "the cat"}});
+  ends("bert-answers", "qa_outputs.bias", {{"qa", "--context", "the cat", "who"}});
+  ends("bert-masked-lm", "bert.encoder.layer.1.output.LayerNorm.weight",
+       {{"fill-mask", "the [MASK]"},
+        {"embed", "the cat"},
+        {"embed", "--pooling", "max", "the cat"},
+        {"embed", "--format", "npy", "-o", vectors, "the cat"},
+        {"similar", "--text-pair", "a", "the cat"},
+        {"similar", "--nearest", lines, "the cat"}});
+  ends("t5-v1_0", "decoder.final_layer_norm.weight",
+       {{"fill-mask", "the <extra_id_0> a"}, {"summarize", "the cat"}});
+  EXPECT_FALSE(std::filesystem::exists(vectors));
+}
+
+// A step of a chain is no way around it.
+TEST(AllCommands, ChainsHandOutNumbersOnly) {
+  const DamagedModel damaged("bert-ner", "classifier.bias", std::nanf(""));
+  const TempDir dir;
+  const Json chain = {{"steps",
+                       {{{"name", "a"},
+                         {"task", "ner"},
+                         {"model", damaged.path().string()},
+                         {"text", "{{text}}"}}}}};
+  const std::string file = dir.write("chain.json", chain.dump()).string();
+  expect_failure(3, "are not finite numbers", {"chain", file, "--set", "text=the cat"});
+}
+
+TEST(EmbedCommand, KeepsTheFirstValues) {
+  const Json whole = only_row({"embed", "-m", masked, "--json", "the cat"});
+  const Json part = only_row({"embed", "-m", masked, "--json", "--truncate-dim", "3", "the cat"});
+  ASSERT_EQ(part["embedding"].size(), 3U);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(part["embedding"][i], whole["embedding"][i]);
+  const Json unit = only_row(
+      {"embed", "-m", masked, "--json", "--truncate-dim", "3", "--normalize", "true", "the cat"});
+  double squares = 0;
+  for (const Json& value : unit["embedding"]) squares += value.get<double>() * value.get<double>();
+  EXPECT_NEAR(squares, 1.0, 1e-6);
 }
 
 }  // namespace

@@ -88,7 +88,7 @@ TEST(NerCommand, RowsOffsetsAndTable) {
   expect_failure({"ner", "-m", model, "--aggregation-strategy", "some", "x"}, 2,
                  "expected none, simple");
   expect_failure({"ner", "-m", model, ""}, 4, "the text is empty");
-  expect_failure({"ner", "-m", fixture("bert-masked-lm"), "x"}, 3, "ner needs");
+  expect_failure({"ner", "-m", fixture("bert-masked-lm"), "x"}, 3, "has no token-classification head");
 }
 
 TEST(QaCommand, RowsOffsetsAndTable) {
@@ -123,7 +123,7 @@ TEST(QaCommand, RowsOffsetsAndTable) {
   expect_failure({"qa", "-m", model, "--question", "x", "--context", "y", "--top-k", "0"}, 2,
                  "top_k is 0");
   expect_failure({"qa", "-m", fixture("bert-ner"), "--question", "x", "--context", "y"}, 3,
-                 "qa needs");
+                 "has no question-answering head");
   const Outcome missing =
       run({"qa", "-m", model, "--input", "-"}, "{\"id\":1,\"question\":\"x\"}\n");
   EXPECT_EQ(missing.exit_code, 5);

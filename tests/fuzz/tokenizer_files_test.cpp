@@ -118,6 +118,41 @@ TEST(FuzzTokenizer, DamagedOldFolders) {
   }
 }
 
+// Every key that changes the steps of a tokenizer.json beside it or adds tokens to it.
+TEST(FuzzTokenizer, DamagedKeysBesideATokenizerJson) {
+  const TempDir folder;
+  Mutator mutate(10);
+  std::ifstream in(LLM_SOURCE_DIR "/tests/unit/data/tokenizers.jsonl", std::ios::binary);
+  const std::string config =
+      R"({"tokenizer_class":"LlamaTokenizer","bos_token":null,"add_eos_token":true,)"
+      R"("add_prefix_space":false,"do_lower_case":false,"strip_accents":null,"extra_ids":3,)"
+      R"("model_input_names":["input_ids"],"fix_mistral_regex":true,"max_len":9,)"
+      R"("additional_special_tokens":["<x>",{"content":"<y>"}],"image_token":"<img>",)"
+      R"("extra_special_tokens":{"a_token":"<a>"},"model_specific_special_tokens":{"b":"<b>"}})";
+  int opened = 0, count = 0;
+  for (std::string line; std::getline(in, line);) {
+    folder.write("tokenizer.json", nlohmann::json::parse(line)["json"].dump());
+    for (const char* name : {"Llama", "Bert", "Roberta", "GPT2", "T5", "Gemma", "MBart"}) {
+      std::string bytes = config;
+      bytes.replace(bytes.find("Llama"), 5, name);
+      const std::string added = R"({"<x>":900,"<q>":1})";
+      const int damaged = count++ % 3;
+      folder.write("tokenizer_config.json", damaged == 0 ? mutate(bytes) : bytes);
+      folder.write("special_tokens_map.json", damaged == 1 ? mutate(config) : config);
+      folder.write("added_tokens.json", damaged == 2 ? mutate(added) : added);
+      try {
+        const auto tokenizer = Tokenizer::open(folder.path());
+        (void)tokenizer->decode(tokenizer->encode(text).ids);
+        (void)tokenizer->encode_pair(text, "b");
+        ++opened;
+      } catch (const llm::Error& error) {
+        EXPECT_NE(error.code(), llm::ErrorCode::internal) << error.what();
+      }
+    }
+  }
+  EXPECT_GT(opened, 5);
+}
+
 TEST(FuzzTokenizer, DamagedSmallFiles) {
   const TempDir folder;
   Mutator mutate(8);

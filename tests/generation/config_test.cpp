@@ -1,9 +1,13 @@
 // GenerationConfig: names, defaults, layers, refusals.
+#include <algorithm>
 #include <filesystem>
 #include <functional>
+#include <map>
 
+#include "core/json.hpp"
 #include "llm/core/error.hpp"
 #include "llm/generation/generation_config.hpp"
+#include "llm/generation/model_generation_config.hpp"
 #include "support/mutate.hpp"
 #include "support/temp_dir.hpp"
 
@@ -96,8 +100,8 @@ TEST(GenerationConfig, RefusalsNameTheOption) {
   };
   EXPECT_EQ(set("temprature", "1").code(), ErrorCode::invalid_option);
   EXPECT_NE(std::string(set("temprature", "1").what()).find("\"temperature\""), std::string::npos);
-  EXPECT_EQ(set("epsilon_cutoff", "0.1").code(), ErrorCode::unsupported);
-  EXPECT_EQ(set("use_cache", "true").code(), ErrorCode::unsupported);
+  EXPECT_EQ(set("epsilon_cutoff", "0.1").code(), ErrorCode::invalid_option);
+  EXPECT_EQ(set("use_cache", "true").code(), ErrorCode::invalid_option);
   EXPECT_EQ(set("top_k", "many").code(), ErrorCode::invalid_option);
   EXPECT_EQ(set("top_k", "1.5").subject(), "top_k");
   EXPECT_EQ(set("max_new_tokens", "1e30").code(), ErrorCode::invalid_option);
@@ -116,9 +120,191 @@ TEST(GenerationConfig, FilesAreChecked) {
   EXPECT_EQ(read("{").code(), ErrorCode::bad_format);
   EXPECT_EQ(read(R"({"guidance_scale": 1.5})").code(), ErrorCode::unsupported);
   EXPECT_EQ(read(R"({"guidance_scale": 1.5})").subject(), "guidance_scale");
-  EXPECT_EQ(read(R"({"max_new_token": 5})").code(), ErrorCode::invalid_option);
-  EXPECT_EQ(read(R"({"top_p": "high"})").code(), ErrorCode::invalid_option);
-  EXPECT_EQ(read(R"({"bad_words_ids": [1]})").code(), ErrorCode::invalid_option);
+  EXPECT_EQ(read(R"({"top_p": "high"})").code(), ErrorCode::bad_format);
+  EXPECT_EQ(read(R"({"bad_words_ids": [1]})").code(), ErrorCode::bad_format);
+}
+
+// Keys that change the answer and are refused, and a value at which they do.
+const std::map<std::string, const char*> refused_keys = {
+    {"epsilon_cutoff", "0.1"},
+    {"eta_cutoff", "0.1"},
+    {"top_h", "0.4"},
+    {"exponential_decay_length_penalty", "[5, 1.2]"},
+    {"sequence_bias", "[[[5], 2.0]]"},
+    {"token_healing", "true"},
+    {"guidance_scale", "1.5"},
+    {"watermarking_config", R"({"bias": 2.0})"},
+    {"num_beam_groups", "2"},
+    {"diversity_penalty", "0.5"},
+    {"penalty_alpha", "0.6"},
+    {"dola_layers", R"("low")"},
+    {"constraints", "[1]"},
+    {"force_words_ids", "[[5]]"},
+    {"speculation_type", R"("dflash")"},
+    {"assistant_ensemble_weight", "0.5"},
+    {"forced_decoder_ids", "[[1, 5]]"},  // before 4.45
+};
+
+// Keys without effect on the answer, and a value that is not the reference's own.
+const std::map<std::string, const char*> harmless_keys = {
+    {"use_cache", "false"},
+    {"cache_implementation", R"("static")"},
+    {"cache_config", R"({"backend": "quanto"})"},
+    {"max_cache_len", "512"},
+    {"return_legacy_cache", "true"},
+    {"low_memory", "true"},
+    {"prefill_chunk_size", "128"},
+    {"continuous_batching_config", R"({"block_size": 32})"},
+    {"compile_config", R"({"mode": "default"})"},
+    {"disable_compile", "true"},
+    {"use_mtp", "true"},
+    {"is_assistant", "true"},
+    {"num_assistant_tokens", "5"},
+    {"num_assistant_tokens_schedule", R"("heuristic")"},
+    {"assistant_confidence_threshold", "0.5"},
+    {"prompt_lookup_num_tokens", "5"},
+    {"max_matching_ngram_size", "3"},
+    {"assistant_early_exit", "4"},
+    {"assistant_lookbehind", "5"},
+    {"target_lookbehind", "5"},
+    {"output_attentions", "true"},
+    {"output_hidden_states", "true"},
+    {"output_scores", "true"},
+    {"output_logits", "true"},
+    {"return_dict_in_generate", "true"},
+    {"force_bos_token_to_be_generated", "true"},
+    {"_from_model_config", "true"},
+    {"_commit_hash", R"("0123abcd")"},
+    {"transformers_version", R"("6.1.0")"},
+};
+
+class GenerationKeys : public testing::Test {
+ protected:
+  GenerationConfig read(const std::string& key, const std::string& value) const {
+    folder_.write("generation_config.json", "{\"" + key + "\": " + value + "}");
+    return GenerationConfig::from_folder(folder_.path());
+  }
+  const test::TempDir folder_;
+};
+
+// No key of any version falls between what is read, what is refused and what is passed over; and
+// values that the reference takes by itself are never refused.
+TEST_F(GenerationKeys, AllOfTheReferenceAreKnown) {
+  const detail::Json versions =
+      detail::read_json_file(LLM_SOURCE_DIR "/tests/generation/data/generation_keys.json");
+  EXPECT_EQ(versions.size(), 2u);
+  const auto names = GenerationConfig::names();
+  for (const auto& [version, keys] : versions.items()) {
+    for (const auto& [key, value] : keys.items()) {
+      SCOPED_TRACE(version + " " + key);
+      const bool is_read = std::ranges::count(names, key) > 0;
+      EXPECT_EQ(is_read + refused_keys.contains(key) + harmless_keys.contains(key), 1);
+      const GenerationConfig config = read(key, value.dump());
+      EXPECT_TRUE(config.warnings().empty());
+      if (is_read && !value.is_null() && key != "max_length") {
+        EXPECT_EQ(detail::Json::parse(GenerationConfig().value(key)), value);
+      }
+      EXPECT_EQ(read(key, "null").sources.size(), 0u);
+    }
+  }
+}
+
+TEST_F(GenerationKeys, ThoseThatChangeTheAnswerAreRefused) {
+  for (const auto& [key, value] : refused_keys) {
+    const Error error = error_of([&] { read(key, value); });
+    EXPECT_EQ(error.code(), ErrorCode::unsupported) << key;
+    EXPECT_EQ(error.subject(), key);
+    EXPECT_NE(std::string(error.what()).find("generation_config.json"), std::string::npos);
+    GenerationConfig config;
+    EXPECT_EQ(error_of([&] { config.set(key, value, "flag"); }).code(), ErrorCode::invalid_option);
+  }
+}
+
+TEST_F(GenerationKeys, ThoseWithoutEffectArePassedOver) {
+  for (const auto& [key, value] : harmless_keys) {
+    EXPECT_TRUE(read(key, value).warnings().empty()) << key;
+  }
+}
+
+TEST_F(GenerationKeys, ThoseThatNobodyKnowsAreToldOf) {
+  EXPECT_TRUE(read("key_of_next_year", "null").warnings().empty());
+  const auto warnings = read("max_new_token", "5").warnings();
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_EQ(warnings[0],
+            (folder_.path() / "generation_config.json").string() +
+                ": \"max_new_token\" is not a generation option that is known here, and is "
+                "ignored; did you mean \"max_new_tokens\"?");
+  GenerationConfig config = read("chat_format", R"("chatml")");
+  EXPECT_NE(config.warnings()[0].find("\"chat_format\""), std::string::npos);
+  config.set("top_k", "5", "flag");
+  EXPECT_EQ(config.warnings().size(), 2u);
+  folder_.write("config.json", R"({"hidden_size": 3})");
+  std::filesystem::remove(folder_.path() / "generation_config.json");
+  EXPECT_TRUE(GenerationConfig::from_folder(folder_.path()).warnings().empty());
+}
+
+// A file that is there and cannot be read is not one that is missing.
+TEST_F(GenerationKeys, AFileThatCannotBeReadIsAnError) {
+  folder_.write("config.json", R"({"num_beams": 4})");
+  const auto file = folder_.path() / "generation_config.json";
+  const auto refused = [&](const std::string& part) {
+    const Error error = error_of([&] { GenerationConfig::from_folder(folder_.path()); });
+    EXPECT_NE(error.code(), ErrorCode::invalid_option);
+    EXPECT_NE(std::string(error.what()).find(file.string()), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+    EXPECT_THROW(model_generation_config(folder_.path(), {}), Error);
+  };
+  std::filesystem::create_symlink(file.filename(), file);
+  refused("symbolic links");
+  std::filesystem::remove(file);
+  std::filesystem::create_symlink("nothing", file);
+  refused("");
+  std::filesystem::remove(file);
+  std::filesystem::create_directory(file);
+  refused("");
+  std::filesystem::remove(file);
+  EXPECT_EQ(GenerationConfig::from_folder(folder_.path()).num_beams, 4);
+  const std::string long_name(300, 'x');
+  EXPECT_THROW(GenerationConfig::from_folder(folder_.path() / long_name), Error);
+}
+
+// What came with the model is the model's fault, unless it does not go with what the caller set.
+TEST(GenerationConfig, SaysWhoseFaultABadValueIs) {
+  const test::TempDir folder;
+  const auto read = [&](const char* text) {
+    folder.write("generation_config.json", text);
+    return GenerationConfig::from_folder(folder.path());
+  };
+  const auto code = [](const GenerationConfig& config) {
+    return error_of([&] { config.validate(); }).code();
+  };
+  GenerationConfig config = read(R"({"top_p": 1.5})");
+  EXPECT_EQ(code(config), ErrorCode::bad_format);
+  config.set("top_p", "1.5", "flag");
+  EXPECT_EQ(code(config), ErrorCode::invalid_option);
+  config = read(R"({"num_beams": 4, "num_return_sequences": 5})");
+  EXPECT_EQ(code(config), ErrorCode::bad_format);
+  config = read(R"({"num_beams": 4, "num_return_sequences": 4})");
+  EXPECT_NO_THROW(config.validate());
+  config.set("num_beams", "2", "flag");
+  EXPECT_EQ(code(config), ErrorCode::invalid_option);
+  config = read(R"({"min_new_tokens": 4})");
+  config.set("max_new_tokens", "2", "flag");
+  EXPECT_EQ(code(config), ErrorCode::invalid_option);
+}
+
+TEST(GenerationConfig, OldFilesForceBos) {
+  const test::TempDir folder;
+  const auto forced = [&](const char* text) {
+    folder.write("generation_config.json", text);
+    return GenerationConfig::from_folder(folder.path()).forced_bos_token_id;
+  };
+  const char* const key = "force_bos_token_to_be_generated";
+  const auto file = [&](const char* more) {
+    return std::string("{\"bos_token_id\": 3, \"") + key + "\": true" + more + "}";
+  };
+  EXPECT_EQ(forced(file(R"(, "_from_model_config": true)").c_str()), 3);
+  EXPECT_EQ(forced(file("").c_str()), std::nullopt);
 }
 
 // Damaged files and values are read or refused, never more than that.
@@ -176,6 +362,9 @@ TEST(GenerationConfig, ValidateRefusesWhatMakesNoSense) {
   refuses("forced_eos_token_id", "2", P{"suppress_tokens", "[1,2]"});
   refuses("bad_words_ids", "[[]]");
   refuses("stop_strings", "");
+  GenerationConfig half;
+  half.stop_strings = {"\xE2\x82"};
+  EXPECT_THROW(half.validate(), Error);
   refuses("max_time", "-1");
 }
 
@@ -183,7 +372,7 @@ TEST(GenerationConfig, WarningsAboutOptionsWithoutEffect) {
   GenerationConfig c;
   EXPECT_TRUE(c.warnings().empty());
   c.set("top_p", "0.5", "flag");
-  c.set("length_penalty", "2", "generation_config.json");
+  c.set_all(R"({"length_penalty": 2})", "generation_config.json");
   EXPECT_EQ(c.warnings().size(), 1u);
   c.do_sample = true;
   EXPECT_TRUE(c.warnings().empty());

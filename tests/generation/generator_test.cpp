@@ -2,8 +2,11 @@
 #include "llm/generation/generator.hpp"
 
 #include <map>
+#include <new>
+#include <random>
 #include <set>
 
+#include "generation/stream_check.hpp"
 #include "generation/toy.hpp"
 
 namespace llm {
@@ -354,6 +357,216 @@ TEST(Generator, InterruptDeliversWhatThereIs) {
   }
 }
 
+// A model that sets the flag in the step with this number.
+void interrupt_in_step(toy::Model<float>& model, std::int64_t number, std::atomic<bool>& flag) {
+  model.broken = [&model, &flag, number](std::span<const TokenId>) {
+    if (model.steps + 1 >= number) flag = true;
+    return false;
+  };
+}
+
+std::vector<GenerationConfig> configs_to_interrupt() {
+  std::vector<GenerationConfig> list = configs();
+  for (const EarlyStopping early : {EarlyStopping::no, EarlyStopping::yes, EarlyStopping::never}) {
+    GenerationConfig beams = list[2];
+    beams.eos_token_id = {3, 4, 5, 6};  // hypotheses are often complete
+    beams.early_stopping = early;
+    beams.max_new_tokens = 14;
+    list.push_back(beams);
+    beams.do_sample = true;
+    beams.seed = 3;
+    list.push_back(beams);
+  }
+  return list;
+}
+
+// Whenever a run is interrupted: a row that does not say so is the one of the whole run, and the
+// others done again give the rest of it.
+TEST(Generator, WhatIsCutShortSaysSo) {
+  int finished = 0, cut = 0;
+  for (const GenerationConfig& config : configs_to_interrupt()) {
+    toy::Model<float> whole;
+    const auto requests = mixed_requests(9);
+    const auto expected = fingerprints(run(whole, requests, config));
+    const auto samples = static_cast<std::size_t>(config.num_return_sequences);
+    for (std::int64_t number = 1; number < 300; ++number) {
+      toy::Model<float> model;
+      std::atomic<bool> flag = false;
+      interrupt_in_step(model, number, flag);
+      RunOptions<float> options;
+      options.batch_size = 1 + number % 4;
+      options.interrupt = &flag;
+      const Results results = run(model, requests, config, options);
+      if (options.batch_size == 1 && !flag) break;
+      ASSERT_EQ(results.size() % samples, 0u);
+      std::size_t rows = 0;  // before the first that is not whole
+      const auto is_cut = [&](std::size_t row) {
+        return std::any_of(results.begin() + static_cast<std::ptrdiff_t>(row * samples),
+                           results.begin() + static_cast<std::ptrdiff_t>((row + 1) * samples),
+                           [](const GenerationResult& result) {
+                             return result.finish_reason == FinishReason::interrupted;
+                           });
+      };
+      for (std::size_t row = 0; row < results.size() / samples; ++row) {
+        ++(is_cut(row) ? cut : finished);
+        if (rows == row && !is_cut(row)) ++rows;
+        for (std::size_t i = row * samples; i < (row + 1) * samples && !is_cut(row); ++i)
+          EXPECT_EQ(fingerprint(results[i]), expected[i]) << "step " << number;
+      }
+      const std::vector<GenerationRequest> left(
+          requests.begin() + static_cast<std::ptrdiff_t>(rows), requests.end());
+      auto resumed = fingerprints(results);
+      resumed.resize(rows * samples);
+      for (auto& row : fingerprints(run(whole, left, config))) resumed.push_back(std::move(row));
+      ASSERT_EQ(resumed, expected) << "step " << number;
+    }
+  }
+  EXPECT_GT(finished, 500);
+  EXPECT_GT(cut, 500);
+}
+
+// Of an interrupted search, the best of what is complete and of what is not.
+TEST(Generator, InterruptedBeamsAreTheBestSoFar) {
+  toy::Model<double> model;
+  model.rule = [](std::span<const TokenId> ids, std::span<double> logits) {
+    std::ranges::fill(logits, 0.0);
+    logits[4] = ids.size() == 2 ? 4.5 : 0.0;  // eos, and the most probable
+    logits[7] = ids.size() == 2 ? 4.0 : 9.0;  // or a sequence that becomes the best
+  };
+  std::atomic<bool> flag = false;
+  model.broken = [&flag](std::span<const TokenId> ids) {
+    flag = ids.size() == 4;
+    return false;
+  };
+  GenerationConfig config;
+  config.num_beams = 2;
+  config.num_return_sequences = 2;
+  config.max_new_tokens = 9;
+  config.eos_token_id = {4};
+  RunOptions<double> options;
+  options.interrupt = &flag;
+  const Results results = run(model, {request_of({1, 2})}, config, options);
+  ASSERT_EQ(results.size(), 2u);
+  EXPECT_EQ(results[0].new_ids, (std::vector<TokenId>{7, 7, 7}));
+  EXPECT_EQ(results[1].new_ids, (std::vector<TokenId>{4}));
+  EXPECT_GT(*results[0].score, *results[1].score);
+  for (const GenerationResult& result : results) {
+    EXPECT_EQ(result.finish_reason, FinishReason::interrupted);
+    EXPECT_EQ(result.stop, "");
+  }
+}
+
+// A hypothesis that is complete may not be what the search would have found in the end.
+TEST(Generator, BeamsThatRunOutOfTimeSaySo) {
+  toy::Model<double> model;
+  model.rule = [](std::span<const TokenId>, std::span<double> logits) {
+    std::ranges::fill(logits, 0.0);
+    logits[4] = 5.0;
+  };
+  GenerationConfig config;
+  config.num_beams = 3;
+  config.num_return_sequences = 3;
+  config.eos_token_id = {4};
+  config.max_time = 0.0;
+  for (const auto& result : run(model, {request_of({1})}, config)) {
+    EXPECT_EQ(result.finish_reason, FinishReason::time);
+    EXPECT_EQ(result.stop, "");
+  }
+  config.max_new_tokens = 1;  // then the length ends the search
+  const Results results = run(model, {request_of({1})}, config);
+  EXPECT_EQ(results[0].finish_reason, FinishReason::stop);
+  EXPECT_EQ(results[1].finish_reason, FinishReason::length);
+}
+
+// Tokens that are hard to stream: spaces, bytes of characters, an id without a token.
+toy::Words tokens_to_stream(std::size_t kind) {
+  toy::Words tokenizer({"</s>", " a", "b", " ", "'", " n", "t", ".", "<0xF0>", "<0x9F>", "<0x98>",
+                        "<0x80>", "<0x41>", "\xE2\x82\xAC", "", "a b", ","});
+  tokenizer.specials = {0};
+  tokenizer.strip = kind % 2 == 1;
+  tokenizer.byte_runs = kind % 4 > 1;
+  tokenizer.clean_up = kind % 3 == 2;
+  return tokenizer;
+}
+
+GenerationConfig random_config(const toy::Words& tokenizer,
+                               const std::function<std::size_t(std::size_t)>& random) {
+  GenerationConfig config;
+  config.eos_token_id = {0};
+  config.max_new_tokens = static_cast<std::int64_t>(1 + random(25));
+  config.do_sample = random(2) == 0;
+  config.seed = random(1000);
+  if (random(3) == 0) config.num_beams = static_cast<std::int64_t>(2 + random(3));
+  if (config.do_sample || config.num_beams > 1)
+    config.num_return_sequences = static_cast<std::int64_t>(1 + random(2));
+  if (random(3) == 0) config.stop_token_ids = {static_cast<TokenId>(1 + random(16))};
+  std::vector<TokenId> ids;
+  for (int i = 0; i < 6; ++i) ids.push_back(static_cast<TokenId>(random(17)));
+  config.stop_strings = test::awkward_stops(tokenizer.decode(ids, {}), random);
+  return config;
+}
+
+// The text that the definition gives for a result's tokens.
+std::string defined_text_of(const GenerationResult& result, const GenerationConfig& config,
+                            const toy::Words& tokenizer, std::size_t prompt, bool has_context) {
+  std::vector<TokenId> ids = result.sequence;
+  const auto is_end = [&](TokenId id) {
+    return std::ranges::count(config.eos_token_id, id) > 0 ||
+           std::ranges::count(config.stop_token_ids, id) > 0;
+  };
+  if (ids.size() > prompt && is_end(ids.back())) ids.pop_back();
+  if (!has_context) ids.erase(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(prompt));
+  return test::defined_text(tokenizer, ids, has_context ? prompt : 0, config.stop_strings)
+      .value_or(test::DefinedText{{}, result.text, {}, 0})
+      .text;
+}
+
+// Whatever the tokens, the stops, the strategy, and wherever it is interrupted.
+TEST(Generator, WhatIsStreamedIsWhatIsReturned) {
+  std::map<FinishReason, int> reasons;
+  for (std::uint64_t seed = 0; seed < 1500; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937_64 engine(seed);
+    const auto random = [&](std::size_t below) { return engine() % below; };
+    const toy::Words tokenizer = tokens_to_stream(seed);
+    const GenerationConfig config = random_config(tokenizer, random);
+    toy::Model<float> model;
+    model.encoder_decoder = tokenizer.clean_up || random(2) == 0;
+    std::atomic<bool> flag = false;
+    if (random(2) == 0) interrupt_in_step(model, static_cast<std::int64_t>(1 + random(20)), flag);
+    RunOptions<float> options;
+    options.interrupt = &flag;
+    options.batch_size = static_cast<std::int64_t>(1 + random(4));
+    std::map<std::pair<std::uint64_t, std::int32_t>, std::string> streamed;
+    std::vector<GenerationRequest> requests;
+    for (std::uint64_t row = 0; row < 4; ++row) {
+      requests.push_back(request_of({static_cast<TokenId>(1 + random(6)), 2}));
+      const std::size_t most = random(4) == 0 ? random(6) : 1000;
+      requests.back().on_text = [&streamed, row, most](std::int32_t sample,
+                                                       std::string_view piece) {
+        EXPECT_FALSE(piece.empty());
+        EXPECT_TRUE(test::is_utf8(piece));
+        std::string& text = streamed[{row, sample}];
+        text += piece;
+        return text.size() < most;
+      };
+    }
+    GenerationConfig start = config;
+    start.decoder_start_token_id = 0;
+    for (const GenerationResult& result : run(model, requests, start, options, &tokenizer)) {
+      ++reasons[result.finish_reason];
+      EXPECT_EQ((streamed[{result.row, result.sample}]), result.text);
+      if (result.sequence.empty()) continue;
+      EXPECT_EQ(result.text,
+                defined_text_of(result, config, tokenizer, model.encoder_decoder ? 1 : 2,
+                                !model.encoder_decoder));
+    }
+    if (testing::Test::HasFailure()) return;
+  }
+  for (const auto reason : {FinishReason::stop, FinishReason::length, FinishReason::interrupted})
+    EXPECT_GT(reasons[reason], 100);
+}
+
 TEST(Generator, ARowThatFailsLeavesTheOthersAlone) {
   toy::Model<float> model;
   model.context = 60;
@@ -370,7 +583,15 @@ TEST(Generator, ARowThatFailsLeavesTheOthersAlone) {
   model.broken = [](std::span<const TokenId> ids) {
     return ids.size() >= 6 && std::ranges::count(ids.first(4), 9) == 4;
   };
+  const auto no_memory = model.broken;
   const Results results = run(model, requests, config);
+  // Where memory ends, the row that it ends at fails, and no other.
+  model.broken = [&](std::span<const TokenId> ids) -> bool {
+    if (no_memory(ids)) throw std::bad_alloc();
+    return false;
+  };
+  EXPECT_EQ(fingerprints(run(model, requests, config))[8], expected[8]);
+  EXPECT_EQ(run(model, requests, config)[7].error->code, ErrorCode::out_of_memory);
   ASSERT_EQ(results.size(), 9u);
   const std::map<std::size_t, ErrorCode> failed = {{2, ErrorCode::context_overflow},
                                                    {4, ErrorCode::invalid_input},
@@ -386,6 +607,27 @@ TEST(Generator, ARowThatFailsLeavesTheOthersAlone) {
       EXPECT_EQ(fingerprint(results[i]), expected[i]);
     }
   }
+}
+
+TEST(Generator, PromptsHaveAsManyTokensAsTheCallerAllows) {
+  toy::Model<float> model;
+  const GenerationConfig config = configs()[0];
+  RunOptions<float> options;
+  options.max_input_tokens = 5;
+  const auto prompt = [](std::size_t size) { return request_of(std::vector<TokenId>(size, 3)); };
+  const Results results = run(model, {prompt(5), prompt(6)}, config, options);
+  EXPECT_FALSE(results[0].error);
+  ASSERT_TRUE(results[1].error);
+  EXPECT_EQ(results[1].error->code, ErrorCode::context_overflow);
+  options.overflow = Overflow::truncate_left;
+  EXPECT_EQ(run(model, {prompt(6)}, config, options)[0].prompt_tokens, 5);
+  // A model without a limit has one all the same.
+  const std::size_t most = default_max_input_tokens;
+  EXPECT_TRUE(run(model, {prompt(most + 1)}, config)[0].error);
+  model.context = 100'000;
+  EXPECT_FALSE(run(model, {prompt(most + 1)}, config)[0].error);
+  options.max_input_tokens = 0;
+  EXPECT_THROW(run(model, {}, config, options), Error);
 }
 
 TEST(Generator, NumbersThatAreNoneAreAnError) {

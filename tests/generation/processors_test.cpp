@@ -128,6 +128,15 @@ TEST(Processors, TopPOfALargeVocabulary) {
   }
 }
 
+// Beside one token all others have a probability that is 0 as a number: the best of them stays, as
+// in the reference.
+TEST(Processors, TopPKeepsTheBestOfWhatHasNoProbability) {
+  std::vector<double> scores{0.416, 0.32, -0.642, 0.988, -0.288, 4000.988, 0.77};
+  TopP<double>(0.1, 2).apply({}, scores);
+  constexpr double out = -INFINITY;
+  EXPECT_EQ(scores, (std::vector<double>{out, out, out, 0.988, out, 4000.988, out}));
+}
+
 TEST(Processors, OwnOnesStandBeforeTheDistribution) {
   GenerationConfig config;
   config.do_sample = true;

@@ -1,47 +1,53 @@
 // The streamer against the definition of its text: decode(context + new) without decode(context).
+#include <random>
+
+#include "generation/stream_check.hpp"
 #include "generation/toy.hpp"
 #include "llm/generation/text_streamer.hpp"
 
 namespace llm {
 namespace {
 
-bool is_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const std::size_t size = lead < 0x80   ? 1
-                             : lead < 0xC0 ? 0
-                             : lead < 0xE0 ? 2
-                             : lead < 0xF0 ? 3
-                                           : 4;
-    if (size == 0 || i + size > text.size()) return false;
-    for (std::size_t k = 1; k < size; ++k) {
-      if ((text[i + k] & 0xC0) != 0x80) return false;
-    }
-    i += size;
-  }
-  return true;
-}
+using test::check_stream;
 
-// Words with spaces, lone spaces, the bytes of a character of four bytes, others, and a special.
+// Words with spaces, lone spaces, the bytes of a character of four bytes, others, a special, an id
+// without a token.
 toy::Words awkward(bool strip, bool byte_runs) {
   toy::Words tokenizer({" a", "b", " ", "  ", "\n", "<0xF0>", "<0x9F>", "<0x98>", "<0x80>",
-                        "<0xC3>", "<0xA4>", "<0x0A>", "\xE2\x82\xAC", "</s>", "<0x41>"});
+                        "<0xC3>", "<0xA4>", "<0x0A>", "\xE2\x82\xAC", "</s>", "<0x41>", ""});
   tokenizer.specials = {13};
   tokenizer.strip = strip;
   tokenizer.byte_runs = byte_runs;
   return tokenizer;
 }
 
-std::vector<TokenId> random_ids(std::uint64_t seed, std::size_t count) {
+// What cleaning up looks at, in pieces.
+toy::Words cleaning() {
+  toy::Words tokenizer({" ",  "  ", "'",   " '", "n",      " n",     "'t",   "t",
+                        "v",  "r",  "e",   "s",  " m",     ".",      ",",    " ,",
+                        "? ", "!",  " ' ", "x",  "<0xF0>", "<0x9F>", "</s>", ""});
+  tokenizer.specials = {22};
+  tokenizer.clean_up = true;
+  return tokenizer;
+}
+
+class Random {
+ public:
+  explicit Random(std::uint64_t seed) : engine_(seed) {}
+  std::size_t operator()(std::size_t below) { return engine_() % below; }
+
+ private:
+  std::mt19937_64 engine_;
+};
+
+std::vector<TokenId> random_ids(const toy::Words& tokenizer, std::size_t count, Random& random) {
   std::vector<TokenId> ids;
   const std::vector<TokenId> smile{5, 6, 7, 8};  // often the bytes come in their order
-  for (std::uint64_t i = 0; ids.size() < count; ++i) {
-    const TokenId place = static_cast<TokenId>(seed * 1000003 + i);
-    const double r = toy::hash01(std::span(&place, 1), seed);
-    if (r < 0.15) {
+  while (ids.size() < count) {
+    if (random(6) == 0) {
       ids.insert(ids.end(), smile.begin(), smile.end());
     } else {
-      ids.push_back(static_cast<TokenId>(r * 1e6) % 15);
+      ids.push_back(static_cast<TokenId>(random(tokenizer.words.size())));
     }
   }
   return ids;
@@ -49,60 +55,52 @@ std::vector<TokenId> random_ids(std::uint64_t seed, std::size_t count) {
 
 TEST(TextStreamer, PiecesMakeUpTheText) {
   for (std::uint64_t seed = 0; seed < 4000; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
     const toy::Words tokenizer = awkward(seed & 1, seed & 2);
-    const auto ids = random_ids(seed, 4 + seed % 40);
-    const std::size_t given = seed % 4;
-    const std::span<const TokenId> all(ids);
-    TextStreamer streamer(tokenizer, all.first(given));
-    std::string pieces;
-    for (const TokenId id : all.subspan(given)) {
-      EXPECT_FALSE(streamer.put(id));
-      const std::string piece = streamer.take();
-      EXPECT_TRUE(is_utf8(piece));
-      pieces += piece;
-    }
-    streamer.finish();
-    pieces += streamer.take();
-    EXPECT_EQ(pieces, streamer.text());
-    const std::string before = tokenizer.decode(all.first(given), {});
-    const std::string whole = tokenizer.decode(all, {});
-    if (whole.starts_with(before)) {  // else the context ended within a character
-      ASSERT_EQ(pieces, whole.substr(before.size())) << "seed " << seed;
-    }
-    EXPECT_EQ(streamer.tokens_in_text(), ids.size() - given);
+    const auto ids = random_ids(tokenizer, 4 + seed % 40, random);
+    EXPECT_FALSE(check_stream(tokenizer, ids, seed % 4, {}));
+    if (testing::Test::HasFailure()) return;
   }
 }
 
-// The same with stop strings: the text ends before the first of them.
+// The same with stop strings, whole and in part in the text: it ends before the first of them.
 TEST(TextStreamer, StopStringsEndTheText) {
-  const std::vector<std::string> stops{"b a", "\n\n",
-                                       "\xE2\x82\xAC"
-                                       "b",
-                                       " b"};
-  std::size_t stopped = 0;
-  for (std::uint64_t seed = 0; seed < 4000; ++seed) {
-    const toy::Words tokenizer = awkward(seed & 1, seed & 2);
-    const auto ids = random_ids(seed, 30);
-    TextStreamer streamer(tokenizer, {}, stops);
-    std::string pieces;
-    std::size_t used = 0;
-    for (const TokenId id : ids) {
-      ++used;
-      const bool stop = streamer.put(id);
-      pieces += streamer.take();
-      if (stop) break;
-    }
-    streamer.finish();
-    pieces += streamer.take();
-    EXPECT_EQ(pieces, streamer.text());
-    const std::string whole = tokenizer.decode(std::span(ids).first(used), {});
-    std::size_t first = std::string::npos;
-    for (const auto& stop : stops) first = std::min(first, whole.find(stop));
-    EXPECT_EQ(first == std::string::npos, streamer.stop().empty()) << seed;
-    ASSERT_EQ(pieces, whole.substr(0, first)) << seed;
-    stopped += !streamer.stop().empty();
+  int stopped = 0;
+  for (std::uint64_t seed = 0; seed < 12000; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    const toy::Words tokenizer = seed % 3 == 2 ? cleaning() : awkward(seed & 1, seed & 2);
+    const auto ids = random_ids(tokenizer, 4 + seed % 40, random);
+    const std::size_t given = tokenizer.clean_up ? 0 : seed % 4;
+    const auto stops = test::awkward_stops(tokenizer.decode(ids, {}), random);
+    stopped += check_stream(tokenizer, ids, given, stops);
+    if (testing::Test::HasFailure()) return;
   }
-  EXPECT_GT(stopped, 1000u);
+  EXPECT_GT(stopped, 4000);
+}
+
+// Characters of a stop string whose bytes are tokens of their own.
+TEST(TextStreamer, HoldsBackTheBeginningOfAStopBehindWhichACharacterBegins) {
+  std::vector<std::string> bytes;
+  for (int byte = 0; byte < 256; ++byte) {
+    char token[8];
+    std::snprintf(token, sizeof token, "<0x%02X>", byte);
+    bytes.emplace_back(token);
+  }
+  toy::Words tokenizer(std::move(bytes));
+  for (const bool runs : {false, true}) {
+    tokenizer.byte_runs = runs;
+    for (const std::string stop :
+         {"\u56db\u5341\u4e8c", "\U0001F600\U0001F600", "\u273fRESULT\u273f"}) {
+      for (std::size_t cut = 0; cut <= stop.size(); ++cut) {
+        const std::string text = "\u7b54\u6848\u662f" + stop.substr(0, cut);
+        std::vector<TokenId> ids;
+        for (const char c : text) ids.push_back(static_cast<unsigned char>(c));
+        EXPECT_EQ(check_stream(tokenizer, ids, 0, {stop}), cut == stop.size());
+      }
+    }
+  }
 }
 
 TEST(TextStreamer, KeepsTheLeadingSpaceAfterAContext) {

@@ -115,13 +115,15 @@ class Model final : public LanguageModel<S> {
 
 // Each token is a string; decode() concatenates. Two ways to be awkward: `strip` takes one leading
 // space off the whole text (sentencepiece), and tokens spelled <0xNN> are bytes, of which a run
-// that is no UTF-8 becomes one U+FFFD a byte (byte fallback).
+// that is no UTF-8 becomes one U+FFFD a byte (byte fallback). `clean_up` takes spaces away that
+// stand before punctuation and contractions. Words that are empty are ids that no token has.
 class Words final : public Tokenizer {
  public:
   std::vector<std::string> words;
   std::vector<TokenId> specials;
   bool strip = false;
   bool byte_runs = true;  // false: bytes are judged one character at a time, as in byte-level BPE
+  bool clean_up = false;
 
   explicit Words(std::vector<std::string> list) : words(std::move(list)) {}
 
@@ -149,6 +151,7 @@ class Words final : public Tokenizer {
     for (const TokenId id : ids) {
       if (options.skip_special_tokens && is_special(id)) continue;
       const std::string& word = words[static_cast<std::size_t>(id)];
+      if (word.empty()) continue;
       if (is_byte(word)) {
         bytes.push_back(static_cast<char>(std::stoi(word.substr(3, 2), nullptr, 16)));
         continue;
@@ -157,8 +160,9 @@ class Words final : public Tokenizer {
     }
     text += characters(bytes);
     if (strip && text.starts_with(" ")) text.erase(0, 1);
-    return text;
+    return options.clean_up_spaces.value_or(clean_up) ? cleaned_up(std::move(text)) : text;
   }
+  bool cleans_up_spaces() const override { return clean_up; }
   TokenId vocab_size() const override { return static_cast<TokenId>(words.size()); }
   std::string token(TokenId id) const override { return words.at(static_cast<std::size_t>(id)); }
   std::optional<TokenId> id(std::string_view token) const override {
@@ -175,6 +179,21 @@ class Words final : public Tokenizer {
   const std::string& description() const override { return empty_; }
 
  private:
+  // The reference's clean_up_tokenization().
+  static std::string cleaned_up(std::string text) {
+    const std::pair<const char*, const char*> rules[] = {
+        {" .", "."},     {" ?", "?"},   {" !", "!"},   {" ,", ","},     {" ' ", "'"},
+        {" n't", "n't"}, {" 'm", "'m"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+    for (const auto& [from, to] : rules) {
+      const std::string_view found(from);
+      for (std::size_t at = text.find(found); at != std::string::npos;
+           at = text.find(found, at + std::string_view(to).size())) {
+        text.replace(at, found.size(), to);
+      }
+    }
+    return text;
+  }
+
   static bool is_byte(const std::string& word) { return word.starts_with("<0x"); }
 
   // Bytes as text: whole when they are UTF-8, else U+FFFD for each (or each broken character).

@@ -124,9 +124,9 @@ TEST_F(PackedErrors, DamagedFiles) {
     return load_error();
   };
   expect(ErrorCode::unsupported, "pack the model again",
-         replaced(R"("llm_packed_version":"1")", R"("llm_packed_version":"2")"));
+         replaced(R"("llm_packed_version":"2")", R"("llm_packed_version":"3")"));
   expect(ErrorCode::bad_format, "pack the model again",
-         replaced(R"("llm_packed_version":"1")", R"("llm_packed_verslon":"1")"));
+         replaced(R"("llm_packed_version":"2")", R"("llm_packed_verslon":"2")"));
   expect(ErrorCode::bad_format, "is no matrix",
          replaced(R"(\"panels\",\"f32\",)", R"(\"panels\",\"i32\",)"));
   expect(ErrorCode::bad_format, "damaged",
@@ -140,11 +140,12 @@ TEST_F(PackedErrors, WhatAPackedModelCannot) {
   expect(ErrorCode::unsupported, "is packed already",
          llm::test::catch_error([&] { llm::pack_model(folder(), dir_.path() / "again"); }));
   EXPECT_FALSE(fs::exists(dir_.path() / "again"));
-  EXPECT_FALSE(fs::exists(dir_.path() / "again.unfinished"));
+  for (const auto& entry : fs::directory_iterator(dir_.path()))
+    EXPECT_EQ(entry.path().string().find("unfinished"), std::string::npos) << entry.path();
   expect(ErrorCode::invalid_option, "exists already", llm::test::catch_error([&] {
            llm::pack_model(llm::test::models_dir() / "llama-wide", folder());
          }));
-  expect(ErrorCode::io, "cannot be written", llm::test::catch_error([&] {
+  expect(ErrorCode::invalid_option, "cannot be created", llm::test::catch_error([&] {
            llm::pack_model(llm::test::models_dir() / "llama-wide", "/proc/nowhere/packed");
          }));
 }

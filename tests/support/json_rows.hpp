@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "core/json.hpp"
+
 namespace llm::test {
 
 template <typename Json>
@@ -21,8 +23,8 @@ inline std::vector<nlohmann::json> rows_of(const std::string& text) {
   return read_rows<nlohmann::json>(std::istringstream(text));
 }
 // With the keys in their order.
-inline std::vector<nlohmann::ordered_json> ordered_rows_of(const std::string& text) {
-  return read_rows<nlohmann::ordered_json>(std::istringstream(text));
+inline std::vector<detail::OrderedJson> ordered_rows_of(const std::string& text) {
+  return read_rows<detail::OrderedJson>(std::istringstream(text));
 }
 inline std::vector<nlohmann::json> read_json_rows(const std::filesystem::path& file) {
   return read_rows<nlohmann::json>(std::ifstream(file, std::ios::binary));

@@ -510,5 +510,44 @@ TEST(ChainRuns, AFailureNamesStepElementAndInput) {
   EXPECT_TRUE(stopped.run(runs[1].inputs).interrupted);
 }
 
+// Interrupted behind any of its values, a run is whole or says that it is not.
+TEST(ChainRuns, WhatIsCutShortSaysSo) {
+  std::atomic<bool> interrupt = false;
+  ChainOptions<float> options = one_thread();
+  options.interrupt = &interrupt;
+  options.batch_size = 2;
+  Chain<float> made(parse(steps(R"({"name": "a", "task": "summarize", "model": "t5", "map": "list",
+                      "text": "{{item}}", "options": {"max_new_tokens": 6, "num_beams": 3}},
+                     {"name": "b", "model": "llama", "reduce": "a", "prompt": "Once {{items}}",
+                      "options": {"max_new_tokens": 4, "num_beams": 2}, "repeat": {"times": 3}},
+                     {"name": "c", "model": "llama", "prompt": "Once {{b}}",
+                      "options": {"max_new_tokens": 4, "do_sample": true,
+                                  "num_return_sequences": 2}},
+                     {"name": "d", "task": "embed", "model": "bert", "text": "Once {{b}}"})")),
+                    options);
+  std::vector<ChainRun> runs;
+  for (std::uint64_t row = 0; row < 4; ++row)
+    runs.push_back({inputs(R"({"list": ["Once upon", "The cat", "A time"]})"), row});
+  const auto run_until = [&](int last, int& results) {
+    interrupt = false;
+    results = 0;
+    return made.run_all(runs, [&](const ChainResult&) {
+      if (++results == last) interrupt = true;
+    });
+  };
+  int count = 0, whole = 0, cut = 0, results = 0;
+  const auto expected = run_until(-1, count);
+  for (int last = 1; last < count; ++last) {
+    const auto outcomes = run_until(last, results);
+    for (std::size_t r = 0; r < runs.size(); ++r) {
+      ++(outcomes[r].interrupted ? cut : whole);
+      for (std::size_t s = 0; s < 4 && !outcomes[r].interrupted; ++s)
+        EXPECT_EQ(outcomes[r].values[s].to_json(), expected[r].values[s].to_json());
+    }
+  }
+  EXPECT_GT(whole, 0);
+  EXPECT_GT(cut, 2 * count);
+}
+
 }  // namespace
 }  // namespace llm

@@ -46,6 +46,9 @@ class SentenceFolder {
     json config = {{"pooling_mode", pooling}};
     config.update(settings.value("pooling", json::object()));
     write("1_Pooling/config.json", config);
+    json model = settings.value("model_config", json::object());
+    model.update(settings.value("model", json::object()));
+    if (!model.empty()) write("config_sentence_transformers.json", model);
   }
   const std::filesystem::path& path() const { return dir_.path(); }
 
@@ -75,6 +78,39 @@ TYPED_TEST(Embed, IsWhatSentenceTransformersDefines) {
       }
     }
   }
+}
+
+// Truncated, normalized before and behind that, prompts that take part or do not: what
+// sentence-transformers computes, see tests/support/make_sentence_vectors.py.
+TEST(Embedder, FollowsEverySettingOfTheReference) {
+  for (const json& row : llm::test::task_rows("sentence.jsonl")) {
+    SCOPED_TRACE(row["pooling"].dump() + row["config"].dump() + row["options"].dump());
+    const TaskModel<double> opened(fixture(row["fixture"]), HeadKind::none);
+    const SentenceFolder folder(row["fixture"], row["pooling"]["pooling_mode"], 1000,
+                                row["normalize"],
+                                {{"pooling", row["pooling"]},
+                                 {"model", {{"prompts", {{"old", row["prompt"]}}}}},
+                                 {"model_config", row["config"]}});
+    SentenceConfig config = llm::embedding_config(folder.path());
+    config.normalize_embeddings = row["options"].value("normalize_embeddings", false);
+    const TextEmbedder<double> embedder(*opened.model, *opened.tokenizer, config,
+                                        {.prompt = config.prompts.at("old")});
+    const TextTokens text = embedder.encode(row["text"].get<std::string>());
+    const auto vector = embedder.embed({&text, 1}).front();
+    ASSERT_EQ(vector.size(), row["vector"].size());
+    EXPECT_EQ(embedder.dimensions(), static_cast<std::int64_t>(vector.size()));
+    for (std::size_t i = 0; i < vector.size(); ++i) {
+      EXPECT_NEAR(vector[i], row["vector"][i].get<double>(), 1e-6) << i;
+    }
+  }
+}
+
+TEST(Embedder, RefusesNoValues) {
+  const TaskModel<float> opened(fixture("bert-masked-lm"), HeadKind::none);
+  SentenceConfig config = llm::embedding_config(fixture("bert-masked-lm"));
+  config.truncate_dim = 0;
+  expect_error(ErrorCode::invalid_option, "truncate-dim is 0",
+               [&] { (void)TextEmbedder<float>(*opened.model, *opened.tokenizer, config); });
 }
 
 // A folder without modules.json: the mean, of decoders the last token.
@@ -210,6 +246,20 @@ TEST(Similarity, IsExactForAllAngles) {
   EXPECT_NEAR(compare({1, 0}, {1, 1}).angle, 45.0, 1e-12);
   EXPECT_EQ(compare({0, 0}, {1, 1}).angle, 90.0);
   expect_error(ErrorCode::invalid_input, "cannot be compared", [&] { compare({1}, {1, 2}); });
+  // The reference's, too: a vector of zeros is like none.
+  EXPECT_EQ(compare({0, 0}, {1, 1}).cosine, 0.0);
+  EXPECT_EQ(compare({0, 0}, {0, 0}).cosine, 0.0);
+  for (const double wrong : {std::nan(""), HUGE_VAL, -HUGE_VAL, 1e200}) {
+    expect_error(ErrorCode::invalid_input, "no finite numbers", [&] {
+      compare({1, wrong}, {1, 2});
+    });
+    expect_error(ErrorCode::invalid_input, "no finite numbers", [&] {
+      compare({1, 2}, {wrong, 1});
+    });
+    expect_error(ErrorCode::invalid_input, "no finite numbers", [&] {
+      compare({0, 0}, {wrong, 1});
+    });
+  }
 }
 
 // What two texts are to each other is the same bits whatever else is compared, and which are the

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <fstream>
 
 #include "llm/tasks/batches.hpp"
@@ -164,6 +165,49 @@ TEST(Batches, AreCutByTokens) {
   for (const Range batch : llm::split_batches(texts, 7)) ends.push_back(batch.end);
   EXPECT_EQ(ends, (std::vector<std::int64_t>{2, 3, 5}));
   EXPECT_TRUE(llm::split_batches({}, 7).empty());
+}
+
+TEST(TextTokens, AreNoMoreThanTheCallerAllows) {
+  const Fixture fixture("bert-masked-lm");
+  const TextEncoder encoder(*fixture.tokenizer, fixture.config, {.max_input_tokens = 6});
+  llm::test::expect_error(ErrorCode::context_overflow, "max_input_tokens is 6",
+                          [&] { encoder.encode(TaskText{first_text}, Truncation::none); });
+  const TextTokens cut = encoder.encode(TaskText{first_text}, Truncation::longest_first);
+  EXPECT_EQ(cut.size(), 6);
+  const TextEncoder any(*fixture.tokenizer, fixture.config, std::optional<TokenLimit>());
+  EXPECT_EQ(any.limit()->tokens, llm::default_max_input_tokens);
+  // Far too many bytes are not encoded at all.
+  llm::test::expect_error(ErrorCode::context_overflow, "bytes, expected at most", [&] {
+    encoder.encode(TaskText{std::string(std::size_t{2} << 20, 'a')}, Truncation::none);
+  });
+  llm::test::expect_error(ErrorCode::context_overflow, "bytes, expected at most", [&] {
+    encoder.encode(TaskText{std::string(std::size_t{9} << 20, 'a')}, Truncation::longest_first);
+  });
+  std::atomic<bool> interrupt = true;
+  const TextEncoder interrupted(*fixture.tokenizer, fixture.config, {.interrupt = &interrupt});
+  llm::test::expect_error(ErrorCode::interrupted, "interrupted",
+                          [&] { interrupted.encode(first_text); });
+}
+
+// A pass that is interrupted ends as a whole, with any number of workers; one that is not has the
+// same bits as without a flag.
+TEST(Batches, EndWhenTheCallerSaysSo) {
+  for (const int threads : {1, 2, 3}) {
+    const auto model =
+        llm::Model<float>::load(llm::test::models_dir() / "t5-v1_0", {.threads = threads});
+    const Ids ids(300, 5);
+    const llm::EncoderInput input{ids, {}};
+    std::atomic<bool> interrupt = false;
+    llm::Workspace plain, watched;
+    watched.set_interrupt(&interrupt);
+    const auto expected = model->encode({&input, 1}, plain);
+    const auto got = model->encode({&input, 1}, watched);
+    EXPECT_TRUE(std::equal(got.row(0), got.row(0) + got.cols() * got.rows(), expected.row(0)));
+    interrupt = true;
+    llm::test::expect_error(ErrorCode::interrupted, "interrupted", [&] {
+      model->encode({&input, 1}, watched);
+    });
+  }
 }
 
 // The same bits whatever the batch and the order.

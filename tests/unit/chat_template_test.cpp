@@ -32,9 +32,9 @@ TEST(ChatTemplate, EndlessTemplatesEnd) {
   const std::string grow =
       "{% set n = namespace(s='ab') %}{% for a in range(99) %}{% set n.s = n.s ~ n.s %}{% endfor "
       "%}";
-  fails(ErrorCode::invalid_input, "32 MiB", grow);
-  fails(ErrorCode::time_limit, "steps", "{{ 'a' * 999999999 }}");
-  fails(ErrorCode::time_limit, "steps", "{{ ([0] * 1000000000)|length }}");
+  fails(ErrorCode::invalid_input, "16 MiB", grow);
+  fails(ErrorCode::invalid_input, "16 MiB", "{{ 'a' * 999999999 }}");
+  fails(ErrorCode::out_of_memory, "64 MiB", "{{ ([0] * 1000000000)|length }}");
   const std::string nest =
       "{% set n = namespace(s=[]) %}{% for a in range(9999) %}{% set n.s = [n.s] %}{% endfor %}";
   fails(ErrorCode::invalid_input, "nested", nest);
@@ -42,8 +42,9 @@ TEST(ChatTemplate, EndlessTemplatesEnd) {
         "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}");
   const std::string wide =
       "{% set n = namespace(s=[1]) %}{% for a in range(99) %}{% set n.s = [n.s, n.s] %}{% endfor "
-      "%}{{ n.s }}";
-  fails(ErrorCode::time_limit, "steps", wide);
+      "%}";
+  fails(ErrorCode::invalid_input, "16 MiB", wide + "{{ n.s }}");
+  fails(ErrorCode::time_limit, "steps", wide + "{{ n.s == n.s }}");
 }
 
 TEST(ChatTemplate, DeepSyntaxIsRefused) {
@@ -53,8 +54,8 @@ TEST(ChatTemplate, DeepSyntaxIsRefused) {
     return out;
   };
   for (const char* part : {"(", "[", "{1:", "not ", "-", "f(", "1 if 1 else "})
-    fails(ErrorCode::bad_format, "", "{{ " + repeat(part, 100000) + "1 }}");
-  fails(ErrorCode::bad_format, "levels deep", repeat("{% if 1 %}", 100000));
+    fails(ErrorCode::bad_format, "", "{{ " + repeat(part, 40000) + "1 }}");
+  fails(ErrorCode::bad_format, "levels deep", repeat("{% if 1 %}", 10000));
   EXPECT_EQ(render("{{ 0" + repeat(" + 1", 10000) + " }}"), "10000");
   EXPECT_EQ(render("{{ 'a'" + repeat("|upper", 10000) + " }}"), "A");
 }

@@ -81,6 +81,38 @@ TEST(Json, BoundsTheDepth) {
   expect_bad("nested deeper than 100", objects);
 }
 
+// Members are found by an index where there are many: also after some are gone or were copied.
+TEST(Json, KeepsTheOrderOfManyMembers) {
+  using llm::detail::OrderedJson;
+  std::string text = "{";
+  for (int i = 0; i < 1000; ++i)
+    text += (i == 0 ? "\"" : ",\"") + std::to_string(i * 7919 % 1000) + "\":" + std::to_string(i);
+  text += '}';
+  OrderedJson json = llm::detail::parse_ordered_json(text, "f");
+  EXPECT_EQ(json.dump(), text);
+  for (int i = 0; i < 1000; ++i) EXPECT_EQ(json[std::to_string(i * 7919 % 1000)], i);
+  const OrderedJson copy = json;
+  json.erase("0");
+  json.erase("919");
+  json["new"] = -1;
+  EXPECT_EQ(json.size(), 999u);
+  EXPECT_FALSE(json.contains("919"));
+  EXPECT_EQ(json["838"], 2);
+  EXPECT_EQ(json["new"], -1);
+  EXPECT_EQ(json.back(), -1);
+  EXPECT_EQ(copy["919"], 1);
+  json = copy;
+  EXPECT_EQ(json, copy);
+  json.clear();
+  EXPECT_FALSE(json.contains("838"));
+  expect_error(ErrorCode::bad_format, "\"5\" occurs twice", [&] {
+    llm::detail::parse_ordered_json(text.substr(0, text.size() - 1) + ",\"5\":0}", "f");
+  });
+  std::atomic<bool> interrupt = true;
+  expect_error(ErrorCode::interrupted,
+               "f: ", [&] { llm::detail::parse_ordered_json(text, "f", &interrupt); });
+}
+
 TEST(Json, SentencesStayShort) {
   for (const std::string& text :
        {"\"" + std::string(100'000, 'x'), std::string(100'000, '9') + "x",
@@ -102,12 +134,23 @@ TEST(Json, ReadsFiles) {
                [&] { llm::detail::read_json_file(dir.path()); });
 }
 
+TEST(Json, BoundsTheSizeOfFilesBeforeReadingThem) {
+  const TempDir dir;
+  const auto file = dir.write("config.json", "{}");
+  std::filesystem::resize_file(file, std::size_t{1} << 40);  // sparse: takes no room
+  expect_error(ErrorCode::bad_format,
+               "config.json: is 1099511627776 bytes, expected at most 8388608",
+               [&] { llm::detail::read_json_file(file); });
+  expect_error(ErrorCode::bad_format, "expected at most 67108864",
+               [&] { llm::detail::read_json_file(file, llm::detail::max_table_bytes); });
+}
+
 TEST(Json, ReadsRealFilesAsTheLibraryDoes) {
   if (!std::filesystem::is_directory(shared_files())) GTEST_SKIP() << shared_files();
   for (const auto& entry :
        std::filesystem::recursive_directory_iterator(shared_files() / "tokenizers")) {
     if (entry.path().extension() != ".json") continue;
-    const std::string text = llm::detail::read_file(entry.path(), llm::detail::max_json_bytes);
+    const std::string text = llm::detail::read_file(entry.path(), llm::detail::max_table_bytes);
     EXPECT_EQ(parse_json(text, "f"), Json::parse(text)) << entry.path();
   }
 }

@@ -2,12 +2,16 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "core/json.hpp"
+#include "llm/generation/generation_config.hpp"
 #include "llm/model/model.hpp"
+#include "llm/model/pooling.hpp"
+#include "llm/tokenizer/tokenizer.hpp"
 #include "support/catch_error.hpp"
 #include "support/paths.hpp"
 #include "support/temp_dir.hpp"
@@ -113,6 +117,78 @@ TEST(ModelErrors, NotAModel) {
   EXPECT_EQ(error(empty.path()).code(), ErrorCode::file_not_found);
   std::ofstream(empty.path() / "config.json") << R"({"model_type": "llama", "rope_theta": NaN})";
   EXPECT_EQ(error(empty.path()).code(), ErrorCode::bad_format);
+}
+
+// A file that is too large for what it is, is refused before it is read.
+TEST(ModelErrors, LargeFiles) {
+  const EditedModel model("llama-tied", [](Json&) {});
+  const auto expect_bounded = [&](const std::string& name, const auto& open) {
+    const fs::path file = model.folder() / name;
+    const bool is_new = !fs::exists(file);
+    const std::string before = is_new ? "{}" : llm::detail::read_file(file, 1 << 20);
+    std::ofstream(file) << before;
+    fs::resize_file(file, std::size_t{1} << 38);  // sparse: takes no room
+    llm::test::expect_error(ErrorCode::bad_format,
+                            name + ": is 274877906944 bytes, expected at most", open);
+    fs::remove(file);
+    if (!is_new) std::ofstream(file) << before;
+  };
+  expect_bounded("config.json", [&] { llm::Model<float>::load(model.folder(), {1}); });
+  expect_bounded("generation_config.json",
+                 [&] { llm::GenerationConfig::from_folder(model.folder()); });
+  expect_bounded("modules.json", [&] { llm::read_sentence_config(model.folder()); });
+  expect_bounded("adapter_config.json", [&] {
+    llm::Model<float>::load(model.folder(), {.threads = 1, .adapters = {{model.folder()}}});
+  });
+  fs::copy(llm::test::model_dir("bert-answers") / "tokenizer.json", model.folder());
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"}) {
+    expect_bounded(name, [&] { llm::Tokenizer::open(model.folder()); });
+  }
+  fs::remove(model.folder() / "model.safetensors");
+  expect_bounded("model.safetensors.index.json",
+                 [&] { llm::Model<float>::load(model.folder(), {1}); });
+}
+
+// Numbers that a product, a cast or a power would take beyond what can be computed with.
+TEST(ModelErrors, NumbersAtTheEdge) {
+  const auto max = std::numeric_limits<std::int64_t>::max();
+  expect_load_error({"roberta-model", [](Json& c) { c["pad_token_id"] = 2147483647; }},
+                    ErrorCode::bad_format, "pad_token_id + 1");
+  expect_load_error({"llama-tied", [](Json& c) { c["eos_token_id"] = std::uint64_t(-1); }},
+                    ErrorCode::bad_format, "eos_token_id");
+  expect_load_error({"gpt_neo-windows",
+                     [](Json& c) {
+                       c["attention_types"] = {{{"global", "local"}, 1e300}};
+                     }},
+                    ErrorCode::bad_format, "attention_types");
+  expect_load_error({"gpt_neo-windows",
+                     [&](Json& c) {
+                       c["attention_types"] = {{{"global", "local"}, max}};
+                     }},
+                    ErrorCode::bad_format, "attention_types");
+  expect_load_error({"llama-tied",
+                     [](Json& c) {
+                       c["rope_theta"] = 1e-300;
+                       c["rope_scaling"] = {{"rope_type", "linear"}, {"factor", 1e-300}};
+                     }},
+                    ErrorCode::bad_format, "rope_theta");
+  for (const char* type : {"linear", "llama3", "yarn"}) {
+    expect_load_error({"llama-tied",
+                       [&](Json& c) {
+                         c["rope_scaling"] = {{"rope_type", type}, {"factor", 0}};
+                       }},
+                      ErrorCode::bad_format, "factor is 0");
+  }
+  expect_load_error({"bert-classifier",
+                     [](Json& c) {
+                       c["id2label"] = {{"", "x"}};
+                     }},
+                    ErrorCode::bad_format, "id2label");
+  expect_load_error({"bert-classifier",
+                     [](Json& c) {
+                       c["id2label"] = {{"99999999999999999999", "x"}};
+                     }},
+                    ErrorCode::bad_format, "id2label");
 }
 
 TEST(ModelErrors, InputThatDoesNotFit) {

@@ -26,11 +26,13 @@ struct SentenceFolder {
                         R"("pooling_mode_mean_sqrt_len_tokens":false})";
   std::string transformer = R"({"max_seq_length":256,"do_lower_case":false})";
   std::string transformer_name = "sentence_bert_config.json";
-  std::string prompts;
+  std::string prompts = {};
+  std::string normalize = {};
 
   std::optional<llm::SentenceConfig> read() const {
     const TempDir dir;
     std::filesystem::create_directory(dir.path() / "1_Pooling");
+    std::filesystem::create_directory(dir.path() / "2_Normalize");
     const auto write = [&](const std::string& name, const std::string& text) {
       if (!text.empty()) dir.write(name, text);
     };
@@ -38,6 +40,7 @@ struct SentenceFolder {
     write("1_Pooling/config.json", pooling);
     write(transformer_name, transformer);
     write("config_sentence_transformers.json", prompts);
+    write("2_Normalize/config.json", normalize);
     auto config = llm::read_sentence_config(dir.path());
     EXPECT_EQ(config ? config->model_path : dir.path(), dir.path());
     return config;
@@ -65,7 +68,7 @@ TEST(SentenceConfig, ReadsOptionalParts) {
   SentenceFolder folder;
   folder.modules =
       R"([{"path":"","type":"sentence_transformers.base.modules.transformer.Transformer"},)"
-      R"({"path":"1_Pooling","type":"a.Pooling"}])";
+      R"({"path":"1_Pooling","type":"sentence_transformers.models.pooling.Pooling"}])";
   folder.transformer_name = "sentence_xlm-roberta_config.json";
   folder.transformer = R"({"max_seq_length":null,"do_lower_case":true})";
   folder.prompts = R"({"__version__":{},"prompts":{"query":"query: ","document":""},)"
@@ -82,6 +85,78 @@ TEST(SentenceConfig, ReadsOptionalParts) {
   config = folder.read();
   EXPECT_FALSE(config->do_lower_case);
   EXPECT_EQ(config->default_prompt_name, "");
+  EXPECT_FALSE(config->truncate_dim);
+  folder.prompts = R"({"truncate_dim":8})";
+  EXPECT_EQ(folder.read()->truncate_dim, 8);
+}
+
+// Every key of the five files, with a value that means something: read, or neutral, or refused by
+// its name. What nobody knows is passed over only where the reference does so.
+TEST(SentenceConfig, KnowsEveryKey) {
+  SentenceFolder folder;
+  folder.modules =
+      R"([{"idx":0,"name":"0","path":"","type":"sentence_transformers.models.Transformer",)"
+      R"("kwargs":[]},{"idx":1,"name":"1","path":"1_Pooling",)"
+      R"("type":"sentence_transformers.models.Pooling"},)"
+      R"({"path":"2_Dropout","type":"sentence_transformers.models.Dropout"}])";
+  folder.prompts =
+      R"({"__version__":{"pytorch":"2"},"model_type":"SentenceTransformer","requirements":["a"],)"
+      R"("prompts":{"query":"q","document":null},"default_prompt_name":null,"truncate_dim":null,)"
+      R"("similarity_fn_name":"dot"})";
+  folder.transformer =
+      R"({"max_seq_length":9,"do_lower_case":true,"transformer_task":"feature-extraction",)"
+      R"("modality_config":{"text":{"method":"forward","method_output_name":"last_hidden_state"},)"
+      R"("image":{"method":"x"}},"module_output_name":"token_embeddings","unpad_inputs":true,)"
+      R"("query_length":32,"document_length":180,"query_expansion":null,"processing_kwargs":{},)"
+      R"("model_args":{"torch_dtype":"float16","attn_implementation":"sdpa",)"
+      R"("add_pooling_layer":false},"config_kwargs":{"trust_remote_code":true},)"
+      R"("tokenizer_args":{"padding_side":"left","use_fast":true}})";
+  folder.pooling = R"({"embedding_dimension":384,"pooling_mode":"mean","include_prompt":true})";
+  const auto config = folder.read();
+  ASSERT_TRUE(config);
+  EXPECT_TRUE(config->unknown_keys.empty());
+  EXPECT_EQ(config->prompts.at("document"), "");
+  EXPECT_EQ(config->max_seq_length, 9);
+  folder.prompts = R"({"of_a_later_version":3,"nothing":null})";
+  EXPECT_EQ(folder.read()->unknown_keys,
+            std::vector<std::string>{"config_sentence_transformers.json: of_a_later_version"});
+}
+
+TEST(SentenceConfig, RefusesKeysByTheirNames) {
+  const auto refused = [](std::string SentenceFolder::*file, const std::string& text,
+                          const std::string& part, ErrorCode code = ErrorCode::unsupported) {
+    SentenceFolder folder;
+    folder.*file = text;
+    expect_error(code, part, [&] { folder.read(); });
+  };
+  const auto prompts = &SentenceFolder::prompts, transformer = &SentenceFolder::transformer,
+             pooling = &SentenceFolder::pooling;
+  refused(prompts, R"({"model_type":"SparseEncoder"})", "\"model_type\" is \"SparseEncoder\"");
+  refused(prompts, R"({"truncate_dim":0})", "truncate_dim", ErrorCode::bad_format);
+  refused(prompts, R"({"truncate_dim":"8"})", "truncate_dim", ErrorCode::bad_format);
+  refused(prompts, R"({"prompts":["q"]})", "prompts is no object", ErrorCode::bad_format);
+  refused(transformer, R"({"transformer_task":"fill-mask"})", "\"transformer_task\" is");
+  refused(transformer, R"({"module_output_name":"sentence_embedding"})", "\"module_output_name\"");
+  refused(transformer, R"({"modality_config":{"image":{}}})", "no object \"text\"");
+  refused(transformer, R"({"modality_config":{"text":{"method_output_name":"pooler_output"}}})",
+          "\"method_output_name\" is \"pooler_output\"");
+  refused(transformer, R"({"modality_config":{"text":{"method":"get_text_features"}}})",
+          "\"method\" is \"get_text_features\"");
+  refused(transformer, R"({"processing_kwargs":{"text":{"padding":"max_length"}}})",
+          "\"processing_kwargs\" is");
+  refused(transformer, R"({"tokenizer_name_or_path":"x"})", "\"tokenizer_name_or_path\" is");
+  refused(transformer, R"({"tokenizer_args":{"model_max_length":5}})",
+          "the key \"tokenizer_args.model_max_length\" is not known");
+  refused(transformer, R"({"config_args":{"is_causal":true}})",
+          "the key \"config_args.is_causal\" is not known");
+  refused(transformer, R"({"of_a_later_version":3})", "the key \"of_a_later_version\"");
+  refused(pooling, R"({"of_a_later_version":3})", "the key \"of_a_later_version\"");
+  refused(pooling, R"({"pooling_mode":[]})", "pooling_mode is empty", ErrorCode::bad_format);
+  refused(&SentenceFolder::normalize, R"({"module_input_name":"token_embeddings"})",
+          "\"module_input_name\" is \"token_embeddings\"");
+  EXPECT_TRUE((SentenceFolder{.normalize = R"({"module_input_name":"sentence_embedding"})"}
+                   .read()
+                   ->normalize));
 }
 
 TEST(SentenceConfig, ReadsEveryPoolingMode) {
@@ -115,14 +190,30 @@ TEST(SentenceConfig, RefusesOtherModules) {
     folder.modules = modules;
     expect_error(code, part, [&] { folder.read(); });
   };
-  const std::string first = R"([{"path":"","type":"a.Transformer"},)";
-  const std::string second = first + R"({"path":"1_Pooling","type":"a.Pooling"},)";
-  refused(ErrorCode::unsupported, "module 2 is \"Dense\"",
-          second + R"({"path":"2_Dense","type":"a.Dense"}])");
+  const auto module = [](const std::string& path, const std::string& name) {
+    return R"({"path":")" + path + R"(","type":"sentence_transformers.)" + name + "\"}";
+  };
+  const std::string first = "[" + module("", "models.Transformer") + ",";
+  const std::string second = first + module("1_Pooling", "models.Pooling") + ",";
+  for (const char* const name :
+       {"Dense", "LayerNorm", "WeightedLayerPooling", "CNN", "LSTM", "WordWeights", "Router",
+        "Asym", "StaticEmbedding", "SpladePooling", "MultiVectorMask", "LogitScore", "Unknown"}) {
+    refused(ErrorCode::unsupported, "module 2 is \"" + std::string(name) + "\"",
+            second + module("2", "base.modules.x." + std::string(name)) + "]");
+    refused(ErrorCode::unsupported, "module 0 is \"" + std::string(name) + "\"",
+            "[" + module("", "models." + std::string(name)) + "]");
+  }
   refused(ErrorCode::unsupported, "module 3 is \"Normalize\"",
-          second + R"({"path":"2","type":"a.Normalize"},{"path":"3","type":"a.Normalize"}])");
-  refused(ErrorCode::unsupported, "module 0 is \"BoW\"", R"([{"path":"","type":"a.BoW"}])");
-  refused(ErrorCode::unsupported, "has no Pooling module", R"([{"path":"","type":"Transformer"}])");
+          second + module("2", "models.Normalize") + "," + module("3", "models.Normalize") + "]");
+  refused(ErrorCode::unsupported, "module 0 is \"Dropout\"",
+          "[" + module("", "models.Dropout") + "]");
+  refused(ErrorCode::unsupported, "has no Pooling module",
+          "[" + module("", "models.Transformer") + "]");
+  // Code of the model's own with a name that is known.
+  refused(ErrorCode::unsupported, "module 0 is \"custom_st.Transformer\", code that comes with",
+          R"([{"path":"","type":"custom_st.Transformer"}])");
+  refused(ErrorCode::unsupported, "\"module 0: kwargs\" is",
+          R"([{"path":"","type":"sentence_transformers.models.Transformer","kwargs":["task"]}])");
   refused(ErrorCode::bad_format, "an array of modules", "{}");
   refused(ErrorCode::bad_format, "an array of modules", "[]");
   refused(ErrorCode::bad_format, "module 0 has no text \"type\"", "[{}]");
@@ -143,7 +234,7 @@ TEST(SentenceConfig, RefusesDamagedFiles) {
   folder.pooling = R"({"pooling_mode":"attention"})";
   refused(ErrorCode::unsupported, "pooling_mode \"attention\" is not supported", folder);
   folder.pooling = R"({"pooling_mode_attention":true})";
-  refused(ErrorCode::unsupported, "\"pooling_mode_attention\" is not supported", folder);
+  refused(ErrorCode::unsupported, "the key \"pooling_mode_attention\" is not known", folder);
   folder.pooling = R"({"pooling_mode_cls_token":3})";
   refused(ErrorCode::bad_format, "pooling_mode_cls_token", folder);
   folder.pooling = "{}";

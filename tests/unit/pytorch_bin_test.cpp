@@ -30,6 +30,39 @@ void expect_refused_pickle(ErrorCode code, const std::string& part, const std::s
   expect_open_error(code, part, pytorch_bin(pickle));
 }
 
+// A call within calls as torch never writes it, shared by many tensors: looking through all of it
+// for each of them would take minutes.
+TEST(PytorchBin, RefusesParametersOfParameters) {
+  std::string call = PickledTensor{.shape = {2}, .strides = {1}}.bytes();
+  for (int i = 0; i < 20'000; ++i)  // remembered, and the argument of the next
+    call +=
+        "q\x01"
+        "0"
+        "ctorch._utils\n_rebuild_parameter\nh\x01\x85R";
+  std::string items = pickle_text("t0") + call + std::string("r\x07\0\0\0", 5);
+  for (int i = 1; i < 10'000; ++i)
+    items += pickle_text("t" + std::to_string(i)) + std::string("j\x07\0\0\0", 5);
+  expect_refused_pickle(ErrorCode::bad_format, "a parameter of a parameter", pickle_dict(items));
+}
+
+// What takes memory out of proportion is refused at a limit, long before the file ends.
+TEST(PytorchBin, RefusesPicklesOfTooManyValues) {
+  constexpr std::size_t many = 5'000'000;
+  const auto pickle = [](const std::string& repeated) {
+    std::string text = "\x80\x02";
+    for (std::size_t i = 0; i < many; ++i) text += repeated;
+    return text + "N.";
+  };
+  const auto refused = [&](const std::string& part, const std::string& repeated) {
+    expect_refused_pickle(ErrorCode::bad_format, part, pickle(repeated));
+  };
+  refused("values on its stack", "N");
+  refused("more than 1500000 values", "]0");
+  refused("values on its stack", "]2");
+  refused("marks within each other", "(");
+  refused("remembers more than 1500000 values", std::string("]\x94") + std::string(8, '\x94'));
+}
+
 // --- what torch wrote ---
 
 struct Written {
@@ -160,7 +193,9 @@ TEST(PytorchBin, RefusesDamagedPickles) {
           "\x80\x02"
           "ctorch");
   refused("needs 1 bytes, only 0", "\x80\x02NN");
-  refused("takes more than", protocol + std::string(7'000'000, '('));
+  std::string marks = protocol;
+  for (int i = 0; i < 3'500'000; ++i) marks += "(1";  // POP_MARK
+  refused("takes more than", marks);
   refused("holds no tensors by name", "\x80\x02N.");
   refused("holds no tensors by name", pickle_dict(pickle_text("a") + "N"));
 }

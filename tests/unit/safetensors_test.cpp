@@ -249,10 +249,10 @@ TEST(WriteSafetensors, RefusesWhatTheFormatCannotHold) {
 
 TEST(WriteSafetensors, SaysWhyAndLeavesTheDestinationAlone) {
   const TempDir dir;
-  expect_error(ErrorCode::io, "No such file",
+  expect_error(ErrorCode::invalid_option, "No such file",
                [&] { llm::write_safetensors(dir.path() / "no" / "out", {}, {}); });
   std::filesystem::create_directory(dir.path() / "folder");
-  expect_error(ErrorCode::io, "directory",
+  expect_error(ErrorCode::invalid_option, "directory",
                [&] { llm::write_safetensors(dir.path() / "folder", {}, {}); });
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path()), {}), 1);
   if (std::filesystem::is_character_file("/dev/full")) {

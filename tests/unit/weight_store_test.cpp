@@ -74,11 +74,105 @@ TEST(WeightStore, NamesTheUnsupportedGgufType) {
   expect_error(ErrorCode::unsupported, "\"w\" is of type number 77", [&] { open(77, "x"); });
 }
 
-TEST(WeightStore, RefusesOnePartOfASplitGguf) {
+// --- split GGUF files ---
+
+// One part as the format's own tools write it, with a tensor of its own.
+std::string gguf_part(std::uint16_t number, std::uint16_t count, std::int32_t total,
+                      const std::string& tensor) {
+  GgufWriter part;
+  if (number == 0) part.key("general.architecture", "llama");
+  part.key<std::uint16_t>("split.no", gguf_u16, number);
+  part.key<std::uint16_t>("split.count", gguf_u16, count);
+  part.key<std::int32_t>("split.tensors.count", gguf_i32, total);
+  return part.tensor(tensor, 0, {1}, "abcd").bytes();
+}
+
+const std::string first_part = "m-00001-of-00003.gguf", second_part = "m-00002-of-00003.gguf",
+                  third_part = "m-00003-of-00003.gguf";
+
+// Three parts of which a test may replace one.
+TempDir& write_parts(TempDir& dir) {
+  dir.write(first_part, gguf_part(0, 3, 3, "a"));
+  dir.write(second_part, gguf_part(1, 3, 3, "b"));
+  dir.write(third_part, gguf_part(2, 3, 3, "c"));
+  return dir;
+}
+
+TEST(SplitGguf, TheFirstPartOpensAll) {
+  TempDir dir;
+  const auto store = WeightStore::open(write_parts(dir).path() / first_part);
+  EXPECT_EQ(store->names(), (std::vector<std::string>{"a", "b", "c"}));
+  ASSERT_EQ(store->files().size(), 3u);
+  EXPECT_EQ(store->files()[2], dir.path() / third_part);
+  ASSERT_EQ(store->find("c")->bytes.size(), 4u);
+  EXPECT_EQ(store->find("c")->bytes[3], std::byte{'d'});
+  // One part is a whole file.
+  const auto whole = dir.write("one.gguf", gguf_part(0, 1, 1, "a"));
+  EXPECT_EQ(WeightStore::open(whole)->names().size(), 1u);
+}
+
+TEST(SplitGguf, OtherPartsAndTheFolderSayWhichIsTheFirst) {
+  TempDir dir;
+  write_parts(dir);
+  for (const auto& path : {dir.path(), dir.path() / second_part, dir.path() / third_part}) {
+    const llm::Error error = catch_error([&] { WeightStore::open(path); });
+    EXPECT_EQ(error.code(), ErrorCode::unsupported);
+    for (const std::string& part : {std::string("split GGUF file"), first_part}) {
+      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+    }
+  }
+}
+
+TEST(SplitGguf, MissingAndStrangePartsAreNamed) {
+  const auto refused = [](ErrorCode code, const std::string& what, const std::string& name,
+                          const std::string& bytes) {
+    TempDir dir;
+    write_parts(dir);
+    std::filesystem::remove(dir.path() / name);
+    if (!bytes.empty()) dir.write(name, bytes);
+    expect_error(code, what, [&] { WeightStore::open(dir.path() / first_part); });
+  };
+  refused(ErrorCode::file_not_found, second_part + ": this part of a split GGUF file of 3 parts",
+          second_part, "");
+  refused(ErrorCode::bad_format, second_part + ": split.no is 2, expected 1", second_part,
+          gguf_part(2, 3, 3, "b"));
+  refused(ErrorCode::bad_format, third_part + ": split.count is 4, expected 3", third_part,
+          gguf_part(2, 4, 3, "c"));
+  refused(ErrorCode::bad_format, third_part + ": split.tensors.count is 7, expected 3", third_part,
+          gguf_part(2, 3, 7, "c"));
+  refused(ErrorCode::bad_format, "tensor \"b\" is also in", third_part, gguf_part(2, 3, 3, "b"));
+  refused(ErrorCode::bad_format, third_part + ": split.no is absent", third_part,
+          GgufWriter().tensor("c", 0, {1}, "abcd").bytes());
+  GgufWriter other;
+  other.key("general.architecture", "bert");
+  other.key<std::uint16_t>("split.no", gguf_u16, 2);
+  other.key<std::uint16_t>("split.count", gguf_u16, 3);
+  other.key<std::int32_t>("split.tensors.count", gguf_i32, 3);
+  refused(ErrorCode::bad_format, "has another general.architecture", third_part, other.bytes());
+  refused(ErrorCode::bad_format, "split.tensors.count is 3, expected 9", first_part, gguf_part(0, 3, 9, "a"));
+  refused(ErrorCode::bad_format, "at byte", third_part, gguf_part(2, 3, 3, "c").substr(0, 60));
+}
+
+TEST(SplitGguf, CountsAreNotTrusted) {
   const TempDir dir;
-  const auto file =
-      dir.write("m.gguf", GgufWriter().key<std::uint16_t>("split.count", gguf_u16, 3).bytes());
-  expect_error(ErrorCode::unsupported, "one of 3 parts", [&] { WeightStore::open(file); });
+  const auto refused = [&](const std::string& what, const std::string& name, std::int64_t count) {
+    const auto file =
+        dir.write(name, GgufWriter().key<std::int64_t>("split.count", gguf_i64, count).bytes());
+    expect_error(ErrorCode::bad_format, what, [&] { WeightStore::open(file); });
+  };
+  refused("first of 3 parts of a split GGUF file, whose names must end in", "m.gguf", 3);
+  refused("whose names must end in", "m-00001-of-00004.gguf", 3);
+  refused("whose names must end in", "m-00002-of-00003.gguf", 3);
+  refused("whose names must end in", "m-00001-of-00003.gguf", INT64_MAX);
+  refused("whose names must end in", "m-00001-of-00003.gguf", -1);
+  const auto total =
+      dir.write("m-00001-of-00002.gguf", GgufWriter()
+                                             .key<std::uint16_t>("split.count", gguf_u16, 2)
+                                             .key<std::int32_t>("split.tensors.count", gguf_i32, 5)
+                                             .bytes());
+  dir.write("m-00002-of-00002.gguf", gguf_part(1, 2, 5, "b"));
+  expect_error(ErrorCode::bad_format, "split.tensors.count is 5, but its parts hold 1",
+               [&] { WeightStore::open(total); });
 }
 
 // --- shards ---

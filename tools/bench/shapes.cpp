@@ -1,5 +1,6 @@
 #include "bench/shapes.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <utility>
 
 #include "bench/random_values.hpp"
+#include "core/folder.hpp"
 #include "llm/core/error.hpp"
 #include "llm/weights/weight_store.hpp"
 
@@ -321,6 +323,19 @@ void write_config(const fs::path& file, const Json& config) {
   fs::rename(partial, file);
 }
 
+// The usual one lies among the temporary files of everybody, where others may have made it.
+void make_own_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  struct stat status = {};
+  if (::lstat(folder.c_str(), &status) == 0 && S_ISLNK(status.st_mode) == 0 &&
+      status.st_uid == ::geteuid())
+    return;
+  throw Error(ErrorCode::invalid_option,
+              folder.string() + ": is not a folder of yours; give another one by --shape-dir",
+              "--shape-dir");
+}
+
 DType stored_type(const std::string& dtype, DType published) {
   if (dtype == "auto") return published;
   if (dtype == "f32") return DType::f32;
@@ -349,7 +364,8 @@ fs::path shape_folder(const std::string& name, const std::string& dtype, const f
   }
   const DType stored = stored_type(dtype, shape->dtype);
   const fs::path path = folder / (name + "-" + std::string(to_string(stored)));
-  if (fs::exists(path / "config.json")) return path;
+  make_own_folder(folder);
+  if (detail::is_there(path / "config.json")) return path;
   fs::create_directories(path);
   Checkpoint file(stored);
   const Json config = shape->build(shape->sizes, file);

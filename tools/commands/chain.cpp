@@ -223,7 +223,7 @@ int run_chain(const Arguments& arguments) {
   read_inputs(flags, job);
   check_inputs(plan, job.inputs);
   if (flags.dry_run) return show_plan(job);
-  if (!flags.rows.has_file()) {
+  if (!flags.rows.is_there()) {
     job.rows.single.emplace().place = where;
     if (flags.file != "-") read_pipe(plan, job.inputs);
   }

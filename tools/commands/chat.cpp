@@ -13,6 +13,7 @@
 #include "shell/input.hpp"
 #include "shell/load.hpp"
 #include "shell/model_path.hpp"
+#include "shell/signals.hpp"
 
 namespace llm::shell {
 namespace {
@@ -56,6 +57,7 @@ ChatOptions options_of(const ChatFlags& flags) {
   if (!flags.documents.empty()) options.documents = read_input(flags.documents);
   options.variables = flags.variables;
   options.name = flags.template_name;
+  options.interrupt = &interrupt_flag();
   return options;
 }
 
@@ -172,7 +174,7 @@ int run_chat(const Arguments& arguments) {
   ChatPrompts prompts(ChatTemplate::open(path, flags.template_file), options_of(flags),
                       forgets_turns(job.overflow));
   job.overflow = "error";
-  const bool batch = generation.rows().has_file();
+  const bool batch = generation.rows().is_there();
   if (batch && (flags.has_user || flags.interactive || !flags.messages.empty()))
     throw Error(ErrorCode::invalid_option,
                 "conversations come from one place: --input, or a message and --messages",

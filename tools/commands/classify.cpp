@@ -20,6 +20,7 @@ struct ClassifyFlags {
   ClassifyOptions options() const {
     ClassifyOptions options;
     options.top_k = top_k;
+    options.input = task.input();
     if (!function.empty()) options.function = score_function_from_name(function);
     if (task.cuts()) options.truncation = Truncation::longest_first;
     return options;

@@ -2,6 +2,7 @@
 #include "commands/embed_flags.hpp"
 
 #include "llm/core/error.hpp"
+#include "shell/console.hpp"
 
 namespace llm::shell {
 
@@ -13,6 +14,9 @@ EmbedFlags::EmbedFlags(CommandLine& line, RowShape shape) : task_(line, std::mov
       ->allow_extra_args(false);
   line.switch_option("--normalize", normalize_,
                      "Vectors of length 1 (default: as the folder says)");
+  line.option("--truncate-dim", truncate_dim_,
+              "Values of a vector that are kept, the first ones (default: as the folder says)")
+      ->check(CLI::Range(1, 1 << 30));
   line.option("--max-seq-length", max_seq_length_,
               "Tokens of a text that are read (default: as the folder says)")
       ->check(CLI::Range(1, 1 << 30));
@@ -23,9 +27,16 @@ EmbedFlags::EmbedFlags(CommandLine& line, RowShape shape) : task_(line, std::mov
 
 SentenceConfig EmbedFlags::sentence_config() const {
   SentenceConfig config = embedding_config(task_.model().path());
+  for (const std::string& key : config.unknown_keys) {
+    console().warning(key + ": a key that is not known is passed over");
+  }
   if (!pooling_.empty()) config.pooling.clear();
   for (const std::string& name : pooling_) config.pooling.push_back(pooling_from_name(name));
-  if (!normalize_.empty()) config.normalize = normalize_ == "true";
+  if (!normalize_.empty()) {
+    config.normalize_embeddings = normalize_ == "true";
+    if (!config.normalize_embeddings) config.normalize = false;
+  }
+  if (truncate_dim_ > 0) config.truncate_dim = truncate_dim_;
   if (max_seq_length_ > 0) config.max_seq_length = max_seq_length_;
   return config;
 }

@@ -31,6 +31,7 @@ class EmbedFlags {
     SentenceConfig config = sentence_config();
     EmbedOptions options;
     options.prompt = prompt(config);
+    options.input = task_.input();
     options.truncation = task_.cuts() ? Truncation::longest_first : Truncation::none;
     LoadOptions load = task_.model().load_options();
     load.head = HeadKind::none;
@@ -49,7 +50,7 @@ class EmbedFlags {
   TaskFlags task_;
   std::vector<std::string> pooling_;
   std::string normalize_, prompt_, prompt_name_;
-  std::int64_t max_seq_length_ = 0;
+  std::int64_t max_seq_length_ = 0, truncate_dim_ = 0;
 };
 
 }  // namespace llm::shell

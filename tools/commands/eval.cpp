@@ -46,6 +46,7 @@ class ReferenceFile {
         bad_input(row->place, "the id " + quote(known->first) + " is that of " +
                                   known->second.place + ", too; --id-field names another field");
     }
+    check_not_interrupted();
     if (entries_.empty())
       throw Error(ErrorCode::invalid_input, path + ": there are no rows in it", path);
   }

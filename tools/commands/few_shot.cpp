@@ -17,6 +17,7 @@
 #include "shell/label_job.hpp"
 #include "shell/model_path.hpp"
 #include "shell/opened_model.hpp"
+#include "shell/signals.hpp"
 
 namespace llm::shell {
 namespace {
@@ -68,6 +69,7 @@ std::vector<FieldRow> read_examples(const std::string& path, OrderedJson& identi
     if (row->error) throw Error(row->error->code, row->error->message, path);
     examples.push_back(to_field_row(*row));
   }
+  check_not_interrupted();
   if (examples.empty())
     throw Error(ErrorCode::invalid_input, path + ": there are no examples in it", path);
   identity["examples"] = reader.digest();
@@ -142,12 +144,15 @@ auto embed_with(const std::string& name, int threads) {
     std::unique_ptr<TextEmbedder<float>> embedder;
   };
   SentenceConfig config = embedding_config(find_model(name));
+  EmbedOptions options;
+  if (!config.default_prompt_name.empty())
+    options.prompt = config.prompts.at(config.default_prompt_name);
   const auto opened = std::make_shared<Opened>();
   opened->tokenizer = Tokenizer::open(config.model_path);
   opened->model =
       Model<float>::load(config.model_path, {.threads = threads, .head = HeadKind::none});
-  opened->embedder =
-      std::make_unique<TextEmbedder<float>>(*opened->model, *opened->tokenizer, std::move(config));
+  opened->embedder = std::make_unique<TextEmbedder<float>>(*opened->model, *opened->tokenizer,
+                                                           std::move(config), std::move(options));
   return [opened](std::span<const std::string> texts) {
     std::vector<TextTokens> tokens;
     for (const std::string& text : texts) tokens.push_back(opened->embedder->encode(text));
@@ -266,6 +271,7 @@ int score_labels(const FewShotFlags& flags, const GenerationFlags& generation, c
                      .label_field = prompts.builder().options().label_field,
                      .calibrate = flags.calibrate,
                      .add_special_tokens = !flags.chat && generation.adds_special_tokens(),
+                     .max_input_tokens = generation.max_input_tokens(),
                      .rows = rows},
                     prompts);
 }
@@ -284,7 +290,7 @@ int run_few_shot(const Arguments& arguments) {
   const EvalFlags eval(line, {.by = "shots"});
   if (const auto done = line.parse(arguments)) return *done;
   flags.has_query = query->count() > 0;
-  if (flags.has_query == generation.rows().has_file())
+  if (flags.has_query == generation.rows().is_there())
     throw usage("give either --query TEXT or --input FILE.jsonl with the queries", "--query");
   if (flags.calibrate && !flags.scores_labels())
     throw usage("--calibrate is about labels: give --labels or --labels-from", "--calibrate");

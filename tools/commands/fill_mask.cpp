@@ -130,8 +130,9 @@ int run_gaps(const FillMaskFlags& flags, const RowJob& job, const std::filesyste
   const auto tokenizer = Tokenizer::open(path);
   GenerationConfig config = model_generation_config(path, model->config());
   if (flags.tokens_option->count() > 0) config.max_new_tokens = flags.max_new_tokens;
+  for (const std::string& warning : config.warnings()) console().warning(warning);
   const std::int64_t answers = flags.top_k_option->count() > 0 ? flags.top_k : 1;
-  const SpanFiller<S> filler(*model, *tokenizer, config, answers);
+  const SpanFiller<S> filler(*model, *tokenizer, config, answers, flags.task.input());
   return run_task<S>(flags, job,
                      [&](std::span<const Row> rows) { return fill_gaps(filler, rows); });
 }
@@ -154,7 +155,8 @@ int run(const FillMaskFlags& flags) {
       *model, *tokenizer,
       {.top_k = flags.top_k,
        .targets = flags.targets,
-       .truncation = flags.task.cuts() ? Truncation::longest_first : Truncation::none});
+       .truncation = flags.task.cuts() ? Truncation::longest_first : Truncation::none,
+       .input = flags.task.input()});
   for (const std::string& note : filler.notes()) console().warning(note);
   return run_task<S>(flags, job,
                      [&](std::span<const Row> rows) { return fill_masks(filler, flags, rows); });

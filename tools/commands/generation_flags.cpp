@@ -20,7 +20,9 @@ constexpr SettingFlag setting_flags[] = {
     {"max_length", "-c", false, "Most tokens of prompt and answer together"},
     {"min_new_tokens", "", false, "No end of text before this many new tokens"},
     {"min_length", "", false, "The same for prompt and answer together"},
-    {"max_time", "", false, "Seconds a row may take; what is there by then is the answer"},
+    {"max_time", "", false,
+     "Seconds a row may take; what is there by then is the answer (finish_reason: time), also when "
+     "the run is resumed"},
     {"do_sample", "", true, "Draw tokens instead of taking the most probable one"},
     {"temperature", "--temp", false, "Flatten (>1) or sharpen (<1) the distribution; 0: greedy"},
     {"top_k", "", false, "Draw from the k most probable tokens; 0: all"},
@@ -97,6 +99,7 @@ void GenerationFlags::add_run_flags() {
       .option("--overflow", job_.overflow,
               "When a prompt is too long: error, truncate-left, truncate-right, truncate-middle")
       ->group("Run");
+  max_input_tokens_flag(line_, job_.max_input_tokens);
   line_.flag("--no-special-tokens", no_special_, "Add no special tokens to the prompt")
       ->group("Run");
   line_.flag("--explain", job_.explain, "Show on standard error how every token was chosen")

@@ -22,6 +22,7 @@ class GenerationFlags {
   const RowFlags& rows() const { return rows_; }
   const ModelFlags& model() const { return model_; }
   bool adds_special_tokens() const { return !no_special_; }
+  std::optional<std::int64_t> max_input_tokens() const { return job_.max_input_tokens; }
 
  private:
   void add_run_flags();

@@ -3,6 +3,7 @@
 
 #include "commands/options.hpp"
 #include "core/json.hpp"
+#include "core/mapped_file.hpp"
 #include "llm/model/model.hpp"
 #include "llm/model/uses.hpp"
 #include "llm/weights/weight_store.hpp"
@@ -47,7 +48,7 @@ OrderedJson weights_json(const WeightStore& store) {
   const bool packed = bytes == 0;  // only the names of tensors are left then
   for (const auto& file : store.files()) {
     files.push_back(file.filename().string());
-    if (packed) bytes += static_cast<std::int64_t>(std::filesystem::file_size(file));
+    if (packed) bytes += static_cast<std::int64_t>(detail::MappedFile(file).bytes().size());
   }
   return {{"files", files},
           {"tensors", store.names().size()},

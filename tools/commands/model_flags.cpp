@@ -1,6 +1,7 @@
 // Flags to LoadOptions.
 #include "commands/model_flags.hpp"
 
+#include "llm/core/thread_pool.hpp"
 #include "shell/model_path.hpp"
 
 namespace llm::shell {
@@ -26,7 +27,7 @@ ModelFlags::ModelFlags(CommandLine& line) : line_(line) {
       ->group("Run");
   line_.option("-t,--threads", threads_, "Threads (default: one per core)")
       ->group("Run")
-      ->check(CLI::Range(0, 4096));
+      ->check(CLI::Range(0, ThreadPool::max_threads));
 }
 
 std::filesystem::path ModelFlags::path() const { return find_model(line_.model_name()); }

@@ -25,6 +25,7 @@ struct NerFlags {
     options.ignore_labels = ignore_labels;
     if (stride_option->count() > 0) options.stride = stride;
     options.truncate = task.cuts();
+    options.input = task.input();
     return options;
   }
   TaskFlags task;
@@ -70,7 +71,9 @@ int run(const NerFlags& flags) {
   const RowJob job = flags.task.job();
   const NerOptions options = flags.options();
   const auto path = flags.task.model().path();
-  const auto model = Model<S>::load(path, flags.task.model().load_options());
+  LoadOptions load = flags.task.model().load_options();
+  load.head = HeadKind::token_classification;
+  const auto model = Model<S>::load(path, load);
   const auto tokenizer = Tokenizer::open(path);
   const EntityTagger<S> tagger(*model, *tokenizer, options);
   std::vector<std::string> columns = {"entities"};

@@ -68,6 +68,7 @@ CommandLine::CommandLine(const std::string& command, const std::string& descript
   flag("-v,--verbose", verbose_, "Print timings and the effective configuration");
   option("--color", color_, "Color on standard error: auto, always, never")
       ->check(CLI::IsMember({"auto", "always", "never"}));
+  flag("--raw", raw_, "Control characters reach a terminal as they are, instead of escaped");
 }
 
 CLI::Option* CommandLine::switch_option(const std::string& names, std::string& value,
@@ -133,9 +134,23 @@ std::optional<int> CommandLine::parse(const Arguments& arguments) {
   console().set_color(color_ == "always"  ? ColorMode::always
                       : color_ == "never" ? ColorMode::never
                                           : ColorMode::automatic);
+  Output::set_raw(raw_);
   check_remaining(arguments);
+  check_paths();
   output_path_ = Output::behind_links(output_path_);
   return std::nullopt;
+}
+
+// A name that is empty is a variable that is not set, and not what is meant without the option.
+void CommandLine::check_paths() const {
+  for (const char* name :
+       {"--model", "--output", "--file", "--lines", "--input", "--examples", "--template",
+        "--messages", "--chat-template", "--tools", "--documents", "--eval-output", "--plot",
+        "--perplexity", "--nearest", "--references", "--against", "--dump"}) {
+    const CLI::Option* const option = app_.get_option_no_throw(name);
+    if (option == nullptr || std::ranges::count(option->results(), "") == 0) continue;
+    throw usage_error(std::string(name) + " is empty; name a file or leave it out", command_);
+  }
 }
 
 void CommandLine::check_remaining(const Arguments& arguments) const {

@@ -25,7 +25,7 @@ std::string seed_error(const std::string& text);
 // "--max_new_tokens".
 std::string spellings(const std::string& names);
 
-// An app for one command, with -q, -v and --color.
+// An app for one command, with -q, -v, --color and --raw.
 class CommandLine {
  public:
   explicit CommandLine(const std::string& command, const std::string& description);
@@ -67,6 +67,7 @@ class CommandLine {
 
  private:
   void check_remaining(const Arguments& arguments) const;
+  void check_paths() const;
   Arguments join_switches(const Arguments& arguments) const;
 
   std::string command_;
@@ -75,7 +76,7 @@ class CommandLine {
   std::vector<std::string> adapters_;
   std::string model_, output_path_, color_ = "auto";
   mutable std::string model_source_ = "flag";
-  bool force_ = false, quiet_ = false, verbose_ = false;
+  bool force_ = false, quiet_ = false, verbose_ = false, raw_ = false;
 };
 
 // "a,b" at its commas, spaces and all.

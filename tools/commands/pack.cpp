@@ -1,5 +1,6 @@
 // llm-generate pack: a folder with weights in the order in which they are used.
 #include "commands/options.hpp"
+#include "llm/core/thread_pool.hpp"
 #include "llm/model/model.hpp"
 #include "shell/exit_code.hpp"
 #include "shell/load.hpp"
@@ -20,7 +21,7 @@ int run_pack(const Arguments& arguments) {
               "How weights are kept: auto (as in the file), f32, bf16, int8, int8-channel, int4");
   line.option("-o,--output", output, "The folder to write; must not exist")->required();
   line.option("-t,--threads", threads, "Threads (default: one per core)")
-      ->check(CLI::Range(0, 4096));
+      ->check(CLI::Range(0, ThreadPool::max_threads));
   if (const auto done = line.parse(arguments)) return *done;
 
   const Precision precision = parse_precision(dtype);

@@ -5,6 +5,7 @@
 #include "commands/model_flags.hpp"
 #include "commands/row_flags.hpp"
 #include "commands/span_flags.hpp"
+#include "shell/signals.hpp"
 #include "shell/table.hpp"
 
 namespace llm::shell {
@@ -34,6 +35,7 @@ struct QaFlags {
     if (max_seq_len_->count() > 0) given.max_seq_len = max_seq_len;
     if (doc_stride_->count() > 0) given.doc_stride = doc_stride;
     given.align_to_words = !no_align;
+    given.input.interrupt = &interrupt_flag();
     return given;
   }
   RowJob job() const {
@@ -81,7 +83,9 @@ std::string answers_text(const Row& row, const OrderedJson& result, bool batch) 
 template <typename S>
 int run(const QaFlags& flags, const RowJob& job) {
   const auto path = flags.model.path();
-  const auto model = Model<S>::load(path, flags.model.load_options());
+  LoadOptions load = flags.model.load_options();
+  load.head = HeadKind::question_answering;
+  const auto model = Model<S>::load(path, load);
   const auto tokenizer = Tokenizer::open(path);
   const QuestionAnswerer<S> answerer(*model, *tokenizer, flags.given());
   const auto compute = [&](std::span<const Row> rows) {

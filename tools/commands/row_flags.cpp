@@ -9,7 +9,9 @@
 #include <charconv>
 #include <filesystem>
 
+#include "core/folder.hpp"
 #include "llm/core/error.hpp"
+#include "llm/tokenizer/tokenizer.hpp"
 #include "shell/input.hpp"
 #include "shell/model_path.hpp"
 
@@ -26,11 +28,11 @@ constexpr std::pair<std::string_view, Format> format_extensions[] = {{".jsonl", 
                                                                      {".tsv", Format::tsv}};
 
 // Options that may differ between a run and the one that resumes it: they change no result.
-constexpr std::array<std::string_view, 23> free_options = {
+constexpr std::array<std::string_view, 24> free_options = {
     "--help",   "--quiet",      "--verbose",    "--color",     "--model",       "--threads",
     "--input",  "--lines",      "--batch-size", "--output",    "--force",       "--resume",
     "--strict", "--explain",    "--stream",     "--no-stream", "--eval-output", "--eval-labels",
-    "--plot",   "--confidence", "--resamples",  "--eval-seed", "--use-stemmer"};
+    "--plot",   "--confidence", "--resamples",  "--eval-seed", "--use-stemmer", "--raw"};
 
 std::string lower(std::string text) {
   for (char& c : text)
@@ -41,24 +43,29 @@ std::string lower(std::string text) {
 }  // namespace
 
 std::string model_identity(const fs::path& model) {
-  std::vector<fs::path> files;
-  if (fs::is_directory(model)) {
-    for (const auto& entry : fs::directory_iterator(model))
-      if (entry.is_regular_file()) files.push_back(entry.path());
-    std::sort(files.begin(), files.end());
-  } else {
-    files.push_back(model);
-  }
-  std::string text = fs::canonical(model).string();
+  const std::vector<fs::path> files = detail::is_folder(model)
+                                          ? detail::files_ending_in(model, {""})
+                                          : std::vector<fs::path>{model};
+  std::error_code failed;
+  std::string text = fs::canonical(model, failed).string();
   Digest digest;
   for (const fs::path& file : files) {
     struct stat status = {};
-    if (::stat(file.c_str(), &status) != 0) continue;
+    if (::stat(file.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
     digest.add(file.filename().string() + ' ' + std::to_string(status.st_size) + ' ' +
                std::to_string(status.st_mtim.tv_sec) + '.' +
                std::to_string(status.st_mtim.tv_nsec) + '\n');
   }
   return text + ", files " + std::to_string(digest.value());
+}
+
+void max_input_tokens_flag(CommandLine& line, std::optional<std::int64_t>& value) {
+  line.option("--max-input-tokens", value,
+              "Most tokens of one text; longer ones are treated as --overflow says (default: what "
+              "the model takes, or " +
+                  std::to_string(default_max_input_tokens) + " where it sets no limit)")
+      ->group("Run")
+      ->check(CLI::PositiveNumber);
 }
 
 RowFlags::RowFlags(CommandLine& line, RowShape shape)
@@ -176,7 +183,7 @@ void RowFlags::read_source(RowJob& job) const {
   const auto open =
       std::ranges::find_if(job.reading.fields, [](const auto& field) { return !field.value; });
   if (open != job.reading.fields.end()) job.reading.line_field = open->name;
-  if (!has_file()) {
+  if (!is_there()) {
     job.single = row_of_arguments(job.reading.fields);
     return;
   }

@@ -41,6 +41,9 @@ struct RowShape {
 // for RowJob::identity.
 std::string model_identity(const std::filesystem::path& model);
 
+// Adds --max-input-tokens to `line`.
+void max_input_tokens_flag(CommandLine& line, std::optional<std::int64_t>& value);
+
 class RowFlags {
  public:
   // Adds to `line`: the argument, -f, --lines, --input, --input-format, --field, --id-field,
@@ -57,9 +60,9 @@ class RowFlags {
   // The one of RowShape::formats that --format names; empty when it names none.
   std::string own_format() const;
   // Whether rows come from --input or --lines.
-  bool has_file() const { return !input_.empty() || !lines_.empty(); }
+  bool is_there() const { return !input_.empty() || !lines_.empty(); }
   // Whether that, an argument or a file to read the only row from is given.
-  bool is_given() const { return has_file() || !file_.empty() || has_argument(); }
+  bool is_given() const { return is_there() || !file_.empty() || has_argument(); }
 
  private:
   void add_source_flags();

@@ -12,6 +12,7 @@
 #include "llm/generation/scorer.hpp"
 #include "shell/exit_code.hpp"
 #include "shell/input.hpp"
+#include "shell/signals.hpp"
 
 namespace llm::shell {
 namespace {
@@ -23,6 +24,7 @@ struct ScoreFlags {
   bool token_logprobs = false;
   std::string perplexity;
   std::int64_t window = 0, stride = 0;
+  std::optional<std::int64_t> max_input_tokens;
 };
 
 // Those of the flags, or of the row: a list in `choices` (in a CSV cell as JSON), or `completion`.
@@ -94,7 +96,8 @@ int score_file(const Scorer<S>& scorer, const Model<S>& model, const Tokenizer& 
   const std::int64_t window = flags.window > 0 ? flags.window : model.max_length().value_or(1024);
   const std::int64_t stride = flags.stride > 0 ? flags.stride : std::min<std::int64_t>(512, window);
   const auto compute = [&](std::span<const Row>) -> std::vector<RowResult> {
-    const auto ids = tokenizer.encode(read_input(flags.perplexity)).ids;
+    const auto ids =
+        tokenizer.encode(read_input(flags.perplexity), {.interrupt = &interrupt_flag()}).ids;
     const Perplexity result = scorer.perplexity(ids, window, stride);
     return {RowResult(OrderedJson{{"perplexity", result.value},
                                   {"nll", result.nll},
@@ -119,12 +122,15 @@ int score(const ModelFlags& flags, const ScoreFlags& what, const RowJob& rows) {
   const auto tokenizer = Tokenizer::open(path);
   const auto model = Model<S>::load(path, flags.load_options());
   const Scorer<S> scorer(*model, tokenizer.get(),
-                         {.decoder_start = model_decoder_start(path, model->config())});
+                         {.decoder_start = model_decoder_start(path, model->config()),
+                          .max_input_tokens = what.max_input_tokens,
+                          .interrupt = &interrupt_flag()});
   return what.perplexity.empty() ? score_rows(scorer, *tokenizer, what, rows)
                                  : score_file(scorer, *model, *tokenizer, what, rows);
 }
 
 void add_flags(CommandLine& line, ScoreFlags& flags) {
+  max_input_tokens_flag(line, flags.max_input_tokens);
   line.option("--choices", flags.choice_list, "Completions to score, separated by commas: a,b");
   line.option("--choice", flags.choices, "One completion, commas and all (repeatable)")
       ->allow_extra_args(false);
@@ -161,7 +167,7 @@ int run_score(const Arguments& arguments) {
     throw Error(ErrorCode::invalid_option,
                 "--perplexity is about a whole file; it takes no prompt and no choices",
                 "--perplexity");
-  if (!is_file && !rows.has_file() && flags.choices.empty())
+  if (!is_file && !rows.is_there() && flags.choices.empty())
     throw Error(ErrorCode::invalid_option,
                 "there is nothing to score: give --choices a,b, or --perplexity FILE", "--choices");
   RowJob job = is_file ? rows.job_without_rows() : rows.job();

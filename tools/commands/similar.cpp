@@ -99,8 +99,9 @@ Collection<S> read_collection(const TextEmbedder<S>& embedder, const RowJob& job
     all.texts.push_back(std::move(row->texts[0]));
     if (texts.size() == static_cast<std::size_t>(job.batch_size)) flush();
   }
+  check_not_interrupted();
   flush();
-  if (all.ids.empty() && !interrupt_flag()) {
+  if (all.ids.empty()) {
     throw Error(ErrorCode::invalid_input, file + ": there are no rows in it", file);
   }
   return all;

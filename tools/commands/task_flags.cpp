@@ -2,6 +2,7 @@
 #include "commands/task_flags.hpp"
 
 #include "llm/core/error.hpp"
+#include "shell/signals.hpp"
 
 namespace llm::shell {
 
@@ -15,6 +16,11 @@ TaskFlags::TaskFlags(CommandLine& line, RowShape shape, bool cuts)
               "Text longer than the model takes: error, or truncate-right (reported); default: " +
                   overflow_)
       ->group("Run");
+  max_input_tokens_flag(line_, max_input_tokens_);
+}
+
+InputOptions TaskFlags::input() const {
+  return {.max_input_tokens = max_input_tokens_, .interrupt = &interrupt_flag()};
 }
 
 void TaskFlags::add_pair() {

@@ -2,6 +2,8 @@
 // texts.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "commands/model_flags.hpp"
@@ -23,6 +25,8 @@ class TaskFlags {
   RowJob job() const;
   const ModelFlags& model() const { return model_; }
   const RowFlags& rows() const { return rows_; }
+  // --max-input-tokens, and the signals that end the work.
+  InputOptions input() const;
   // Whether long texts are cut. Throws Error (invalid_option).
   bool cuts() const;
   // The row's second text: of the flag, or of the row. Throws Error (invalid_input) when the row
@@ -36,6 +40,7 @@ class TaskFlags {
   ModelFlags model_;
   RowFlags rows_;
   std::string overflow_;
+  std::optional<std::int64_t> max_input_tokens_;
   std::string pair_, pair_field_ = "text_pair";
   CLI::Option* pair_option_ = nullptr;
 };

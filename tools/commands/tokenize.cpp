@@ -7,6 +7,7 @@
 #include "llm/core/error.hpp"
 #include "llm/tokenizer/tokenizer.hpp"
 #include "shell/model_path.hpp"
+#include "shell/signals.hpp"
 
 namespace llm::shell {
 namespace {
@@ -65,7 +66,8 @@ int run_tokenize(const Arguments& arguments) {
   const auto tokenizer = Tokenizer::open(find_model(line.model_name()));
   const auto encode = [&](const Row& row) {
     return encoding_json(*tokenizer,
-                         tokenizer->encode(row.texts[0], {.add_special_tokens = !plain}));
+                         tokenizer->encode(row.texts[0], {.add_special_tokens = !plain,
+                                                          .interrupt = &interrupt_flag()}));
   };
   return run_rows(rows.job(), task_of({"ids", "tokens", "offsets"}, encode, ids_as_text));
 }

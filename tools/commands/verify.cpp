@@ -4,6 +4,7 @@
 #include "commands/options.hpp"
 #include "core/json.hpp"
 #include "llm/core/error.hpp"
+#include "llm/core/thread_pool.hpp"
 #include "shell/exit_code.hpp"
 #include "shell/input.hpp"
 #include "shell/load.hpp"
@@ -135,7 +136,7 @@ void add_options(CommandLine& line, Settings& s, std::string& reference, std::st
               "How far on the next window begins (default: a whole window)");
   line.option("--max-tokens", s.quality.max_tokens, "Tokens of the text (default: all)");
   line.option("-t,--threads", s.taps.threads, "Threads (default: one per core)")
-      ->check(CLI::Range(0, 4096));
+      ->check(CLI::Range(0, ThreadPool::max_threads));
   line.flag("--json", s.json, "Write one JSON object");
 }
 

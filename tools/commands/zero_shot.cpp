@@ -75,6 +75,7 @@ std::vector<RowResult> classify(const ZeroShotClassifier<S>& classifier, const Z
 template <typename S>
 int run(const ZeroShotFlags& flags, const RowJob& job) {
   ZeroShotOptions options = flags.options;
+  options.input = flags.task.input();
   options.truncation = flags.task.cuts() ? Truncation::only_first : Truncation::none;
   const auto path = flags.task.model().path();
   LoadOptions load = flags.task.model().load_options();

@@ -1,6 +1,7 @@
 #include "shell/chain_run.hpp"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "llm/core/error.hpp"
@@ -112,9 +113,12 @@ class ChainRunner {
     begin(run);
     while (!interrupt_flag()) {
       std::vector<Row> rows;
-      while (rows.size() < static_cast<std::size_t>(job_.rows.batch_size)) {
+      constexpr std::size_t most_bytes = std::size_t{16} << 20;  // of rows together
+      for (std::size_t bytes = 0;
+           bytes < most_bytes && rows.size() < static_cast<std::size_t>(job_.rows.batch_size);) {
         std::optional<Row> row = run.next();
         if (!row) break;
+        bytes += row->bytes;
         rows.push_back(std::move(*row));
       }
       if (rows.empty() || !run_group(run, rows)) break;
@@ -157,29 +161,40 @@ class ChainRunner {
     return run;
   }
 
+  // Why the row can be no run.
+  std::optional<RowError> add_run(const Row& row, std::vector<ChainRun>& runs) const {
+    try {
+      runs.push_back(inputs_of(row));
+      return std::nullopt;
+    } catch (const std::bad_alloc&) {
+      return no_memory();
+    }
+  }
+
   // False when a signal came. Of a file's rows, those not done are then done by the run that
   // resumes this one; of the only row there is what it has got to.
   bool run_group(RowRun& run, const std::vector<Row>& rows) {
     std::vector<ChainRun> runs;
     std::vector<std::optional<std::size_t>> places;  // of rows in `runs`; none: they have errors
+    std::vector<std::optional<RowError>> errors;
     for (const Row& row : rows) {
-      places.emplace_back(row.error ? std::nullopt : std::optional(runs.size()));
-      if (!row.error) runs.push_back(inputs_of(row));
+      errors.push_back(row.error ? row.error : add_run(row, runs));
+      places.emplace_back(errors.back() ? std::nullopt : std::optional(runs.size() - 1));
     }
     std::vector<std::vector<OrderedJson>> values(runs.size());
-    std::size_t streamed = 0;
+    std::vector<OrderedJson> streamed;
     const std::vector<ChainOutcome> outcomes = chain_.run_all(runs, [&](const ChainResult& result) {
       if (!writer_.writes(result)) return;
       if (streams()) {
-        ++streamed;
-        return run.stream(bytes_of(rows[0], writer_.fields(result)));
+        run.stream(bytes_of(rows[0], streamed.emplace_back(writer_.fields(result))));
+        return;
       }
       values[result.run].push_back(writer_.fields(result));
     });
     if (job_.rows.single) return write_single(run, outcomes[0], streamed, std::move(values[0]));
     for (std::size_t i = 0; i < rows.size(); ++i) {
       if (!places[i]) {
-        run.write(*rows[i].error);
+        run.write(*errors[i]);
         continue;
       }
       const ChainOutcome& outcome = outcomes[*places[i]];
@@ -199,10 +214,10 @@ class ChainRunner {
   }
 
   // The only row: what there is up to an error or a signal is kept.
-  bool write_single(RowRun& run, const ChainOutcome& outcome, std::size_t streamed,
-                    std::vector<OrderedJson> values) {
+  bool write_single(RowRun& run, const ChainOutcome& outcome,
+                    const std::vector<OrderedJson>& streamed, std::vector<OrderedJson> values) {
     const bool is_whole = !outcome.error && !outcome.interrupted;
-    const bool is_something = streamed > 0 || !values.empty();
+    const bool is_something = !streamed.empty() || !values.empty();
     if (streams()) {
       run.written(streamed);
     } else if (is_whole || is_something) {
@@ -239,7 +254,9 @@ std::string path_of_model(const ChainDescription& description, const std::string
   const std::filesystem::path beside = description.find_file(name);
   const bool is_beside =
       !std::filesystem::exists(name, failed) && std::filesystem::exists(beside, failed);
-  return std::filesystem::weakly_canonical(find_model(is_beside ? beside.string() : name)).string();
+  const std::filesystem::path model = find_model(is_beside ? beside.string() : name);
+  const std::filesystem::path canonical = std::filesystem::canonical(model, failed);
+  return (failed ? model : canonical).string();
 }
 
 }  // namespace
@@ -251,6 +268,7 @@ std::vector<ChainValue> chain_rows(const std::filesystem::path& file) {
     if (row->error) throw Error(row->error->code, row->error->message, file.string());
     rows.push_back(ChainValue::from_json(dump(row->fields), row->place));
   }
+  check_not_interrupted();
   return rows;
 }
 

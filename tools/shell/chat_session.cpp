@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <optional>
 #include <utility>
 
@@ -183,8 +184,9 @@ class Session {
       file.write(messages_json(chat_.messages()) + '\n');
       file.finish();
     } catch (const Error& error) {
-      fail(error.code() == ErrorCode::invalid_option ? path + ": there is such a file already"
-                                                     : std::string(error.what()));
+      std::error_code failed;
+      fail(std::filesystem::exists(path, failed) ? path + ": there is such a file already"
+                                                 : std::string(error.what()));
     }
   }
 
@@ -214,7 +216,11 @@ class Session {
     } catch (const Error& error) {
       if (error.code() == ErrorCode::io) throw;
       chat_.messages().pop_back();
-      fail(error.what());
+      if (error.code() == ErrorCode::interrupted) {
+        note_taken_back();
+      } else {
+        fail(error.what());
+      }
       if (error.code() == ErrorCode::context_overflow)
         console().note(
             "your message was not taken into the conversation, which is as before; /drop forgets "
@@ -278,9 +284,15 @@ class Session {
     if (result.finish_reason == FinishReason::length)
       console().note("the answer was cut at " + std::to_string(result.new_tokens) +
                      " tokens; --max-new-tokens allows more");
+    if (result.finish_reason == FinishReason::time)
+      console().note("the answer was cut when its time was over; --max-time allows more");
     if (result.finish_reason != FinishReason::interrupted) return;
     if (!result.new_ids.empty()) return;
     chat_.messages().pop_back();
+    note_taken_back();
+  }
+
+  static void note_taken_back() {
     console().note("interrupted before the first word: your message was taken back");
   }
 

@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "llm/core/error.hpp"
+
 namespace llm::shell {
 
 Console& console() {
@@ -36,7 +38,7 @@ void Console::print(std::string_view kind, std::string_view color, std::string_v
   std::string line = "llm-generate: ";
   if (!kind.empty())
     line += color_ ? std::string(color) + std::string(kind) + "\033[0m " : std::string(kind) + " ";
-  line += text;
+  line += printable(text);
   line += '\n';
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
@@ -52,7 +54,12 @@ void Console::note(std::string_view sentence) const {
 }
 
 void Console::lines(std::string_view text) const {
-  if (verbosity_ != Verbosity::quiet) std::fwrite(text.data(), 1, text.size(), stderr);
+  if (verbosity_ != Verbosity::quiet) show(text);
+}
+
+void Console::show(std::string_view text) const {
+  const std::string lines = printable(text, "\t\n");
+  std::fwrite(lines.data(), 1, lines.size(), stderr);
 }
 
 void Console::detail(std::string_view line) const {

@@ -1,5 +1,6 @@
-// Messages for people, on standard error: errors, warnings, and with -v what is going on.
-// Standard output is for data only, see output.hpp.
+// Messages for people, on standard error: errors, warnings, and with -v what is going on. A message
+// is one line, and nothing that it quotes can command a terminal: see printable(). Standard output
+// is for data only, see output.hpp.
 #pragma once
 
 #include <string>
@@ -20,8 +21,10 @@ class Console {
   void warning(std::string_view sentence) const;  // not with -q
   void note(std::string_view sentence) const;     // not with -q
   void detail(std::string_view line) const;       // with -v only
-  // Whole lines for people, as they are; not with -q.
+  // Whole lines for people; not with -q.
   void lines(std::string_view text) const;
+  // The same, also with -q: what was asked for.
+  void show(std::string_view text) const;
   // Whether standard error is a terminal that can redraw a line, and not -q.
   bool shows_progress() const;
   bool is_verbose() const { return verbosity_ == Verbosity::verbose; }

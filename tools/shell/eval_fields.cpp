@@ -8,11 +8,20 @@
 namespace llm::shell {
 namespace {
 
+// What a cell holds as JSON, within the depth that rows may have; null when it is none.
+OrderedJson json_of_cell(const std::string& cell) {
+  try {
+    return detail::parse_ordered_json(cell, "a cell");
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::bad_format) throw;
+    return nullptr;
+  }
+}
+
 // One step of a path.
 std::optional<OrderedJson> member(const OrderedJson& value, const std::string& name) {
   if (value.is_string()) {
-    const OrderedJson parsed =
-        OrderedJson::parse(value.get_ref<const std::string&>(), nullptr, false);
+    const OrderedJson parsed = json_of_cell(value.get_ref<const std::string&>());
     return parsed.is_structured() ? member(parsed, name) : std::nullopt;
   }
   if (value.is_object()) {

@@ -37,6 +37,8 @@ constexpr ExitCode exit_code(ErrorCode code) {
     case ErrorCode::out_of_memory:
     case ErrorCode::time_limit:
       return exit_limit;
+    case ErrorCode::interrupted:
+      return exit_interrupted;
   }
   return exit_internal;
 }

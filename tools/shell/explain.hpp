@@ -7,6 +7,7 @@
 #include "core/json.hpp"
 #include "llm/generation/observer.hpp"
 #include "llm/tokenizer/tokenizer.hpp"
+#include "shell/console.hpp"
 
 namespace llm::shell {
 
@@ -46,10 +47,7 @@ class Explainer : public GenerationObserver<S> {
     if (tokenizer_ == nullptr) return std::to_string(id);
     return detail::Json(tokenizer_->decode({&id, 1}, {.skip_special_tokens = false})).dump();
   }
-  static void print(std::string line) {
-    line += '\n';
-    std::fwrite(line.data(), 1, line.size(), stderr);
-  }
+  static void print(const std::string& line) { console().show(line + '\n'); }
 
   const Tokenizer* tokenizer_;
 };

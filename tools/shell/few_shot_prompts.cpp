@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "shell/console.hpp"
+#include "shell/signals.hpp"
 
 namespace llm::shell {
 
@@ -18,7 +19,8 @@ FewShotPrompts::FewShotPrompts(FewShotBuilder builder, Options options)
     : builder_(std::move(builder)), options_(std::move(options)) {}
 
 std::string FewShotPrompts::text(const FewShotBuilder::Shots& shots, const FieldRow& query) const {
-  return options_.chat ? options_.chat->render(builder_.messages(shots, query))
+  return options_.chat ? options_.chat->render(builder_.messages(shots, query),
+                                               {.interrupt = &interrupt_flag()})
                        : builder_.prompt(shots, query);
 }
 

@@ -4,12 +4,12 @@
 #include <chrono>
 #include <cstdio>
 #include <deque>
+#include <new>
 #include <utility>
 
 #include "llm/generation/generator.hpp"
 #include "llm/generation/scorer.hpp"
 #include "shell/console.hpp"
-#include "shell/exit_code.hpp"
 #include "shell/explain.hpp"
 #include "shell/generation_row.hpp"
 #include "shell/load.hpp"
@@ -29,7 +29,6 @@ double seconds_since(Clock::time_point start) {
 struct Figures {
   std::int64_t prompt_tokens = 0, new_tokens = 0, sequences = 0, longest_prompt = 0;
   std::uint64_t seed = 0;
-  bool time_limit = false;
 
   void add(const GenerationResult& result) {
     if (result.error) return;
@@ -38,7 +37,6 @@ struct Figures {
     if (result.sample == 0) prompt_tokens += result.prompt_tokens;
     new_tokens += result.new_tokens;
     seed = result.seed;
-    time_limit = time_limit || result.finish_reason == FinishReason::time;
   }
 
   void show(const GenerationConfig& config, double load, double run) const {
@@ -68,15 +66,10 @@ class Collector {
             const Tokenizer* tokenizer)
       : run_(run), layout_(layout), samples_(samples), tokenizer_(tokenizer) {}
 
-  // The next request handed to the generator; returns its name.
-  std::string expect(Expected expected) {
-    expected_.push_back(std::move(expected));
-    return std::to_string(requests_++);
-  }
+  // The next request handed to the generator.
+  void expect(Expected expected) { expected_.push_back(std::move(expected)); }
 
   void add(const GenerationResult& result) {
-    if (begun_ && result.id != std::to_string(finished_)) finish_request();
-    begun_ = true;
     // What is cut short is done again when the run is resumed.
     if (result.finish_reason == FinishReason::interrupted && run_.resumable()) run_.stop();
     const Expected& expected = expected_.front();
@@ -91,17 +84,10 @@ class Collector {
     if (result.error || result.sample + 1 == samples_) finish_request();
   }
 
-  // After the last result.
-  void finish() {
-    if (begun_) finish_request();
-  }
-
  private:
   void finish_request() {
     const bool last = expected_.front().last;
     expected_.pop_front();
-    ++finished_;
-    begun_ = false;
     if (!last) return;
     if (error_) {
       run_.write(*std::exchange(error_, std::nullopt));
@@ -114,9 +100,7 @@ class Collector {
   GenerationLayout layout_;
   std::int64_t samples_;
   const Tokenizer* tokenizer_;
-  std::deque<Expected> expected_;  // requests without all their results
-  std::uint64_t requests_ = 0, finished_ = 0;
-  bool begun_ = false;                // the first of expected_ has results
+  std::deque<Expected> expected_;     // requests without all their results
   std::vector<OrderedJson> results_;  // of the row
   std::optional<RowError> error_;     // in place of results
 };
@@ -155,7 +139,7 @@ class Run {
     const int code = run.finish();
     figures.show(config, load_seconds_, seconds_since(begin));
     warn_of_long_texts(figures.longest_prompt);
-    return code == exit_ok && figures.time_limit ? exit_limit : code;
+    return code;
   }
 
  private:
@@ -191,7 +175,6 @@ class Run {
                     figures.add(result);
                     collector.add(result);
                   });
-    collector.finish();
     return figures;
   }
 
@@ -199,6 +182,7 @@ class Run {
     RunOptions<S> options;
     options.batch_size = job_.rows.batch_size;
     options.overflow = overflow_from_name(job_.overflow);
+    options.max_input_tokens = job_.max_input_tokens;
     options.logprobs = job_.logprobs;
     options.interrupt = &interrupt_flag();
     options.observer = job_.explain ? &explainer : nullptr;
@@ -210,19 +194,19 @@ class Run {
                                                 std::exception_ptr& write_failure) {
     if (waiting_.empty()) {
       const std::optional<Row> row = run.next();
-      if (!row) return std::nullopt;
-      make_requests(*row);
+      if (!row || !make_requests(*row)) return std::nullopt;
     }
     auto [request, fields] = std::move(waiting_.front());
     waiting_.pop_front();
     std::string prompt = job_.echo ? prompt_of(request) : std::string();
     if (streams_) request.on_text = stream_to(run, prompt, write_failure);
-    request.id = collector.expect({std::move(fields), std::move(prompt), waiting_.empty()});
+    collector.expect({std::move(fields), std::move(prompt), waiting_.empty()});
     return std::move(request);
   }
 
-  // The requests of a row; of one that cannot be done, one with its error.
-  void make_requests(const Row& row) {
+  // The requests of a row; of one that cannot be done, one with its error. False when the user ends
+  // the run meanwhile.
+  bool make_requests(const Row& row) {
     GenerationRequest request;
     request.row = opened_.config().do_sample ? row.stream() : row.number;
     request.add_special_tokens = job_.add_special_tokens;
@@ -240,13 +224,20 @@ class Run {
           one.error = refusal(one, prompt.text.empty());
           waiting_.emplace_back(std::move(one), std::move(prompt.fields));
         }
-        return;
+        return true;
       }
     } catch (const Error& error) {
       waiting_.clear();
+      if (error.code() == ErrorCode::interrupted) return false;
       request.error = RowError{error.code(), error.what()};
+    } catch (const std::bad_alloc&) {
+      waiting_.clear();
+      request.text.reset();
+      request.ids.clear();
+      request.error = no_memory();
     }
     waiting_.emplace_back(std::move(request), OrderedJson::object());
+    return true;
   }
 
   std::vector<RowPrompt> prompts_of(const Row& row) const {
@@ -301,7 +292,8 @@ class Run {
 
 std::int64_t PromptRoom::tokens(const std::string& text) const {
   if (tokenizer == nullptr) return 0;
-  const auto encoding = tokenizer->encode(text, {.add_special_tokens = add_special_tokens});
+  const auto encoding = tokenizer->encode(
+      text, {.add_special_tokens = add_special_tokens, .interrupt = &interrupt_flag()});
   return static_cast<std::int64_t>(encoding.ids.size());
 }
 

@@ -22,6 +22,7 @@ struct GenerationJob {
   LoadOptions load;
   std::string dtype = "auto";
   std::string overflow = "error";
+  std::optional<std::int64_t> max_input_tokens;  // default: as RunOptions
   std::int32_t logprobs = 0;
   bool explain = false;
   bool add_special_tokens = true;

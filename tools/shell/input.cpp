@@ -5,7 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
+#include <new>
+#include <string_view>
+#include <utility>
 
 #include "llm/core/error.hpp"
 #include "shell/file_roles.hpp"
@@ -30,6 +34,7 @@ int open_input(const std::string& path) {
 bool read_some(int file, const std::string& name, std::string& buffer) {
   if (buffer.size() > max_input_bytes) bad_input(name, "more than 1 GiB without a line end");
   char bytes[1 << 16];
+  buffer.reserve(buffer.size() + sizeof bytes);  // what is read must not be lost for want of memory
   for (;;) {
     const ssize_t count = ::read(file, bytes, sizeof bytes);
     if (count > 0) {
@@ -57,8 +62,9 @@ void bad_input(const std::string& place, const std::string& what) {
 }
 
 bool stdin_is_piped() {
-  struct stat status = {};
-  return ::fstat(STDIN_FILENO, &status) == 0 && ::isatty(STDIN_FILENO) == 0;
+  const int mode = ::fcntl(STDIN_FILENO, F_GETFL);
+  const bool is_closed = mode < 0 || (mode & O_ACCMODE) == O_WRONLY;  // see hold_standard_files()
+  return !is_closed && ::isatty(STDIN_FILENO) == 0;
 }
 
 std::string read_input(const std::string& path) {
@@ -66,6 +72,7 @@ std::string read_input(const std::string& path) {
   std::string text;
   while (read_some(file, display_name(path), text)) continue;
   if (file != STDIN_FILENO) ::close(file);
+  check_not_interrupted();
   text.erase(0, text_begin(text, display_name(path)));
   return text;
 }
@@ -97,30 +104,95 @@ std::optional<double> LineReader::fraction() const {
 }
 
 std::optional<std::string> LineReader::next_with_cr() {
-  std::size_t searched = begin_;
-  std::size_t end = buffer_.find('\n', searched);
-  while (end == std::string::npos && !end_) {
-    buffer_.erase(0, begin_);
-    begin_ = 0;
-    searched = buffer_.size();
-    end_ = !read_some(file_, name_, buffer_);
-    end = buffer_.find('\n', searched);
+  lost_.reset();
+  std::optional<std::string> line;
+  try {
+    line = take();
+  } catch (const std::bad_alloc&) {
+    lost_ = RowError{ErrorCode::out_of_memory, "there is not enough memory to read the line"};
   }
-  if (interrupt_flag()) return std::nullopt;  // the line may be half a line
-  if (end == std::string::npos) end = buffer_.size();
-  if (line_ == 0 && begin_ == 0) begin_ = text_begin(buffer_, name_);
-  if (begin_ >= buffer_.size()) return std::nullopt;
+  if (lost_) {
+    pass_over();
+    line.emplace();
+  }
+  if (interrupt_flag() || !line) return std::nullopt;  // the line may be half a line
   ++line_;
-  std::string line = buffer_.substr(begin_, end - begin_);
-  given_ += line.size() + 1;
-  begin_ = end + 1;
   return line;
 }
 
 std::optional<std::string> LineReader::next() {
   std::optional<std::string> line = next_with_cr();
+  if (lost_) throw Error(lost_->code, place() + ": " + lost_->message, place());
   if (line && line->ends_with('\r')) line->pop_back();
   return line;
+}
+
+// Reads on until the buffer has the end of the line, and says where that is; npos when the line is
+// too long.
+std::size_t LineReader::fill() {
+  std::size_t searched = begin_;
+  for (;;) {
+    const std::size_t end = buffer_.find('\n', searched);
+    if (end != std::string::npos) return end;
+    if (end_) return buffer_.size();
+    if (buffer_.size() - begin_ > max_line_bytes) return std::string::npos;
+    buffer_.erase(0, begin_);
+    begin_ = 0;
+    searched = buffer_.size();
+    end_ = !read_some(file_, name_, buffer_);
+  }
+}
+
+std::optional<std::string> LineReader::take() {
+  const std::size_t end = fill();
+  if (line_ == 0) begin_ = text_begin(buffer_, name_);
+  if (end == std::string::npos || end > begin_ + max_line_bytes) {
+    lost_ = RowError{ErrorCode::invalid_input, "the line has more than " +
+                                                   std::to_string(max_line_bytes >> 20) +
+                                                   " MiB; it was passed over"};
+    return std::nullopt;
+  }
+  if (begin_ >= buffer_.size()) return std::nullopt;
+  std::string line;
+  const std::size_t begin = begin_;
+  if (end - begin > buffer_.size() / 2) {  // most of the buffer: it is not copied
+    std::string rest = buffer_.substr(std::min(end + 1, buffer_.size()));
+    count(begin, end);
+    line = std::exchange(buffer_, std::move(rest));
+    line.resize(end);
+    line.erase(0, begin);
+    begin_ = 0;
+  } else {
+    line = buffer_.substr(begin, end - begin);
+    count(begin, end);
+    begin_ = end + 1;
+  }
+  digest_.add("\n");
+  return line;
+}
+
+void LineReader::count(std::size_t begin, std::size_t end) {
+  digest_.add(std::string_view(buffer_).substr(begin, end - begin));
+  given_ += end - begin + 1;
+}
+
+// The rest of the line, in constant memory.
+void LineReader::pass_over() {
+  std::size_t end = buffer_.find('\n', begin_);
+  while (end == std::string::npos) {
+    count(begin_, std::max(begin_, buffer_.size()));
+    std::string().swap(buffer_);
+    begin_ = 0;
+    if (end_) break;
+    end_ = !read_some(file_, name_, buffer_);
+    end = buffer_.find('\n');
+  }
+  if (end != std::string::npos) {
+    count(begin_, end);
+    buffer_ = std::string(buffer_, end + 1);
+    begin_ = 0;
+  }
+  digest_.add("\n");
 }
 
 }  // namespace llm::shell

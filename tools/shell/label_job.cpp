@@ -9,6 +9,7 @@
 #include "llm/generation/scorer.hpp"
 #include "shell/console.hpp"
 #include "shell/load.hpp"
+#include "shell/signals.hpp"
 
 namespace llm::shell {
 namespace {
@@ -41,7 +42,9 @@ class LabelRun {
         tokenizer_(Tokenizer::open(job.model)),
         model_(Model<S>::load(job.model, job.load)),
         scorer_(*model_, tokenizer_.get(),
-                {.decoder_start = model_decoder_start(job.model, model_->config())}) {
+                {.decoder_start = model_decoder_start(job.model, model_->config()),
+                 .max_input_tokens = job.max_input_tokens,
+                 .interrupt = &interrupt_flag()}) {
     completions_ = label_completions(prompts.builder().few_shot_template(), job.labels,
                                      prompts.options().chat || model_->is_encoder_decoder());
     room_ = prompt_room<S>(*model_, tokenizer_.get(), job_.add_special_tokens,
@@ -117,6 +120,7 @@ class LabelRun {
         for (FewShotPrompt& prompt : prompts_.make(row, room_))
           ask(results.size() - 1, std::move(prompt), asked, requests);
       } catch (const Error& error) {
+        if (error.code() == ErrorCode::interrupted) throw;
         results.back().error = RowError{error.code(), error.what()};
       }
     }
@@ -149,6 +153,7 @@ class LabelRun {
       one.request = requests.size();
       requests.push_back(std::move(request));
     } catch (const Error& error) {
+      if (error.code() == ErrorCode::interrupted) throw;
       one.error = RowError{error.code(), error.what()};
     }
     one.prompt = std::move(prompt);

@@ -21,6 +21,7 @@ struct LabelJob {
   // Divide each label's probability by the one it has behind a query without content ("N/A").
   bool calibrate = false;
   bool add_special_tokens = true;
+  std::optional<std::int64_t> max_input_tokens = {};  // as ScorerOptions
   RowJob rows;
 };
 

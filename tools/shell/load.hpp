@@ -16,7 +16,10 @@ inline std::unique_ptr<Tokenizer> open_tokenizer(const std::filesystem::path& mo
   try {
     return Tokenizer::open(model);
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::file_not_found) throw;
+    // Of a folder without one the error is about the folder, else about a file that is not
+    // readable.
+    const bool has_none = error.subject() == model.string();
+    if (error.code() != ErrorCode::file_not_found || !has_none) throw;
     return nullptr;
   }
 }

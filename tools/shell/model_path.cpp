@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/folder.hpp"
+#include "core/gguf_split.hpp"
 #include "llm/core/error.hpp"
 #include "shell/file_roles.hpp"
 #include "shell/input.hpp"
@@ -59,8 +60,9 @@ fs::path snapshot(const fs::path& repository, const std::string& revision) {
 std::vector<std::string> cached_models() {
   std::vector<std::string> names;
   std::error_code failed;
-  for (const auto& entry : fs::directory_iterator(hub_cache(), failed)) {
-    std::string name = entry.path().filename().string();
+  if (!fs::is_directory(hub_cache(), failed)) return names;
+  for (const fs::path& folder : detail::files_ending_in(hub_cache(), {""})) {
+    std::string name = folder.filename().string();
     if (!name.starts_with("models--")) continue;
     name.erase(0, 8);
     if (const auto dashes = name.find("--"); dashes != std::string::npos)
@@ -101,8 +103,8 @@ void refuse_closed_models(std::string name) {
 fs::path model_in(const fs::path& folder) {
   std::error_code failed;
   if (fs::exists(folder / "config.json", failed)) return folder;
+  if (const fs::path only = detail::gguf_in(folder); !only.empty()) return only;
   const std::vector<fs::path> files = detail::files_ending_in(folder, {".gguf"});
-  if (files.size() == 1) return files[0];
   if (files.empty()) return folder;  // whoever opens it knows what is missing
   std::string sentence =
       "the folder " + quote(folder.string()) + " holds several .gguf files; name one of:";
@@ -114,7 +116,7 @@ fs::path model_in(const fs::path& folder) {
 fs::path locate_model(const std::string& name) {
   std::error_code failed;
   if (fs::is_directory(name, failed)) return model_in(name);
-  if (fs::exists(name, failed)) return name;
+  if (fs::exists(fs::symlink_status(name, failed))) return name;  // a link that leads nowhere, too
   const auto at = name.find('@');
   const std::string repository = name.substr(0, at);
   const std::string revision = at == std::string::npos ? "main" : name.substr(at + 1);
@@ -126,10 +128,16 @@ fs::path locate_model(const std::string& name) {
 
 // An output must not replace any of them.
 void note_files(const fs::path& model) {
-  std::error_code failed;
   note_reading(model.string());
-  for (const auto& entry : fs::directory_iterator(model, failed))
-    note_reading(entry.path().string());
+  if (const auto split = detail::split_name(model)) {
+    for (std::int64_t number = 1; number <= split->count; ++number) {
+      const fs::path part = detail::split_part(model, *split, number);
+      if (!detail::is_there(part)) break;
+      note_reading(part.string());
+    }
+  }
+  if (!detail::is_folder(model)) return;
+  for (const fs::path& file : detail::files_ending_in(model, {""})) note_reading(file.string());
 }
 
 }  // namespace

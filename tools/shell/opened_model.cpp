@@ -12,10 +12,6 @@
 namespace llm::shell {
 namespace {
 
-std::string json_list(const std::vector<std::string>& strings) {
-  return detail::Json(strings).dump();
-}
-
 TokenId token_of(const std::string& name, const Tokenizer* tokenizer) {
   if (tokenizer != nullptr)
     if (const auto id = tokenizer->id(name)) return *id;
@@ -52,7 +48,11 @@ GenerationConfig configure(const GenerationJob& job, GenerationConfig config,
        {"bos_token_id", "pad_token_id", "eos_token_id", "decoder_start_token_id"})
     if (config.source(name) == "default") config.sources[name] = "model";
   apply_settings(config, job.settings);
-  if (!job.stop.empty()) config.set("stop_strings", json_list(job.stop), "flag");
+  if (!job.stop.empty()) {
+    config.set("stop_strings", "null", "flag");
+    config.stop_strings = job.stop;
+    config.sources["stop_strings"] = "flag";
+  }
   if (!job.bad_words.empty())
     config.set("bad_words_ids", detail::Json(ids_of_words(job.bad_words, tokenizer)).dump(),
                "flag");

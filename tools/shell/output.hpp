@@ -1,6 +1,7 @@
 // Where data goes: standard output, or a file that appears under its name only when it is whole.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <string>
@@ -18,7 +19,8 @@ class Output {
   // What becomes of a file that is not finished.
   enum class Unfinished {
     thrown_away,  // it has a random name beside `path`
-    kept,         // it is `path.partial`, and what is there already stays: see cut()
+    kept,         // it is `path.partial`, which is new
+    resumed,      // it is `path.partial`, which is there: see cut()
   };
   // `path` empty or "-": standard output. Throws Error (invalid_option) when the file exists and
   // `force` is not given, is an input too, or cannot be there.
@@ -33,7 +35,12 @@ class Output {
   // Where a link of that name leads, if that is or will be an ordinary file: links stay.
   static std::string behind_links(const std::string& path);
   static std::string partial_path(const std::string& path) { return path + ".partial"; }
+  // Whether a terminal obeys what is written to it. Otherwise it shows escapes for whatever it
+  // would obey, but tabs and line ends; files and pipes always have the bytes as they are.
+  static void set_raw(bool raw);
 
+  // Makes room for so many bytes, which write() then takes without memory of its own.
+  void reserve(std::size_t bytes) { buffer_.reserve(buffer_.size() + bytes); }
   // Buffered. Throws ClosedPipe, or Error (io) with the reason the system gives.
   void write(std::string_view bytes);
   void flush();
@@ -54,11 +61,16 @@ class Output {
   void open_file(bool force);
   void open_temporary();
   void open_partial();
+  void remove_partial();
+  void resume_partial();
+  void lock_partial();
+  void write_buffer(std::size_t kept);
   [[noreturn]] void fail(int error_number) const;
 
   std::string path_;       // empty: standard output
   std::string temporary_;  // empty: written in place (standard output, devices, pipes)
-  bool keep_ = false;
+  Unfinished unfinished_ = Unfinished::thrown_away;
+  bool is_terminal_ = false;
   int file_ = 1;
   std::string buffer_;
 };

@@ -1,7 +1,9 @@
 // Small questions about rows.
 #include "shell/row.hpp"
 
+#include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "llm/core/error.hpp"
 
@@ -11,8 +13,23 @@ std::string dump(const OrderedJson& json) {
   return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
+RowError no_memory() {
+  return {ErrorCode::out_of_memory, "there is not enough memory for this row"};
+}
+
+bool ended_by(const OrderedJson& fields, FinishReason reason) {
+  const auto found = fields.find("finish_reason");
+  return found != fields.end() && *found == to_string(reason);
+}
+
 OrderedJson to_fields(const RowError& error) {
   return {{"error", error.message}, {"error_code", to_string(error.code)}};
+}
+
+void Row::give_up(RowError why) {
+  texts = {};
+  fields = OrderedJson::object();
+  error = std::move(why);
 }
 
 std::uint64_t Row::stream() const {
@@ -51,8 +68,12 @@ std::string field_suggestion(const std::string& name, const OrderedJson& fields)
   for (const auto& [key, value] : fields.items()) names.push_back(key);
   const std::string_view nearest = nearest_name(name, names.data(), names.size());
   if (!nearest.empty()) return "; did you mean " + quote(nearest) + "?";
+  constexpr std::size_t most_named = 20;
   std::string list = names.empty() ? "; the row has no fields" : "; the row has:";
-  for (const std::string_view key : names) list += " " + quote(key);
+  for (std::size_t i = 0; i < std::min(names.size(), most_named); ++i)
+    list += " " + quote(names[i]);
+  if (names.size() > most_named)
+    list += " and " + std::to_string(names.size() - most_named) + " more";
   return list;
 }
 

@@ -30,7 +30,10 @@ struct Row {
                                    // the row gives token ids in their place (RowShape::ids)
   OrderedJson fields = OrderedJson::object();  // all there is, in the order of the file
   std::optional<RowError> error;               // the row cannot be used; commands never see it
+  std::size_t bytes = 0;                       // of the file that it takes
 
+  // Forgets what it holds: it cannot be used, and its memory is needed.
+  void give_up(RowError why);
   // Number for the row's random stream: of its own id where it has one, so that it does not depend
   // on the order of rows, or else its place.
   std::uint64_t stream() const;
@@ -57,6 +60,12 @@ struct RowResult {
   std::vector<OrderedJson> results;
   std::optional<RowError> error;
 };
+
+// The error of a row that there was not enough memory for.
+RowError no_memory();
+
+// Whether a result says that it was generated up to this.
+bool ended_by(const OrderedJson& fields, FinishReason reason);
 
 // The fields "error" and "error_code".
 OrderedJson to_fields(const RowError& error);

@@ -8,11 +8,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
+#include <span>
 #include <utility>
 #include <vector>
 
-#include "core/json.hpp"
+#include "core/system_error.hpp"
 #include "llm/core/error.hpp"
 
 namespace llm::shell {
@@ -26,8 +26,33 @@ constexpr std::size_t max_header_bytes = std::size_t{16} << 20;
               path + ": " + what + "; give --force without --resume to begin again", "--resume");
 }
 
-[[noreturn]] void fail_with_errno(const std::string& path, const char* what) {
-  throw Error(ErrorCode::io, path + ": cannot be " + what + ": " + std::strerror(errno), path);
+// Again where a signal comes between.
+ssize_t read_block(int file, const std::string& path, std::span<char> bytes) {
+  for (;;) {
+    const ssize_t count = ::read(file, bytes.data(), bytes.size());
+    if (count >= 0) return count;
+    if (errno != EINTR) detail::fail_writing(path, "read", errno);
+  }
+}
+
+std::string read_checkpoint(int file, const std::string& path) {
+  std::string text;
+  std::vector<char> block(1 << 16);
+  while (const ssize_t count = read_block(file, path, block)) {
+    text.append(block.data(), static_cast<std::size_t>(count));
+    if (text.size() > max_header_bytes) refuse(path, "does not say which run it is from");
+  }
+  return text;
+}
+
+void write_at(int file, const std::string& path, std::string_view bytes, off_t at) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::pwrite(file, bytes.data(), bytes.size(), at);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) detail::fail_writing(path, "written", errno);
+    bytes.remove_prefix(static_cast<std::size_t>(count));
+    at += count;
+  }
 }
 
 std::uint64_t digest_of(const std::string& text) {
@@ -38,11 +63,9 @@ std::uint64_t digest_of(const std::string& text) {
 
 // One line of slot_bytes: the numbers, and a check over them.
 std::string to_slot(const RunProgress& progress) {
-  OrderedJson json = {{"rows", progress.rows},
-                      {"failed", progress.failed},
-                      {"results", progress.results},
-                      {"bytes", progress.bytes},
-                      {"output", progress.output_digest},
+  OrderedJson json = {{"rows", progress.rows},         {"failed", progress.failed},
+                      {"results", progress.results},   {"late", progress.late},
+                      {"bytes", progress.bytes},       {"output", progress.output_digest},
                       {"input", progress.input_digest}};
   json["check"] = digest_of(json.dump());
   std::string text = json.dump();
@@ -57,20 +80,23 @@ std::optional<RunProgress> from_slot(std::string_view text) {
   const OrderedJson check = json["check"];
   json.erase("check");
   if (check != digest_of(json.dump())) return std::nullopt;
-  return RunProgress{json["rows"],  json["failed"], json["results"],
+  for (const char* name : {"rows", "failed", "results", "late", "bytes", "output", "input"})
+    if (!json.contains(name) || !json[name].is_number_unsigned()) return std::nullopt;
+  return RunProgress{json["rows"],  json["failed"], json["results"], json["late"],
                      json["bytes"], json["output"], json["input"]};
 }
 
 // Whether the first bytes of the file are those that were written.
 bool bears_out(const std::string& output, const RunProgress& progress) {
-  const int file = ::open(output.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) fail_with_errno(output, "read");
+  const int file = ::open(output.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (file < 0) detail::fail_writing(output, "read", errno);
   Digest digest;
   std::uint64_t left = progress.bytes;
   std::vector<char> block(1 << 16);
   while (left > 0) {
-    const ssize_t count = ::read(file, block.data(), std::min<std::uint64_t>(left, block.size()));
-    if (count <= 0) break;
+    const ssize_t count = read_block(
+        file, output, std::span(block).first(std::min<std::uint64_t>(left, block.size())));
+    if (count == 0) break;
     digest.add({block.data(), static_cast<std::size_t>(count)});
     left -= static_cast<std::uint64_t>(count);
   }
@@ -99,21 +125,21 @@ Checkpoint::~Checkpoint() {
 }
 
 void Checkpoint::create(const OrderedJson& identity, std::uint64_t seed) {
-  file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (file_ < 0) fail_with_errno(path_, "made");
+  remove();
+  file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+  if (file_ < 0) detail::fail_writing(path_, "made", errno);
   seed_ = seed;
   const std::string header = dump({{"run", identity}, {"seed", seed}}) + '\n';
   header_bytes_ = header.size();
   const std::string text = header + std::string(2 * slot_bytes, ' ');  // room, before it is needed
-  if (::write(file_, text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-    fail_with_errno(path_, "written");
-  save(RunProgress{0, 0, 0, 0, Digest().value(), Digest().value()});
+  write_at(file_, path_, text, 0);
+  save(RunProgress{.output_digest = Digest().value(), .input_digest = Digest().value()});
 }
 
 RunProgress Checkpoint::open(const OrderedJson& identity, const std::string& output) {
-  file_ = ::open(path_.c_str(), O_RDWR | O_CLOEXEC);
+  file_ = ::open(path_.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   if (file_ < 0) refuse(path_, "cannot be read, but " + output + " is there");
-  const std::string text = detail::read_file(path_, max_header_bytes);
+  const std::string text = read_checkpoint(file_, path_);
   const std::size_t end = text.find('\n');
   const OrderedJson header = end == std::string::npos
                                  ? OrderedJson()
@@ -142,8 +168,7 @@ RunProgress Checkpoint::open(const OrderedJson& identity, const std::string& out
 void Checkpoint::save(const RunProgress& progress) {
   const std::string slot = to_slot(progress);
   const auto at = static_cast<off_t>(header_bytes_ + static_cast<std::size_t>(slot_) * slot_bytes);
-  if (::pwrite(file_, slot.data(), slot.size(), at) != static_cast<ssize_t>(slot.size()))
-    fail_with_errno(path_, "written");
+  write_at(file_, path_, slot, at);
   slot_ = 1 - slot_;
 }
 

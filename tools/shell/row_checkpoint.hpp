@@ -16,6 +16,7 @@ struct RunProgress {
   std::uint64_t rows = 0;     // of this shard that are written, failed ones included
   std::uint64_t failed = 0;   // of these
   std::uint64_t results = 0;  // written for them
+  std::uint64_t late = 0;     // results that a limit of time cut short
   std::uint64_t bytes = 0;    // of the output that these rows fill
   std::uint64_t output_digest = 0;
   std::uint64_t input_digest = 0;  // of the input up to the last of these rows

@@ -24,7 +24,10 @@ std::unique_ptr<Output> open_report(const std::string& path, bool force) {
 // One path for each file, however it is spelled.
 std::filesystem::path file_of(const std::string& path) {
   const bool is_stdout = path.empty() || path == "-";
-  return is_stdout ? std::filesystem::path("-") : std::filesystem::weakly_canonical(path);
+  if (is_stdout) return "-";
+  std::error_code failed;  // whoever opens it says why
+  const std::filesystem::path canonical = std::filesystem::weakly_canonical(path, failed);
+  return failed ? std::filesystem::path(path) : canonical;
 }
 
 void finish_report(Output* file, const std::string& text) {
@@ -76,6 +79,7 @@ void RowEvaluation::see(const Row& row, const RowResult& result) {
   if (result.error) return groups_.add_failed();
   const std::vector<std::string> references = references_of(row, job_.reference);
   for (const OrderedJson& fields : result.results) {
+    if (ended_by(fields, FinishReason::interrupted)) continue;
     const auto prediction =
         has_failed(fields) ? std::nullopt : text_at(fields, prediction_path(fields));
     if (!prediction) {

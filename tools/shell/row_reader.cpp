@@ -2,6 +2,7 @@
 #include "shell/row_reader.hpp"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "core/json.hpp"
@@ -11,9 +12,6 @@
 
 namespace llm::shell {
 namespace {
-
-// A quote that is never closed must not make us hold the rest of the file.
-constexpr std::size_t max_record_bytes = std::size_t{64} << 20;
 
 constexpr std::pair<std::string_view, InputFormat> input_format_names[] = {
     {"jsonl", InputFormat::jsonl},
@@ -106,6 +104,7 @@ void RowReader::read_header() {
     bad_input(lines_.name(), "is empty; expected a line with the names of the columns");
   }
   const std::string place = lines_.place(first_line_);
+  if (lost_) throw Error(lost_->code, place + ": " + lost_->message, place);
   if (const auto bad = detail::find_invalid_utf8(*record))
     bad_input(place, "is not UTF-8 at byte " + std::to_string(*bad + 1));
   CellScanner scanner(separator());
@@ -129,22 +128,22 @@ void RowReader::read_header() {
 
 std::optional<std::string> RowReader::next_line() {
   std::optional<std::string> line = lines_.next_with_cr();
-  if (!line) return std::nullopt;
-  digest_.add(*line);
-  digest_.add("\n");
+  if (lines_.lost()) lost_ = lines_.lost();
   return line;
 }
 
 // A line, or in CSV and TSV as many as quotes hold together. Blank lines are passed over, but not
 // where every line is a row.
 std::optional<std::string> RowReader::next_record() {
+  lost_.reset();
   std::optional<std::string> line;
   do {
     line = next_line();
     if (!line) return std::nullopt;
-  } while (options_.format != InputFormat::lines &&
+  } while (!lost_ && options_.format != InputFormat::lines &&
            line->find_first_not_of(has_cells() ? "\r" : " \t\r") == std::string::npos);
   first_line_ = lines_.line_number();
+  if (lost_) return line;
   return has_cells() ? with_quoted_lines(std::move(*line)) : without_cr(std::move(*line));
 }
 
@@ -152,9 +151,9 @@ std::string RowReader::with_quoted_lines(std::string record) {
   CellScanner scanner(separator());
   try {
     scanner.feed(without_cr(record), {});
-    while (scanner.open() && record.size() < max_record_bytes) {
+    while (scanner.open() && record.size() < LineReader::max_line_bytes) {
       const std::optional<std::string> line = next_line();
-      if (!line) break;
+      if (!line || lost_) break;
       const bool had_cr = record.ends_with('\r');
       record += '\n' + *line;
       scanner.feed(had_cr ? "\r\n" : "\n", {});
@@ -162,6 +161,9 @@ std::string RowReader::with_quoted_lines(std::string record) {
     }
   } catch (const Error&) {
     // The record ends here; parse_cells() says what is wrong with it.
+  } catch (const std::bad_alloc&) {
+    lost_ = RowError{ErrorCode::out_of_memory, "there is not enough memory to read the row"};
+    return {};
   }
   return without_cr(std::move(record));
 }
@@ -170,6 +172,7 @@ std::optional<Row> RowReader::next() {
   const std::optional<std::string> record = next_record();
   if (!record) return std::nullopt;
   Row row = parse(*record);
+  if (row.error && row.error->code == ErrorCode::interrupted) return std::nullopt;
   row.number = count_++;
   return row;
 }
@@ -179,30 +182,41 @@ Row RowReader::parse(const std::string& record) {
   row.line = first_line_;
   row.place = lines_.place(first_line_);
   row.id = '"' + std::to_string(first_line_) + '"';
+  row.bytes = record.size();
   try {
-    if (const auto bad = detail::find_invalid_utf8(record))
-      bad_input(row.place, "is not UTF-8 at byte " + std::to_string(*bad + 1) + " of the row");
-    if (options_.format == InputFormat::jsonl) {
-      parse_json(record, row);
-    } else if (options_.format == InputFormat::lines) {
-      row.fields[options_.line_field] = record;
-    } else {
-      parse_cells(record, row);
-    }
-    take_id(row);
-    take_texts(row);
+    parse(record, row);
   } catch (const Error& error) {
-    row.error = RowError{ErrorCode::invalid_input, error.what()};
+    const bool is_data = error.code() == ErrorCode::bad_format;
+    row.error = RowError{is_data ? ErrorCode::invalid_input : error.code(), error.what()};
+  } catch (const std::bad_alloc&) {
+    row.error = RowError{ErrorCode::out_of_memory,
+                         row.place + ": there is not enough memory for a row of " +
+                             std::to_string(record.size()) + " bytes"};
   }
+  if (row.error && row.error->code == ErrorCode::out_of_memory) row.give_up(std::move(*row.error));
   return row;
 }
 
+void RowReader::parse(const std::string& record, Row& row) {
+  if (lost_) throw Error(lost_->code, row.place + ": " + lost_->message, row.place);
+  if (const auto bad = detail::find_invalid_utf8(record))
+    bad_input(row.place, "is not UTF-8 at byte " + std::to_string(*bad + 1) + " of the row");
+  if (options_.format == InputFormat::jsonl) {
+    parse_json(record, row);
+  } else if (options_.format == InputFormat::lines) {
+    row.fields[options_.line_field] = record;
+  } else {
+    parse_cells(record, row);
+  }
+  take_id(row);
+  take_texts(row);
+}
+
 void RowReader::parse_json(const std::string& record, Row& row) const {
-  // The first reading bounds depth and refuses what is there twice, the second keeps the order.
-  const detail::Json checked = detail::parse_json(record, row.place);
-  if (!checked.is_object())
-    bad_input(row.place, "expected a JSON object, got " + std::string(checked.type_name()));
-  row.fields = OrderedJson::parse(record);
+  OrderedJson fields = detail::parse_ordered_json(record, row.place, &interrupt_flag());
+  if (!fields.is_object())
+    bad_input(row.place, "expected a JSON object, got " + std::string(fields.type_name()));
+  row.fields = std::move(fields);
 }
 
 void RowReader::parse_cells(const std::string& record, Row& row) const {

@@ -43,13 +43,14 @@ class RowReader {
   // its header lacks a field.
   RowReader(const std::string& path, Options options);
 
-  // The next row; one that cannot be used has `error`. nullopt at the end and after a signal.
+  // The next row; one that cannot be used has `error`, also one that is too long or that there is
+  // no memory for. nullopt at the end and after a signal.
   std::optional<Row> next();
 
   // The names of a CSV or TSV file's columns; empty for other formats.
   const std::vector<std::string>& header() const { return header_; }
   // Of all that next() has given so far.
-  std::uint64_t digest() const { return digest_.value(); }
+  std::uint64_t digest() const { return lines_.digest(); }
   // Which part of the file has been read, 0 to 1; nullopt when its size is not known.
   std::optional<double> fraction() const { return lines_.fraction(); }
 
@@ -63,6 +64,7 @@ class RowReader {
   std::optional<std::string> next_record();
   std::string with_quoted_lines(std::string record);
   Row parse(const std::string& record);
+  void parse(const std::string& record, Row& row);
   void parse_json(const std::string& record, Row& row) const;
   void parse_cells(const std::string& record, Row& row) const;
   void take_id(Row& row);
@@ -73,7 +75,7 @@ class RowReader {
   std::vector<std::string> header_;
   std::uint64_t count_ = 0;
   std::uint64_t first_line_ = 0;  // of the present record
-  Digest digest_;
+  std::optional<RowError> lost_;  // the present record, why it is not there
   SeenIds seen_;
 };
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <new>
 #include <random>
 #include <utility>
 
@@ -25,6 +26,8 @@ constexpr auto save_interval = 20ms;
 constexpr auto progress_interval = 500ms;
 // Rows looked at for one group of good ones: bad rows must not pile up.
 constexpr std::size_t max_group_rows = 4096;
+// Bytes of input after which a group is large enough.
+constexpr std::size_t max_group_bytes = std::size_t{16} << 20;
 
 std::uint64_t draw_seed() {
   std::random_device device;
@@ -85,7 +88,9 @@ void RowRun::open_output() {
     return;
   }
   const std::string path = Output::partial_path(job_.output);
-  const bool exists = std::filesystem::exists(path);
+  std::error_code failed;
+  const auto status = std::filesystem::symlink_status(path, failed);  // a link is something, too
+  const bool exists = std::filesystem::exists(status);
   if (exists && !job_.resume && !job_.force)
     throw Error(ErrorCode::invalid_option,
                 quote(path) +
@@ -93,16 +98,34 @@ void RowRun::open_output() {
                     "--force begins again",
                 path);
   // A run that was killed when its file had its name already leaves this.
-  if (!exists) std::filesystem::remove(path + ".run");
-  out_ = std::make_unique<Output>(job_.output, job_.force, Output::Unfinished::kept);
+  if (!exists) std::filesystem::remove(path + ".run", failed);
+  // One that was killed before its first row leaves nothing to go on with.
+  const bool is_empty =
+      std::filesystem::is_regular_file(status) && std::filesystem::file_size(path, failed) == 0;
+  const bool resumed = job_.resume && exists && !is_empty;
+  out_ = std::make_unique<Output>(job_.output, job_.force,
+                                  resumed ? Output::Unfinished::resumed : Output::Unfinished::kept);
   checkpoint_ = std::make_unique<Checkpoint>(path + ".run");
-  if (exists && job_.resume) {
-    done_ = checkpoint_->open(job_.identity, path);
-    seed_ = checkpoint_->seed();
-    resumed_ = done_.rows;
+  if (resumed) {
+    resume();
   } else {
-    checkpoint_->create(job_.identity, seed_);
+    begin();
   }
+}
+
+void RowRun::begin() {
+  try {
+    checkpoint_->create(job_.identity, seed_);
+  } catch (...) {
+    out_->discard();
+    throw;
+  }
+}
+
+void RowRun::resume() {
+  done_ = checkpoint_->open(job_.identity, Output::partial_path(job_.output));
+  seed_ = checkpoint_->seed();
+  resumed_ = done_.rows;
   out_->cut(done_.bytes);
   if (resumed_ > 0) output_digest_ = Digest(done_.output_digest);
 }
@@ -114,7 +137,7 @@ void RowRun::skip_done_rows() {
   for (std::uint64_t left = done_.rows; left > 0; --left) {
     const std::optional<Row> row = read();
     if (!row) break;
-    if (written) job_.seen(*row, written->of(*row));
+    if (written) see(*row, written->of(*row));
   }
   if (!interrupt_flag() && reader_->digest() != done_.input_digest)
     throw Error(ErrorCode::invalid_option,
@@ -144,6 +167,15 @@ std::optional<Row> RowRun::read() {
   return std::nullopt;
 }
 
+// Scores that there is no memory for are not to be had; the row is written all the same.
+void RowRun::see(const Row& row, const RowResult& result) const {
+  try {
+    job_.seen(row, result);
+  } catch (const std::bad_alloc&) {
+    job_.seen(row, no_memory());
+  }
+}
+
 void RowRun::check(Row& row) const {
   if (!job_.check || row.error) return;
   try {
@@ -161,8 +193,35 @@ std::optional<Row> RowRun::next() {
     if (read_ == 0 && resumed_ > 0) skip_done_rows();
     row = read();
   }
-  if (row) pending_.push_back({*row, reader_ ? reader_->digest() : 0});
+  if (row) remember(*row);
   return row;
+}
+
+// Until it is written. Where there is no memory for the row a second time it has failed.
+void RowRun::remember(Row& row) {
+  const std::uint64_t digest = reader_ ? reader_->digest() : 0;
+  try {
+    pending_.push_back({written_part(row), digest});
+  } catch (const std::bad_alloc&) {
+    row.give_up(no_memory());
+    pending_.push_back({row, digest});
+  }
+}
+
+// What the writer wants of a row: many may wait for an earlier one.
+Row RowRun::written_part(const Row& row) const {
+  if (job_.seen || job_.keep_all || job_.format == Format::text) return row;
+  Row part;
+  part.id = row.id;
+  part.has_own_id = row.has_own_id;
+  part.place = row.place;
+  part.line = row.line;
+  part.number = row.number;
+  part.error = row.error;
+  for (const std::string& name : job_.keep)
+    if (const auto field = row.fields.find(name); field != row.fields.end())
+      part.fields[name] = *field;
+  return part;
 }
 
 void RowRun::put(std::string_view bytes) {
@@ -179,27 +238,37 @@ void RowRun::stream(std::string_view piece) {
 
 void RowRun::write(const RowResult& result) {
   if (stopped_) return;
-  const Row& row = pending_.front().row;
+  Row& row = pending_.front().row;
+  try {
+    write(row, result, writer_->bytes(row, result));
+  } catch (const std::bad_alloc&) {  // nothing is written yet
+    row.give_up(no_memory());
+    write(row, *row.error, writer_->bytes(row, *row.error));
+  }
+}
+
+void RowRun::write(const Row& row, const RowResult& result, std::string_view bytes) {
+  out_->reserve(bytes.size());
   if (result.error) fail(row, result.error->code, result.error->message);
   const auto failed = std::ranges::find_if(
       result.results, [](const OrderedJson& fields) { return fields.contains("error"); });
   if (failed != result.results.end())
     fail(row, ErrorCode::invalid_input, (*failed)["error"].get<std::string>());
-  const std::string bytes = writer_->bytes(row, result);
-  put(std::string_view(bytes).substr(std::min(std::exchange(streamed_, 0), bytes.size())));
-  if (job_.seen) job_.seen(row, result);
-  count(std::max<std::size_t>(result.results.size(), 1));
+  put(bytes.substr(std::min(std::exchange(streamed_, 0), bytes.size())));
+  if (job_.seen) see(row, result);
+  count(result.results, std::max<std::size_t>(result.results.size(), 1));
 }
 
-void RowRun::written(std::size_t results) {
+void RowRun::written(std::span<const OrderedJson> results) {
   streamed_ = 0;
-  count(results);
+  count(results, results.size());
 }
 
 // The earliest row is done.
-void RowRun::count(std::size_t results) {
+void RowRun::count(std::span<const OrderedJson> results, std::size_t written) {
   ++done_.rows;
-  done_.results += results;
+  done_.results += written;
+  for (const OrderedJson& fields : results) done_.late += ended_by(fields, FinishReason::time);
   done_.output_digest = output_digest_.value();
   done_.input_digest = pending_.front().input_digest;
   pending_.pop_front();
@@ -266,7 +335,10 @@ int RowRun::finish() {
     console().note("interrupted after " + rows);
     return signal_exit_code();
   }
-  if (done_.failed == 0) return exit_ok;
+  if (done_.failed == 0 && done_.late == 0) return exit_ok;
+  if (done_.late > 0)
+    console().note(std::to_string(done_.late) + " of " + rows + " ended at their limit of time");
+  if (done_.failed == 0) return exit_limit;
   console().note(std::to_string(done_.failed) + " of " + std::to_string(done_.rows) +
                  " rows failed");
   return exit_some_rows_failed;
@@ -282,7 +354,10 @@ std::vector<RowResult> compute(const RowTask& task, std::span<const Row> rows) {
     throw std::logic_error("a command gave " + std::to_string(results.size()) + " results for " +
                            std::to_string(rows.size()) + " rows");
   } catch (const Error& error) {
+    if (error.code() == ErrorCode::interrupted) throw;
     if (rows.size() == 1) return {RowResult(RowError{error.code(), error.what()})};
+  } catch (const std::bad_alloc&) {
+    if (rows.size() == 1) return {RowResult(no_memory())};
   }
   std::vector<RowResult> results;
   for (std::size_t i = 0; i < rows.size(); ++i)
@@ -290,26 +365,36 @@ std::vector<RowResult> compute(const RowTask& task, std::span<const Row> rows) {
   return results;
 }
 
+// Rows that are computed together; false when there are none left.
+bool run_group(const RowJob& job, const RowTask& task, RowRun& run) {
+  std::vector<Row> good;
+  std::vector<std::optional<RowError>> errors;  // of all rows of the group
+  bool more = true;
+  for (std::size_t bytes = 0; good.size() < static_cast<std::size_t>(job.batch_size) &&
+                              errors.size() < max_group_rows && bytes < max_group_bytes;) {
+    std::optional<Row> row = run.next();
+    more = row.has_value();
+    if (!more) break;
+    bytes += row->bytes;
+    errors.push_back(row->error);
+    if (!row->error) good.push_back(std::move(*row));
+  }
+  const std::vector<RowResult> results =
+      good.empty() ? std::vector<RowResult>() : compute(task, good);
+  auto result = results.begin();
+  for (const std::optional<RowError>& error : errors)
+    run.write(error ? RowResult(*error) : *result++);
+  return more;
+}
+
 }  // namespace
 
 int run_rows(const RowJob& job, const RowTask& task) {
   RowRun run(job, task.columns, task.text, task.several);
-  for (bool more = true; more && !interrupt_flag();) {
-    std::vector<Row> good;
-    std::vector<std::optional<RowError>> errors;  // of all rows of the group
-    while (good.size() < static_cast<std::size_t>(job.batch_size) &&
-           errors.size() < max_group_rows) {
-      std::optional<Row> row = run.next();
-      more = row.has_value();
-      if (!more) break;
-      errors.push_back(row->error);
-      if (!row->error) good.push_back(std::move(*row));
-    }
-    const std::vector<RowResult> results =
-        good.empty() ? std::vector<RowResult>() : compute(task, good);
-    auto result = results.begin();
-    for (const std::optional<RowError>& error : errors)
-      run.write(error ? RowResult(*error) : *result++);
+  try {
+    while (!interrupt_flag() && run_group(job, task, run)) continue;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::interrupted || !interrupt_flag()) throw;
   }
   return run.finish();
 }

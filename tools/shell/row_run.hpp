@@ -64,9 +64,9 @@ class RowRun {
   // one or with --strict, io when it cannot be written; ClosedPipe.
   void write(const RowResult& result);
   // A piece of the text form of the only row, as soon as it is there; write() must follow, or
-  // written() where the pieces were all of it, of so many results.
+  // written() where the pieces were all of it, of these results.
   void stream(std::string_view piece);
-  void written(std::size_t results);
+  void written(std::span<const OrderedJson> results);
   // Rows not yet written will not be: another run is to resume here.
   void stop() { stopped_ = true; }
   // Ends the file, reports failed rows, and returns the exit code.
@@ -84,12 +84,18 @@ class RowRun {
   };
 
   void open_output();
+  void begin();
+  void resume();
   void skip_done_rows();
   std::optional<Row> read();
   void check(Row& row) const;
   void put(std::string_view bytes);
+  void remember(Row& row);
+  Row written_part(const Row& row) const;
+  void write(const Row& row, const RowResult& result, std::string_view bytes);
+  void see(const Row& row, const RowResult& result) const;
   void fail(const Row& row, ErrorCode code, const std::string& message);
-  void count(std::size_t results);
+  void count(std::span<const OrderedJson> results, std::size_t written);
   void save(bool at_once);
   void show_progress(bool last);
 
@@ -118,8 +124,8 @@ class RowRun {
 struct RowTask {
   // The names of all result fields in the order CSV writes them.
   std::vector<std::string> columns;
-  // One result per row, in order. May throw Error: the rows are then computed one by one, so that
-  // the error stays with the row it is about.
+  // One result per row, in order. May throw Error and std::bad_alloc: the rows are then computed
+  // one by one, so that the error stays with the row it is about; but interrupted ends the run.
   std::function<std::vector<RowResult>(std::span<const Row> rows)> compute;
   // For people (--format text, or a terminal).
   TextForm text;

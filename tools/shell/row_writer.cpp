@@ -44,7 +44,10 @@ Format format_from_name(const std::string& name) {
 }
 
 RowWriter::RowWriter(Layout layout, std::uint64_t written)
-    : layout_(std::move(layout)), reserved_(layout_.columns), written_(written) {
+    : layout_(std::move(layout)),
+      kept_(layout_.keep.begin(), layout_.keep.end()),
+      reserved_(layout_.columns),
+      written_(written) {
   for (const char* name : {"id", "error", "error_code", "line"}) reserved_.emplace_back(name);
 }
 
@@ -52,14 +55,13 @@ void RowWriter::set_input_fields(const OrderedJson& fields) {
   if (!layout_.keep_all || !layout_.keep.empty()) return;
   for (const auto& [name, value] : fields.items())
     if (name != layout_.id_field) layout_.keep.push_back(name);
+  kept_.insert(layout_.keep.begin(), layout_.keep.end());
 }
 
 std::optional<std::string> RowWriter::unforeseen_field(const OrderedJson& fields) const {
   if (!layout_.keep_all || !has_cells()) return std::nullopt;
   for (const auto& [name, value] : fields.items())
-    if (name != layout_.id_field &&
-        std::find(layout_.keep.begin(), layout_.keep.end(), name) == layout_.keep.end())
-      return name;
+    if (name != layout_.id_field && !kept_.contains(name)) return name;
   return std::nullopt;
 }
 
@@ -85,9 +87,7 @@ void RowWriter::add_kept(const Row& row, OrderedJson& line) const {
       if (name != layout_.id_field) line[kept_name(name, kept)] = value;
     return;
   }
-  const auto kept = [&](const std::string& name) {
-    return std::ranges::count(layout_.keep, name) > 0;
-  };
+  const auto kept = [&](const std::string& name) { return kept_.contains(name); };
   for (const std::string& name : layout_.keep)
     if (const auto field = row.fields.find(name); field != row.fields.end())
       line[kept_name(name, kept)] = *field;
@@ -95,9 +95,7 @@ void RowWriter::add_kept(const Row& row, OrderedJson& line) const {
 
 std::vector<std::string> RowWriter::header() const {
   std::vector<std::string> names = {"id"};
-  const auto kept = [&](const std::string& name) {
-    return std::ranges::count(layout_.keep, name) > 0;
-  };
+  const auto kept = [&](const std::string& name) { return kept_.contains(name); };
   for (const std::string& name : layout_.keep) names.push_back(kept_name(name, kept));
   names.insert(names.end(), layout_.columns.begin(), layout_.columns.end());
   for (const char* name : {"error", "error_code", "line"}) names.emplace_back(name);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,7 @@ class RowWriter {
   void add_kept(const Row& row, OrderedJson& line) const;
 
   Layout layout_;
+  std::set<std::string> kept_;         // layout_.keep
   std::vector<std::string> reserved_;  // names that input fields cannot have in the output
   std::uint64_t written_;
 };

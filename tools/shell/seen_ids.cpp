@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <new>
+#include <random>
 #include <string>
 
 #include "shell/row.hpp"
@@ -48,6 +49,11 @@ void* map_pages(std::size_t bytes) {
 
 }  // namespace
 
+SeenIds::SeenIds() {
+  std::random_device device;
+  spread_ = (std::uint64_t{device()} << 32 | device()) | 1;
+}
+
 SeenIds::~SeenIds() {
   if (slots_ != nullptr) ::munmap(slots_, size_ * sizeof(Slot));
 }
@@ -65,7 +71,7 @@ std::optional<std::uint64_t> SeenIds::add(std::string_view id, std::uint64_t lin
 
 // The slot of that hash, or the empty one where it belongs.
 SeenIds::Slot& SeenIds::find(std::uint64_t hash) const {
-  std::size_t at = (hash ^ (hash >> 32)) & (size_ - 1);
+  std::size_t at = ((hash * spread_) >> 32) & (size_ - 1);
   while (slots_[at].line != 0 && slots_[at].hash != hash) at = (at + 1) & (size_ - 1);
   return slots_[at];
 }

@@ -15,7 +15,7 @@ namespace llm::shell {
 // holds. Where there is no room for such a file, it is memory.
 class SeenIds {
  public:
-  SeenIds() = default;
+  SeenIds();
   SeenIds(const SeenIds&) = delete;
   SeenIds& operator=(const SeenIds&) = delete;
   ~SeenIds();
@@ -32,6 +32,7 @@ class SeenIds {
   void grow();
 
   Slot* slots_ = nullptr;
+  std::uint64_t spread_;  // odd, drawn: ids cannot be chosen so that they crowd one place
   std::size_t size_ = 0;  // a power of two
   std::size_t used_ = 0;
 };

@@ -1,5 +1,7 @@
 #include "shell/signals.hpp"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -24,9 +26,22 @@ void install_signal_handlers() {
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);
+}
+
+void hold_standard_files() {
+  for (int number = STDIN_FILENO; number <= STDERR_FILENO; ++number) {
+    if (::fcntl(number, F_GETFD) >= 0 || errno != EBADF) continue;
+    // It gets the lowest number that is free: this one.
+    ::open("/dev/null", number == STDOUT_FILENO ? O_RDONLY : O_WRONLY);
+  }
 }
 
 const std::atomic<bool>& interrupt_flag() { return interrupted; }
+
+void check_not_interrupted() {
+  if (interrupted) throw Interrupted();
+}
 
 int caught_signal() { return signal_number; }
 

@@ -22,17 +22,25 @@ enum class ErrorCode {
   context_overflow,  ///< the prompt does not fit the model's context
   out_of_memory,     ///< an allocation failed
   time_limit,        ///< a limit on time was reached where that is an error
+  interrupted,       ///< the caller's flag ended the work before there was a result
 };
 
 /// "bad_format" and so on: the enumerator's own name.
 std::string_view to_string(ErrorCode code);
 
-/// Thrown for everything that can go wrong. what() is one sentence that says what, where, expected,
-/// got and what to do. subject() is the file, tensor or option it is about (may be empty).
+/// The text as it may be shown to people, whoever wrote it: control characters (also those of C1),
+/// line ends, characters that turn the direction of writing, and bytes that are not UTF-8 become
+/// escapes such as \n, \u001b and \xff. Characters of `kept` stay as they are.
+std::string printable(std::string_view text, std::string_view kept = {});
+
+/// Thrown for everything that can go wrong. what() is one printable() sentence that says what,
+/// where, expected, got and what to do. subject() is the file, tensor or option it is about (may be
+/// empty). The only other exception is std::bad_alloc, where a container of texts or tokens found no
+/// memory; what opens files never throws it.
 class Error : public std::runtime_error {
  public:
   Error(ErrorCode code, const std::string& sentence, std::string subject = {})
-      : std::runtime_error(sentence), code_(code), subject_(std::move(subject)) {}
+      : std::runtime_error(printable(sentence)), code_(code), subject_(std::move(subject)) {}
 
   ErrorCode code() const noexcept { return code_; }
   const std::string& subject() const noexcept { return subject_; }

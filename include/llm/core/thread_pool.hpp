@@ -60,9 +60,15 @@ class Worker {
 /// A worker whose core is taken by another process makes all others wait at every meeting. Regions
 /// in which that happens are followed by a while with one worker less, so that more threads are
 /// never slower than fewer for long.
+///
+/// After fork() the child has none of the threads: the pool starts its own there before the first
+/// region. The fork must not happen inside a region.
 class ThreadPool {
  public:
-  /// `threads` >= 1 counts the caller; 0 means one per core this process may use.
+  static constexpr int max_threads = 1024;
+
+  /// `threads` >= 1 counts the caller; 0 means one per core this process may use. Throws Error
+  /// (invalid_option beyond max_threads; out_of_memory when the system starts no more threads).
   explicit ThreadPool(int threads = 0);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -71,9 +77,8 @@ class ThreadPool {
   int size() const;
 
   /// Calls f(const Worker&) on 1 to size() workers and returns when all are done. If a worker
-  /// throws, the
-  /// first exception is rethrown here after all have ended; a worker that throws must not leave
-  /// others waiting at a sync(), so throw before the first sync() or not at all.
+  /// throws, the first exception is rethrown here after all have ended; a worker that throws must
+  /// not leave others waiting at a sync(), so throw before the first sync() or not at all.
   template <typename F>
   void run(F&& f) {
     using Fn = std::remove_reference_t<F>;
@@ -85,7 +90,8 @@ class ThreadPool {
   using Function = void (*)(void* context, const Worker& worker);
   void run_erased(Function function, void* context);
   struct State;
-  std::unique_ptr<State> state_;
+  State& state_here();
+  std::atomic<State*> state_;
 };
 
 }  // namespace llm

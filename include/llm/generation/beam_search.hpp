@@ -22,9 +22,9 @@ namespace llm {
 struct Beam {
   std::vector<TokenId> ids;  ///< prompt and new tokens
   double score = 0.0;        ///< running: sum of processed scores; finished: with length penalty
-  double logprob = 0.0;      ///< the visitor's own sum, kept with the beam
-  std::size_t parent = 0;    ///< the running beam it continues
-  bool finished = false;     ///< set by the visitor, with `ending`
+  std::vector<double> logprobs = {};  ///< the visitor's own, kept with the beam
+  std::size_t parent = 0;             ///< the running beam it continues
+  bool finished = false;              ///< set by the visitor, with `ending`
   Ending ending;
 };
 
@@ -33,7 +33,7 @@ template <typename S>
 class BeamSearch {
  public:
   /// Sees each continuation that is considered, its last token new, and decides whether it ends
-  /// there; may add to its logprob, which begins as that of its parent.
+  /// there; may add to its logprobs, which begin as those of its parent.
   using Visitor = std::function<void(Beam& continuation)>;
 
   /// `prompt` is what all beams begin with; `max_length` counts it. `random` is used with
@@ -46,9 +46,9 @@ class BeamSearch {
         random_(random) {
     const auto beams = static_cast<std::size_t>(config.num_beams);
     // Only the first beam counts at the start, or all would continue with the same tokens.
-    running_.assign(beams, Beam{prompt, unreachable, 0.0, 0, false, {}});
+    running_.assign(beams, Beam{prompt, unreachable, {}, 0, false, {}});
     running_[0].score = 0.0;
-    best_.assign(beams, Beam{std::move(prompt), unreachable, 0.0, 0, false, {}});
+    best_.assign(beams, Beam{std::move(prompt), unreachable, {}, 0, false, {}});
   }
 
   const std::vector<Beam>& running() const { return running_; }
@@ -66,6 +66,18 @@ class BeamSearch {
     improvable_ = improvable_ && can_improve();
     done_ = !improvable_ || all_stopped ||
             (all_complete && config_.early_stopping == EarlyStopping::yes);
+  }
+
+  /// Ends the search where it is, as if the running sequences were complete: best() is then the
+  /// best of these and of the finished ones. To be called after advance().
+  void close() {
+    std::erase_if(best_, [](const Beam& beam) { return !beam.finished; });
+    for (Beam beam : running_) {
+      beam.score = penalized(beam.score, beam.ids.size());
+      best_.push_back(std::move(beam));
+    }
+    keep_best(best_);
+    done_ = true;
   }
 
  private:
@@ -112,10 +124,9 @@ class BeamSearch {
   void keep_finished(const std::vector<Beam>& next) {
     const bool full = std::ranges::all_of(best_, &Beam::finished);
     const bool closed = (full && config_.early_stopping == EarlyStopping::yes) || !improvable_;
-    const double length = static_cast<double>(running_[0].ids.size() + 1 - prompt_length_);
     for (std::size_t i = 0; i < next.size(); ++i) {
       Beam beam = next[i];
-      beam.score /= std::pow(length, config_.length_penalty);
+      beam.score = penalized(beam.score, beam.ids.size());
       beam.finished = beam.finished && i < running_.size();
       if (closed) beam.score += unreachable;
       if (!beam.finished) beam.score += unreachable;
@@ -138,14 +149,18 @@ class BeamSearch {
     beams.resize(static_cast<std::size_t>(config_.num_beams));
   }
 
+  // The score of a sequence that ends with this length.
+  double penalized(double score, std::size_t length) const {
+    return score / std::pow(static_cast<double>(length - prompt_length_), config_.length_penalty);
+  }
+
   // Whether a running beam might still beat the worst finished one. Exact only for "never"; the
   // default takes the present length for the final one, as the reference does.
   bool can_improve() const {
     const bool longest =
         config_.early_stopping == EarlyStopping::never && config_.length_penalty > 0.0;
     const std::size_t end = longest ? max_length_ : running_[0].ids.size();
-    const double reachable = running_[0].score / std::pow(static_cast<double>(end - prompt_length_),
-                                                          config_.length_penalty);
+    const double reachable = penalized(running_[0].score, end);
     const double worst = best_.back().score;  // sorted
     return std::ranges::any_of(
         best_, [&](const Beam& beam) { return reachable > (beam.finished ? worst : unreachable); });

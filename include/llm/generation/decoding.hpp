@@ -18,6 +18,7 @@
 #include "llm/generation/scores.hpp"
 #include "llm/generation/task.hpp"
 #include "llm/generation/text_streamer.hpp"
+#include "llm/tensor/finite.hpp"
 
 namespace llm::detail {
 
@@ -32,7 +33,7 @@ class Decoding {
   /// The logits after those inputs, [live sequences, vocab_size].
   virtual void advance(TensorView<const S> logits) = 0;
   virtual bool done() const = 0;
-  /// Ends all live sequences as they are.
+  /// Ends all live sequences as they are; what depends on them is not finished either.
   virtual void interrupt() = 0;
   virtual std::vector<GenerationResult> take_results() = 0;
 };
@@ -49,11 +50,7 @@ struct DecodingContext {
 template <typename S>
 double checked_norm(std::span<const S> logits) {
   const double norm = log_sum_exp(logits);
-  if (!std::isfinite(norm)) {
-    throw Error(ErrorCode::bad_format,
-                "the model's logits are not finite numbers; its weights are damaged, or too large "
-                "for the chosen precision");
-  }
+  if (!std::isfinite(norm)) refuse_non_finite("logits");
   return norm;
 }
 
@@ -79,14 +76,15 @@ inline std::optional<Ending> ending_by_tokens(const Task& task, std::span<const 
   return std::nullopt;
 }
 
-/// Ends by limits, and by the caller's rules.
+/// Ends by limits (`late`: that of time has passed), and by the caller's rules.
 template <typename S>
 std::optional<Ending> ending_by_limits(const Task& task, const RunOptions<S>& options,
-                                       std::span<const TokenId> ids, std::string_view text) {
+                                       std::span<const TokenId> ids, std::string_view text,
+                                       bool late) {
   if (static_cast<std::int64_t>(ids.size()) >= task.max_length) {
     return Ending{FinishReason::length, {}};
   }
-  if (task.out_of_time()) return Ending{FinishReason::time, {}};
+  if (late) return Ending{FinishReason::time, {}};
   for (const auto& rule : options.stop_rules) {
     if (auto why = rule->check(task.view(ids), text)) {
       return Ending{FinishReason::stop, std::move(*why)};
@@ -208,7 +206,8 @@ class SampleDecoding final : public Decoding<S> {
       if (!emit(sample)) return Ending{FinishReason::interrupted, {}};
     }
     return ending_by_limits(task_, *context_.options, sample.ids,
-                            sample.streamer ? sample.streamer->text() : std::string_view());
+                            sample.streamer ? sample.streamer->text() : std::string_view(),
+                            task_.out_of_time());
   }
 
   // Hands out what is certain; false when the caller wants no more.
@@ -295,20 +294,16 @@ class BeamDecoding final : public Decoding<S> {
 
   bool done() const override { return done_; }
 
-  void interrupt() override { done_ = interrupted_ = true; }
+  void interrupt() override {
+    search_.close();
+    done_ = true;
+    cut_short_ = FinishReason::interrupted;
+  }
 
   std::vector<GenerationResult> take_results() override {
-    std::vector<Beam> beams;
-    for (const Beam& beam : search_.best()) {
-      if (beam.finished || !interrupted_) beams.push_back(beam);
-    }
-    for (Beam beam : search_.running()) {  // interrupted: as far as they came
-      beam.ending = {FinishReason::interrupted, {}};
-      beams.push_back(std::move(beam));
-    }
     std::vector<GenerationResult> results;
     for (std::int32_t i = 0; i < task_.config->num_return_sequences; ++i) {
-      results.push_back(result_of(beams[static_cast<std::size_t>(i)], i));
+      results.push_back(result_of(search_.best()[static_cast<std::size_t>(i)], i));
     }
     return results;
   }
@@ -330,11 +325,13 @@ class BeamDecoding final : public Decoding<S> {
       norms.push_back(checked_norm(rows[b]));
       scores.push_back(processed(rows[b], norms[b], b));
     }
+    const bool late = task_.out_of_time();
     search_.advance(scores, [&](Beam& beam) {
       const auto last = static_cast<std::size_t>(beam.ids.back());
-      beam.logprob += static_cast<double>(rows[beam.parent][last]) - norms[beam.parent];
-      if (auto ending = ending_of(beam)) {
+      beam.logprobs.push_back(static_cast<double>(rows[beam.parent][last]) - norms[beam.parent]);
+      if (auto ending = ending_of(beam, late)) {
         beam.finished = true;
+        if (ending->reason == FinishReason::time) cut_short_ = FinishReason::time;
         beam.ending = std::move(*ending);
       }
     });
@@ -354,13 +351,13 @@ class BeamDecoding final : public Decoding<S> {
     return row;
   }
 
-  std::optional<Ending> ending_of(const Beam& beam) const {
+  std::optional<Ending> ending_of(const Beam& beam, bool late) const {
     auto ending = ending_by_tokens(task_, beam.ids);
     if (!ending && !texts_.empty()) {
       TextStreamer text = texts_[beam.parent];
       if (text.put(beam.ids.back())) ending = Ending{FinishReason::stop, text.stop()};
     }
-    return ending ? ending : ending_by_limits(task_, *context_.options, beam.ids, {});
+    return ending ? ending : ending_by_limits(task_, *context_.options, beam.ids, {}, late);
   }
 
   /// Gives each running beam the state and text of its parent: the last one to ask takes the
@@ -401,9 +398,10 @@ class BeamDecoding final : public Decoding<S> {
     }
     result.new_ids.assign(new_ids.begin(), new_ids.begin() + static_cast<std::ptrdiff_t>(kept));
     result.new_tokens = static_cast<std::int64_t>(kept);
-    result.finish_reason = beam.ending.reason;
-    result.stop = beam.ending.stop;
-    result.logprob = beam.logprob;
+    // A sequence that was complete is not what the whole search would have found either.
+    result.finish_reason = cut_short_.value_or(beam.ending.reason);
+    if (!cut_short_) result.stop = beam.ending.stop;
+    for (std::size_t i = 0; i < kept; ++i) result.logprob += beam.logprobs[i];
     result.score = beam.score;
     result.sequence = beam.ids;
     if (context_.options->observer) {
@@ -420,7 +418,7 @@ class BeamDecoding final : public Decoding<S> {
   std::vector<TextStreamer> texts_;  // of the running beams, with stop strings only
   std::vector<std::vector<S>> scores_;
   bool done_ = false;
-  bool interrupted_ = false;
+  std::optional<FinishReason> cut_short_;  // why the search ended before its end
 };
 
 }  // namespace llm::detail

@@ -6,13 +6,16 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <initializer_list>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "llm/core/error.hpp"
 #include "llm/core/types.hpp"
 
 namespace llm {
@@ -74,9 +77,9 @@ struct GenerationConfig {
 
   /// The options a model folder recommends: its `generation_config.json`; without one, the
   /// generation keys of its `config.json` (as the reference does); without either, the defaults.
-  /// Throws Error: bad_format; invalid_option for a value out of range; unsupported naming a key
-  /// that would change the result and is not implemented; invalid_option with the nearest name for
-  /// an unknown key.
+  /// A key of generation_config.json that is not known has no effect but a sentence of warnings().
+  /// Throws Error: bad_format, also for a value of the wrong kind; unsupported naming a key that
+  /// would change the result and is not implemented; file_not_found for a file that cannot be read.
   static GenerationConfig from_folder(const std::filesystem::path& folder);
 
   /// Reads one file in the format of `generation_config.json`; errors as above.
@@ -85,7 +88,7 @@ struct GenerationConfig {
   /// Sets one option by its name (dashes or underscores). `value` is written as in JSON; a bare
   /// string and a list without brackets (`1,2`) are understood, `null` resets to the default.
   /// `source` is remembered ("flag", "environment", a file name).
-  /// Throws Error (invalid_option, unsupported).
+  /// Throws Error (invalid_option).
   void set(std::string_view name, std::string_view value, std::string_view source);
 
   /// Sets all options of a JSON object in the format of `generation_config.json`; `where` is
@@ -99,14 +102,22 @@ struct GenerationConfig {
   /// All supported options, in the order of this struct.
   static std::span<const std::string_view> names();
 
-  /// Throws Error (invalid_option) for a value out of range or a combination that makes no sense.
+  /// Throws Error (blame()) for a value out of range or a combination that makes no sense.
   void validate() const;
-  /// Sentences about options that have no effect as set (temperature without do_sample, ...), for
-  /// those whose source is not the model folder.
+  /// What a bad value of this option is, `beside` the others that it does not go with: bad_format
+  /// when all that was set of them came with the model, otherwise invalid_option.
+  ErrorCode blame(std::string_view name, std::initializer_list<std::string_view> beside = {}) const;
+  /// Sentences about keys of the model's files that are no options, and about options that have no
+  /// effect as set (temperature without do_sample, ...), for those that did not come with the
+  /// model.
   std::vector<std::string> warnings() const;
 
   /// Names that were set, and by whom. Members assigned directly do not appear.
   std::map<std::string, std::string, std::less<>> sources;
+  /// Names whose values came with the model.
+  std::set<std::string, std::less<>> recommended;
+  /// Keys of the model's files that are no options, and where they stand.
+  std::map<std::string, std::string, std::less<>> unknown;
 };
 
 }  // namespace llm

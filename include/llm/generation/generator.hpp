@@ -99,7 +99,8 @@ struct KeptSequence {
   std::unique_ptr<SequenceState<S>> state = {};  ///< null: nothing is kept
 };
 
-/// How to run. Of these only `overflow`, `processors`, `stop_rules` and `interrupt` change results.
+/// How to run. Of these only `overflow`, `max_input_tokens`, `processors`, `stop_rules` and
+/// `interrupt` change results.
 template <typename S>
 struct RunOptions {
   std::int64_t batch_size = 8;       ///< rows in flight at once
@@ -107,9 +108,14 @@ struct RunOptions {
   bool share_prefix = true;          ///< compute a prefix that neighbouring rows share only once
   const KeptSequence<S>* prefix = nullptr;  ///< of a decoder: prompts that begin so go on from it
   Overflow overflow = Overflow::error;
+  /// Most tokens of a prompt: longer ones are treated as `overflow` says, and texts of far more
+  /// bytes are refused before they are encoded. Default: what the model takes, or
+  /// default_max_input_tokens where it sets no limit.
+  std::optional<std::int64_t> max_input_tokens = {};
   std::int32_t logprobs = 0;  ///< how many TokenLogprobs::top; 0: no logprobs; not for beams
-  const std::atomic<bool>* interrupt = nullptr;  ///< checked at every step
-  ProcessorList<S> processors = {};              ///< own, in their place of make_processors()
+  /// Checked at every step, and within long ones.
+  const std::atomic<bool>* interrupt = nullptr;
+  ProcessorList<S> processors = {};  ///< own, in their place of make_processors()
   std::vector<std::shared_ptr<const StopRule>> stop_rules = {};
   GenerationObserver<S>* observer = nullptr;
 };
@@ -150,8 +156,8 @@ class Generator {
   /// Runs all rows of `source` through the model, batch_size at a time, a new one joining when one
   /// ends. A row that cannot be done becomes a result with an error. Memory is bounded by the rows
   /// in flight and a window of finished ones. Ends early when `interrupt` is set: rows in flight
-  /// are delivered as far as they got. Throws Error (invalid_option) for `config`, and what
-  /// `source` and `sink` throw.
+  /// are delivered as far as they got, and a sequence that could have become another one is
+  /// `interrupted`. Throws Error (invalid_option) for `config`, and what `source` and `sink` throw.
   void run(const RequestSource& source, const GenerationConfig& config,
            const ResultSink& sink) const;
 

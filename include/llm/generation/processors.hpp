@@ -320,8 +320,10 @@ void TopP<S>::apply(const SequenceView&, std::span<S> scores) const {
   const double light = 1.0 - p_;                  // what may go
   std::vector<std::size_t> order(tokens.size());  // places in `tokens`, the best come first
   std::iota(order.begin(), order.end(), std::size_t{0});
+  // By score: of far apart ones the weights are all 0.
   const auto before = [&](std::size_t a, std::size_t b) {
-    return weight[a] != weight[b] ? weight[a] > weight[b] : a < b;
+    const S first = scores[tokens[a]], second = scores[tokens[b]];
+    return first != second ? first > second : a < b;
   };
   // The cut is usually near the top: sort only a head, made longer until the tail behind it is
   // light enough to go as a whole.

@@ -43,7 +43,7 @@ class Scheduler {
   void run() {
     while (!interrupted()) {
       admit();
-      if (active_.empty()) break;
+      if (active_.empty() || interrupted()) break;
       step(plan());
       retire();
       deliver();

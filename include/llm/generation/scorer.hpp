@@ -3,6 +3,7 @@
 /// the generation loop chooses tokens, a scorer looks up what the model thinks of known ones.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -65,6 +66,10 @@ struct Perplexity {
 struct ScorerOptions {
   std::int64_t step_tokens = 256;        ///< computed at once, over all sequences; for speed alone
   std::optional<TokenId> decoder_start;  ///< an encoder-decoder's first token, for request()
+  /// Most tokens of a prompt, and of a decoder's prompt and completion; as
+  /// RunOptions::max_input_tokens.
+  std::optional<std::int64_t> max_input_tokens = {};
+  const std::atomic<bool>* interrupt = nullptr;  ///< ends the work with an Error (interrupted)
 };
 
 /// Scores with one model. Immutable: any number of threads may use one Scorer. A score depends on
@@ -103,6 +108,7 @@ class Scorer {
  private:
   using States = std::vector<std::unique_ptr<SequenceState<S>>>;
 
+  std::int64_t most_tokens(std::optional<std::int64_t> model_limit) const;
   std::vector<TokenId> encode(std::string_view text, const EncodeOptions& options) const;
   void check(const ScoreRequest& request) const;
   std::span<const TokenId> prepare(std::span<const ScoreRequest> requests,

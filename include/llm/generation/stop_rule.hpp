@@ -13,7 +13,8 @@
 namespace llm {
 
 /// Why a sequence ended. `stop`: eos, a stop token, a stop string or a StopRule. `length`: one of
-/// the limits or the end of the context. `interrupted`: the caller's flag or callback.
+/// the limits or the end of the context. `time`: max_time. `interrupted`: the caller's flag or
+/// callback. Beams depend on each other: all sequences of a search that was cut short say so.
 enum class FinishReason : std::uint8_t { stop, length, time, interrupted };
 
 /// "stop", "length", "time", "interrupted".

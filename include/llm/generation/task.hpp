@@ -3,6 +3,7 @@
 /// can be wrong with a row is found here, before it meets other rows.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -21,6 +22,14 @@ struct ModelLimits {
   bool is_encoder_decoder = false;
   std::optional<std::int64_t> max_length;
   std::optional<std::int64_t> max_source_length;
+  std::optional<std::int64_t> max_input_tokens = {};  ///< the caller's own
+  const std::atomic<bool>* interrupt = nullptr;
+
+  /// Most tokens of a prompt, whatever the model's context.
+  std::int64_t most_input() const {
+    const bool is_limited = (is_encoder_decoder ? max_source_length : max_length).has_value();
+    return max_input_tokens.value_or(is_limited ? INT64_MAX : default_max_input_tokens);
+  }
 };
 
 /// One row, ready to run.
@@ -50,7 +59,8 @@ struct Task {
   std::string spell(TokenId id) const;
 };
 
-/// Encodes, cuts or refuses. Throws Error: invalid_option, invalid_input, context_overflow.
+/// Encodes, cuts or refuses. Throws Error: invalid_option, invalid_input, context_overflow,
+/// interrupted.
 Task prepare_task(GenerationRequest request, std::shared_ptr<const GenerationConfig> config,
                   const ModelLimits& limits, const Tokenizer* tokenizer, Overflow overflow);
 

@@ -45,19 +45,25 @@ class TextStreamer {
  private:
   std::string decode(std::size_t first) const;
   bool is_byte_token(TokenId id) const;
+  bool is_skipped(TokenId id) const;
   bool may_change(std::string_view text) const;
+  void set_end(std::string_view end);
+  void settle(std::string all);
   bool find_stop(std::size_t from);
 
   const Tokenizer* tokenizer_;
+  bool cleans_up_;
   std::vector<std::string> stop_strings_;
   std::vector<TokenId> ids_;           // end of the context, then all new tokens
   std::size_t window_ = 0;             // first token that is still decoded
   std::size_t settled_ = 0;            // tokens before this have text that cannot change
   std::string window_text_;            // text of the tokens from window_ to settled_
+  std::string open_;                   // what the end of text_ that may change is made from:
+  std::size_t open_settled_ = 0;       // so many bytes by tokens before settled_
   std::string text_;                   // all new text so far
   std::size_t stable_ = 0;             // bytes of text_ that cannot change
   std::size_t taken_ = 0;              // bytes of text_ that were handed out
-  std::vector<std::size_t> text_end_;  // size of text_ after each new token
+  std::vector<std::size_t> text_end_;  // bytes of text_ that the tokens up to each one make up
   std::string stop_;
   bool finished_ = false;
 };

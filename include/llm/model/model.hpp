@@ -130,7 +130,8 @@ class Model : public LanguageModel<S> {
                                     Taps<S>* taps = nullptr) const;
 
   /// Logits of the head over each text. Throws Error (unsupported naming the head this checkpoint
-  /// has) for a checkpoint without a masked-LM, classification or question-answering head.
+  /// has) for a checkpoint without a masked-LM, classification or question-answering head, and
+  /// Error (bad_format) when a logit is no number (see check_logits()); so do the next two.
   HeadOutput<S> run_head(std::span<const EncoderInput> inputs, Workspace& workspace,
                          Taps<S>* taps = nullptr) const;
 

@@ -167,7 +167,8 @@ class Attention {
     if (sight.self && !lane.pass.bias.empty()) call.bias = lane.bias;
     for (std::int64_t h = heads.begin; h < heads.end; ++h) {
       call.v_pages = lane.pages + point_at_pages(lane, sight, h);
-      for (std::int64_t row = rows.begin; row < rows.end; row += tokens) {
+      for (std::int64_t row = rows.begin; row < rows.end && !lane.pass.is_given_up();
+           row += tokens) {
         const Range part{row, std::min(rows.end, row + tokens)};
         call.rows = part.size() * group;
         gather_queries(lane, sight, part, h);

@@ -80,20 +80,17 @@ class KVPagePool {
 
   /// Throws Error (out_of_memory).
   Buffer take() {
-    {
-      const std::lock_guard lock(mutex_);
-      if (!waiting_.empty()) {
-        Buffer page = std::move(waiting_.back());
-        waiting_.pop_back();
-        return page;
-      }
+    if (const std::unique_lock lock(mutex_, std::try_to_lock); lock && !waiting_.empty()) {
+      Buffer page = std::move(waiting_.back());
+      waiting_.pop_back();
+      return page;
     }
     return Buffer(bytes_);
   }
-  /// Keeps the page, or frees it when many are waiting already.
+  /// Keeps the page, or frees it when many are waiting already or another thread is here.
   void give(Buffer page) {
-    const std::lock_guard lock(mutex_);
-    if (waiting_.size() < kept_) waiting_.push_back(std::move(page));
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (lock && waiting_.size() < kept_) waiting_.push_back(std::move(page));
   }
 
  private:

@@ -10,6 +10,8 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -66,6 +68,31 @@ std::vector<SourceRows<S>> rows_by_source(std::span<const Segment<S>> segments) 
   return sources;
 }
 
+/// The early end of a pass. Workers meet within every layer, so all must end before the same one:
+/// whoever comes to it first decides for all.
+class PassEnd {
+ public:
+  PassEnd(const std::atomic<bool>& interrupt, std::size_t layers)
+      : interrupt_(interrupt), decisions_(layers) {}
+
+  bool is_given_up() {
+    if (interrupt_.load(std::memory_order_relaxed)) given_up_.store(true);
+    return given_up_.load(std::memory_order_relaxed);
+  }
+  /// Whether the pass ends before this layer. All workers get the same answer.
+  bool is_before(std::size_t layer) {
+    char expected = open;
+    const char mine = is_given_up() ? ended : going_on;
+    return (decisions_[layer].compare_exchange_strong(expected, mine) ? mine : expected) == ended;
+  }
+
+ private:
+  static constexpr char open = 0, going_on = 1, ended = 2;
+  const std::atomic<bool>& interrupt_;
+  std::atomic<bool> given_up_{false};
+  std::vector<std::atomic<char>> decisions_;
+};
+
 /// What all workers of a pass share. Buffers are written in disjoint parts between meetings.
 template <typename S>
 struct Pass {
@@ -80,6 +107,10 @@ struct Pass {
   S* narrow = nullptr;  ///< [rows, hidden]: output of a sublayer
   std::span<const BiasLines<S>> bias;  ///< position biases of self-attention; empty: none
   Taps<S>* taps = nullptr;
+  PassEnd* end = nullptr;  ///< of a long pass that may be interrupted
+
+  /// Whether a worker may leave work undone: nobody will see the results.
+  bool is_given_up() const { return end != nullptr && end->is_given_up(); }
 };
 
 /// One worker's part of a pass, with its private buffers.

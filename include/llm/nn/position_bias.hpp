@@ -4,9 +4,9 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -32,22 +32,34 @@ class PositionBias {
         shared_(std::make_unique<Shared>()) {}
 
   /// Lines readable for |key - query| < reach, or longer ones: their values are the same. Null when
-  /// the stack has no such biases. May be called by several threads.
+  /// the stack has no such biases. May be called by several threads; none waits for another.
   std::shared_ptr<const Lines> lines(std::int64_t reach) const {
     if (!has_lines()) return nullptr;
-    const std::lock_guard lock(shared_->mutex);
-    if (!shared_->lines || shared_->lines->front().reach() < reach) {
+    const Made* longest = shared_->longest.load(std::memory_order_acquire);
+    while (longest == nullptr || longest->lines->front().reach() < reach) {
       std::int64_t longer = 512;
       while (longer < reach) longer *= 2;
-      shared_->lines = std::make_shared<const Lines>(make(longer));
+      auto made = std::make_unique<Made>(std::make_shared<const Lines>(make(longer)));
+      if (!shared_->longest.compare_exchange_strong(longest, made.get(), std::memory_order_acq_rel))
+        continue;  // another thread was faster; perhaps its lines do
+      made->shorter.reset(longest);
+      longest = made.release();
     }
-    return shared_->lines;
+    return longest->lines;
   }
 
  private:
-  struct Shared {
-    std::mutex mutex;
+  struct Made {
+    explicit Made(std::shared_ptr<const Lines> made) : lines(std::move(made)) {}
     std::shared_ptr<const Lines> lines;
+    std::unique_ptr<const Made> shorter;  // other threads may be reading there
+  };
+  struct Shared {
+    Shared() = default;
+    Shared(const Shared&) = delete;
+    Shared& operator=(const Shared&) = delete;
+    ~Shared() { delete longest.load(); }
+    std::atomic<const Made*> longest{nullptr};
   };
 
   bool has_lines() const {

@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "llm/core/error.hpp"
 #include "llm/nn/blocks.hpp"
 #include "llm/nn/pass.hpp"
 #include "llm/nn/position_bias.hpp"
@@ -83,17 +85,24 @@ class Stack {
     const auto bias = layers_.bias.lines(bias_reach(segments));
     if (bias) pass.bias = *bias;
     for (int i = 0; i < pool.size(); ++i) lane_buffers(pass, workspace, i);
+    std::optional<PassEnd> end;
+    if (workspace.interrupt() != nullptr && pass.rows >= long_pass_rows) {
+      pass.end = &end.emplace(*workspace.interrupt(), layers_.blocks.size());
+    }
     pool.run([&](const Worker& worker) {
       const Lane<S> lane = make_lane(worker, pass, workspace);
       embed(lane);
       tap(lane, 0);
       for (std::size_t l = 0; l < layers_.blocks.size(); ++l) {
+        if (end && end->is_before(l)) return;
         layers_.blocks[l].forward(lane, c_);
         if (l + 1 < layers_.blocks.size()) tap(lane, l + 1);
       }
       if (taps) tap_last(lane);
       finish(lane);
     });
+    if (end && end->is_given_up())
+      throw Error(ErrorCode::interrupted, "the pass over the text was interrupted");
   }
 
   /// to[hidden] = the final norm of a row (a copy when the stack has none).
@@ -113,6 +122,8 @@ class Stack {
   }
 
  private:
+  static constexpr std::int64_t long_pass_rows = 64;  // shorter ones take no time
+
   Pass<S> prepare(std::span<const Segment<S>> segments, Workspace& workspace) const {
     Pass<S> pass;
     pass.segments = segments;

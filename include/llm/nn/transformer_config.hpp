@@ -28,11 +28,13 @@ struct LearnedPositions {
   std::int64_t offset = 0;
   /// When set, this token stands at position -1 and is not counted (RoBERTa's padding).
   std::optional<TokenId> uncounted;
+  bool operator==(const LearnedPositions&) const = default;
 };
 /// Fixed sines and cosines added to the token embeddings ("Attention is all you need", 3.5), sines
 /// in the first half of the vector, cosines in the second; row = position + offset.
 struct SinusoidalPositions {
   std::int64_t offset = 0;
+  bool operator==(const SinusoidalPositions&) const = default;
 };
 /// Rotation of query and key pairs (i, i + dim/2) by position * inverse_frequencies[i]
 /// (RoFormer, arXiv:2104.09864); scaling rules (linear, llama3, yarn) are already in the
@@ -40,10 +42,12 @@ struct SinusoidalPositions {
 struct RotaryPositions {
   std::vector<double> inverse_frequencies;  ///< dim/2 values; 2*size() <= head_dim is rotated
   double attention_factor = 1.0;            ///< scales cosines and sines (yarn)
+  bool operator==(const RotaryPositions&) const = default;
 };
 /// A bias of slope[head] * (key - query) on the scores (ALiBi, arXiv:2108.12409).
 struct AlibiPositions {
   std::vector<double> slopes;  ///< one per head
+  bool operator==(const AlibiPositions&) const = default;
 };
 /// A learned bias per bucket of key - query distance and head, mostly shared by all layers (T5,
 /// arXiv:1910.10683, modeling_t5.py `_relative_position_bucket`).
@@ -52,8 +56,11 @@ struct RelativeBias {
   std::int64_t max_distance = 128;
   bool bidirectional = true;
   bool per_layer = false;  ///< each layer has its own table (UMT5)
+  bool operator==(const RelativeBias&) const = default;
 };
-struct NoPositions {};
+struct NoPositions {
+  bool operator==(const NoPositions&) const = default;
+};
 using Positions = std::variant<NoPositions, LearnedPositions, SinusoidalPositions, RotaryPositions,
                                AlibiPositions, RelativeBias>;
 
@@ -99,12 +106,19 @@ struct StackConfig {
   std::vector<bool> rotary_layers;
   bool causal = false;
   bool cross_attention = false;
+  bool query_key_norm = false;  ///< norms of the queries and keys of each head
+  // Where products of a decoder have biases that only some files of a family have.
+  bool attention_bias = false;      ///< queries, keys and values
+  bool attention_out_bias = false;  ///< what follows the attention
+  bool mlp_bias = false;            ///< feed-forward
 
   Activation hidden_act = Activation::gelu;
   bool gated = false;  ///< down(act(gate(x)) * up(x)) instead of down(act(up(x)))
 
   std::int64_t query_size() const { return num_attention_heads * head_dim; }
   std::int64_t key_value_size() const { return num_key_value_heads * head_dim; }
+
+  bool operator==(const StackConfig&) const = default;
 };
 
 /// A whole model. The members that do not apply to its kind keep their defaults.
@@ -139,6 +153,8 @@ struct TransformerConfig {
   std::int64_t target_vocab_size() const {
     return decoder_vocab_size > 0 ? decoder_vocab_size : vocab_size;
   }
+
+  bool operator==(const TransformerConfig&) const = default;
 };
 
 }  // namespace llm

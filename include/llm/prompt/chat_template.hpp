@@ -4,6 +4,7 @@
 /// templates use, run as the reference library runs it.
 #pragma once
 
+#include <atomic>
 #include <ctime>
 #include <filesystem>
 #include <map>
@@ -39,6 +40,7 @@ struct ChatOptions {
   std::optional<std::tm> now = {};  ///< what strftime_now writes; absent: the local time
   std::string name =
       {};  ///< which of several templates; empty: "tool_use" with tools, or "default"
+  const std::atomic<bool>* interrupt = nullptr;  ///< ends the rendering when it is set
 };
 
 /// Immutable; any number of threads may use one ChatTemplate.
@@ -62,7 +64,8 @@ class ChatTemplate {
   /// The conversation as text, to be encoded without adding special tokens: the template writes
   /// them. Throws Error: invalid_input when the template refuses the messages (the sentence is then
   /// the template's own) or fails on them, unsupported for a filter or test we do not have,
-  /// time_limit when it takes too many steps.
+  /// time_limit when it takes too many steps, out_of_memory when it makes too much at a time,
+  /// interrupted when `options.interrupt` is set.
   std::string render(std::span<const Message> messages, const ChatOptions& options = {}) const;
 
   /// The names of the templates; "default" when there is one.

@@ -25,7 +25,7 @@ class TextTemplate {
 
   /// The text with all placeholders replaced. Throws Error (invalid_input) when `fields` lacks one:
   /// names it, its line and column, the nearest field there is, and `row`, where the fields are
-  /// from.
+  /// from; and when the text has more than 256 MiB.
   std::string fill(const Fields& fields, std::string_view row) const;
 
   /// The distinct names, in order of appearance.
@@ -43,6 +43,9 @@ class TextTemplate {
     std::size_t line = 1;  // where it begins, counted from 1
     std::size_t column = 1;
   };
+  [[noreturn]] void refuse_field(const Piece& piece, const Fields& fields,
+                                 std::string_view row) const;
+
   std::vector<Piece> pieces_;
   std::string where_;
 };

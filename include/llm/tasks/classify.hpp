@@ -42,6 +42,7 @@ struct ClassifyOptions {
   std::int64_t top_k = 0;                      ///< labels of the result; 0: all
   Truncation truncation = Truncation::none;
   std::int64_t batch_tokens = default_batch_tokens;
+  InputOptions input = {};
 };
 
 /// Immutable; refers to model and tokenizer.

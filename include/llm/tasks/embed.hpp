@@ -34,6 +34,7 @@ struct EmbedOptions {
   /// Long texts are cut, as the reference does, or an Error.
   Truncation truncation = Truncation::longest_first;
   std::int64_t batch_tokens = default_batch_tokens;
+  InputOptions input = {};
 };
 
 /// Immutable; refers to model and tokenizer.

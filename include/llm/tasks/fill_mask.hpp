@@ -31,6 +31,7 @@ struct FillMaskOptions {
   std::vector<std::string> targets = {};
   Truncation truncation = Truncation::none;
   std::int64_t batch_tokens = default_batch_tokens;
+  InputOptions input = {};
 };
 
 /// Immutable; refers to model and tokenizer.

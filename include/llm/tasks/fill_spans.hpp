@@ -13,6 +13,7 @@
 
 #include "llm/generation/generator.hpp"
 #include "llm/model/model.hpp"
+#include "llm/tasks/text_tokens.hpp"
 
 namespace llm {
 
@@ -50,7 +51,7 @@ class SpanFiller {
   /// Error: unsupported for a model that is no encoder-decoder with a language-model head and
   /// sentinels in its vocabulary.
   SpanFiller(const Model<S>& model, const Tokenizer& tokenizer, GenerationConfig config,
-             std::int64_t top_k = 1);
+             std::int64_t top_k = 1, InputOptions input = {});
 
   /// Throws Error: invalid_input for a text without gaps or with a gap twice, context_overflow.
   SpanText encode(std::string_view text) const;
@@ -66,6 +67,7 @@ class SpanFiller {
   const Model<S>& model_;
   const Tokenizer& tokenizer_;
   GenerationConfig config_;
+  InputOptions input_;
 };
 
 extern template class SpanFiller<float>;

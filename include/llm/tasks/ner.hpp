@@ -38,6 +38,7 @@ struct NerOptions {
   std::optional<std::int64_t> stride = {};
   bool truncate = false;  ///< without a stride: only the beginning of a long text is read
   std::int64_t batch_tokens = default_batch_tokens;
+  InputOptions input = {};
 };
 
 /// A part of a text that has a label.

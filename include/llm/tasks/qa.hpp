@@ -30,6 +30,7 @@ struct QaOptions {
   /// Tokens that windows of a longer context share; default: 128, or half of max_seq_len.
   std::optional<std::int64_t> doc_stride = {};
   std::int64_t batch_tokens = default_batch_tokens;
+  InputOptions input = {};
 };
 
 struct Question {

@@ -15,7 +15,7 @@ struct Similarity {
   double l2 = 0.0;      ///< Euclidean distance
 };
 
-/// Throws Error (invalid_input) unless both have the same number of values.
+/// Throws Error (invalid_input) unless both have the same number of values, all of them finite.
 template <typename S>
 Similarity similarity(std::span<const S> a, std::span<const S> b);
 

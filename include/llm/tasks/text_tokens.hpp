@@ -3,6 +3,7 @@
 ///   text, or text and text_pair -> TextEncoder -> TextTokens -> Model -> logits or hidden states
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -23,7 +24,8 @@ struct TaskText {
   std::optional<std::string> pair = {};
 };
 
-/// What happens to a text of more tokens than the model takes. Tokens are cut from the end.
+/// What happens to a text of more tokens than the model takes. Tokens are cut from the end, or from
+/// the beginning where the tokenizer truncates_left().
 enum class Truncation : std::uint8_t {
   none,           ///< it is an Error (context_overflow)
   longest_first,  ///< of a pair the longer text is cut until both are equally long, then both
@@ -53,21 +55,31 @@ struct TokenLimit {
 std::optional<TokenLimit> token_limit(const TransformerConfig& config, const Tokenizer& tokenizer,
                                       bool encoder_only = false);
 
+/// What bounds the work on one text.
+struct InputOptions {
+  /// Most tokens of a text or a pair, special ones included, within what the model takes; where it
+  /// sets no limit, default_max_input_tokens. Texts of far more bytes are refused before they are
+  /// encoded. What is read in windows (a stride, contexts of questions) may have more.
+  std::optional<std::int64_t> max_input_tokens = {};
+  /// Ends the work with an Error (interrupted) once it is set.
+  const std::atomic<bool>* interrupt = nullptr;
+};
+
 /// Makes TextTokens for one model. Immutable; refers to the tokenizer.
 class TextEncoder {
  public:
-  TextEncoder(const Tokenizer& tokenizer, const TransformerConfig& config)
-      : TextEncoder(tokenizer, config, token_limit(config, tokenizer)) {}
+  TextEncoder(const Tokenizer& tokenizer, const TransformerConfig& config, InputOptions input = {})
+      : TextEncoder(tokenizer, config, token_limit(config, tokenizer), input) {}
   /// With a limit of the caller's. Throws Error (invalid_option) when nothing fits in it.
   TextEncoder(const Tokenizer& tokenizer, const TransformerConfig& config,
-              std::optional<TokenLimit> limit);
+              std::optional<TokenLimit> limit, InputOptions input = {});
 
   const std::optional<TokenLimit>& limit() const { return limit_; }
   /// Special tokens that are added to a text or to a pair.
   std::int64_t added(bool pair) const;
 
-  /// All tokens, however many. Throws Error (invalid_input) when a text has none, or is not UTF-8;
-  /// `names` are the texts' own for this sentence.
+  /// All tokens, however many (of 16 MiB). Throws Error (invalid_input) when a text has none, or is
+  /// not UTF-8; `names` are the texts' own for this sentence.
   TextTokens encode(std::string_view text) const;
   TextTokens encode(std::string_view first, std::string_view second,
                     std::pair<const char*, const char*> names = {"the text",
@@ -95,6 +107,7 @@ class TextEncoder {
 
   const Tokenizer* tokenizer_;
   std::optional<TokenLimit> limit_;
+  const std::atomic<bool>* interrupt_ = nullptr;
   bool has_types_ = false;  // the model tells segments apart
   Layout single_, pair_;
 };

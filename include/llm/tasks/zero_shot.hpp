@@ -26,6 +26,7 @@ struct ZeroShotOptions {
   /// As the reference does by default, long texts are cut and hypotheses stay whole.
   Truncation truncation = Truncation::only_first;
   std::int64_t batch_tokens = default_batch_tokens;
+  InputOptions input = {};
 };
 
 /// A text with its labels, ready to be computed: one pair of texts for each label.

@@ -3,6 +3,7 @@
 /// allocated any more.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -11,7 +12,8 @@
 
 namespace llm {
 
-/// Numbered slots of raw memory that only grow. Belongs to one caller at a time.
+/// Numbered slots of raw memory that only grow, and what ends the work early. Belongs to one caller
+/// at a time.
 class Workspace {
  public:
   /// At least `count` elements of T, 64-byte aligned, content unspecified. Valid until the slot is
@@ -33,7 +35,13 @@ class Workspace {
     return reinterpret_cast<T*>(slots_[slot].data());
   }
 
+  /// Once the flag is set a pass over many tokens ends with an Error (interrupted); sequences are
+  /// then as they were. Null: nothing ends it. The flag must outlive the workspace.
+  void set_interrupt(const std::atomic<bool>* interrupt) { interrupt_ = interrupt; }
+  const std::atomic<bool>* interrupt() const { return interrupt_; }
+
  private:
+  const std::atomic<bool>* interrupt_ = nullptr;
   std::vector<Buffer> slots_;
 };
 

@@ -5,6 +5,7 @@
 /// vocabulary) and the vocabulary inside a GGUF file.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -57,7 +58,13 @@ struct EncodeOptions {
   /// "fra" of ">>fra<<"; empty: as the text says). For other tokenizers and unknown languages an
   /// Error (invalid_option).
   std::string language = {};
+  /// Ends a long text with an Error (interrupted) once it is set.
+  const std::atomic<bool>* interrupt = nullptr;
 };
+
+/// Most tokens of a text for a model that sets no limit itself (T5), unless the caller says another
+/// number.
+inline constexpr std::int64_t default_max_input_tokens = 16384;
 
 struct DecodeOptions {
   bool skip_special_tokens = true;
@@ -124,6 +131,8 @@ class Tokenizer {
   virtual std::string join(std::span<const std::string> tokens) const;
   /// What tokens begin with that go on within a word ("##"); empty where they are spelled alike.
   virtual std::string_view continuing_prefix() const { return {}; }
+  /// Whether decode() cleans up spaces unless it is told.
+  virtual bool cleans_up_spaces() const { return false; }
   virtual LanguageMark language_mark() const { return LanguageMark::none; }
   /// The folder's or file's chat template (Jinja source), empty when it has none.
   virtual const std::string& chat_template() const = 0;
@@ -134,6 +143,8 @@ class Tokenizer {
   /// say (padding_side). Nothing is ever padded here, but models that answer questions read the
   /// context first then.
   virtual bool pads_left() const { return false; }
+  /// Whether texts that are too long lose their beginning instead of their end (truncation_side).
+  virtual bool truncates_left() const { return false; }
   /// What was opened, for people: "tokenizer.json (BPE, byte-level, 49152 tokens)".
   virtual const std::string& description() const = 0;
 };

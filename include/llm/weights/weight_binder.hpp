@@ -55,6 +55,8 @@ class WeightBinder {
   WeightBinder scope_with(std::string_view probe, std::vector<std::string> prefixes) const;
 
   bool has(std::string_view name) const;
+  /// The name below this scope as the families spell it from the root on.
+  std::string full_name(std::string_view name) const { return prefix_ + std::string(name); }
   /// Whether the store holds matrices the way GGUF converters write them.
   bool is_gguf() const;
 
@@ -74,20 +76,25 @@ class WeightBinder {
   /// `name.weight` and `name.bias`, or `name.gamma` and `name.beta` as old files call them.
   NormSource norm(std::string_view name, std::int64_t size, Bias bias) const;
 
-  /// The token embedding `name.weight`; where only the LM head `head.weight` below `root` exists,
-  /// they are tied and that is it.
-  const FileTensor* embedding(std::string_view name, const WeightBinder& root,
-                              std::string_view head, std::int64_t vocab_size,
-                              std::int64_t hidden_size) const;
-  /// The LM head: the embedding `tokens` when the configuration ties them or the head is absent,
-  /// else `name.weight`. As in the reference, a file that holds both and says they are tied is read
-  /// as tied only when the two are equal.
+  /// A matrix that has several names because the model ties them: a file may keep any of them. Of
+  /// those that exist the first is taken, as in the reference; `names` begin at the root
+  /// (full_name) and lack ".weight".
+  const FileTensor* tied_matrix(const std::vector<std::string>& names, std::int64_t rows,
+                                std::int64_t cols) const;
+  /// A matrix with a name of its own, `name.weight`, that is `shared` where the file lacks it or
+  /// has the same values: equal tables are held once.
+  const FileTensor* own_or_shared(std::string_view name, const FileTensor* shared) const;
+  /// The LM head: `name.weight`, or the embedding `tokens` when the configuration ties them and the
+  /// head is absent. As in the reference, a file that holds both and says they are tied is read as
+  /// tied only when the two are equal.
   LinearSource lm_head(std::string_view name, const FileTensor* tokens, bool tied, Bias bias) const;
 
   /// What is missing or has the wrong shape so far, one clause each.
   const std::vector<std::string>& problems() const { return account_->problems; }
   /// Throws Error (tensor_mismatch) that lists the problems, if there are any.
   void finish() const;
+  /// Names in the store whose values are those of another, which is used in their place.
+  const std::set<std::string, std::less<>>& duplicates() const { return account_->duplicates; }
   /// Names in the store that nothing asked for.
   std::vector<std::string> unused() const;
 
@@ -95,7 +102,7 @@ class WeightBinder {
   struct Account {
     std::shared_ptr<const WeightStore> store;
     Rename rename;
-    std::set<std::string, std::less<>> used;
+    std::set<std::string, std::less<>> used, duplicates;
     std::vector<std::string> problems;
   };
 

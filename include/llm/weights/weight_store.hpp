@@ -45,10 +45,10 @@ class WeightStore {
 
   /// Opens a folder (the first of `model.safetensors`, `model.safetensors.index.json` with its
   /// shards, `pytorch_model.bin`, `pytorch_model.bin.index.json` with its shards, one `.gguf` file)
-  /// or one such file. The store of a packed folder lists its original tensors without their bytes.
-  /// Nothing inside a `.bin` file is run. Throws Error: file_not_found,
-  /// bad_format (what, where, expected, got), unsupported (a tensor type we cannot read, or
-  /// something a pickle would run, named).
+  /// or one such file; the first part of a split `.gguf` opens them all. The store of a packed
+  /// folder lists its original tensors without their bytes. Nothing inside a `.bin` file is run.
+  /// Throws Error: file_not_found, bad_format (what, where, expected, got), unsupported (a tensor
+  /// type we cannot read, or something a pickle would run, named).
   static std::shared_ptr<const WeightStore> open(const std::filesystem::path& path);
 
   /// nullptr when there is no tensor of that name.
@@ -67,8 +67,9 @@ std::string supported_gguf_types();
 /// One tensor to write: name, dtype, shape and bytes (row-major, little endian).
 using TensorToWrite = FileTensor;
 
-/// Writes a safetensors file under a temporary name and renames it. Throws Error (io) with the
-/// reason the system gives (disk full, ...); the destination is then untouched.
+/// Writes a safetensors file under a temporary name and renames it. Throws Error with the reason the
+/// system gives: invalid_option when there can be no such file, io when writing fails (disk full,
+/// ...); the destination is then untouched.
 void write_safetensors(const std::filesystem::path& path, std::span<const TensorToWrite> tensors,
                        const std::map<std::string, std::string>& metadata);
 

@@ -1,0 +1,44 @@
+/// \file
+/// Whether what a model computed is numbers. Weights that are damaged, or too large for the
+/// precision, make some that are not; no task may hand those out.
+#pragma once
+
+#include <cmath>
+#include <limits>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "llm/core/error.hpp"
+#include "llm/tensor/tensor.hpp"
+
+namespace llm {
+
+/// Throws Error (bad_format) about `what` ("logits") of the model.
+[[noreturn]] inline void refuse_non_finite(std::string_view what) {
+  throw Error(ErrorCode::bad_format,
+              "the model's " + std::string(what) +
+                  " are not finite numbers; its weights are damaged, or too large for the chosen "
+                  "precision");
+}
+
+/// Throws unless all are finite.
+template <typename S>
+void check_finite(std::span<const S> values, std::string_view what) {
+  bool bad = false;
+  for (const S value : values) bad |= !(std::abs(value) <= std::numeric_limits<S>::max());
+  if (bad) refuse_non_finite(what);
+}
+
+/// Throws when one is NaN or above all numbers. Below all numbers a logit may be: its probability
+/// is 0.
+template <typename S>
+void check_logits(TensorView<const S> logits) {
+  for (std::int64_t row = 0; row < logits.rows(); ++row) {
+    bool bad = false;
+    for (const S value : logits.row_span(row)) bad |= !(value <= std::numeric_limits<S>::max());
+    if (bad) refuse_non_finite("logits");
+  }
+}
+
+}  // namespace llm

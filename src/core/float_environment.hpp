@@ -1,0 +1,50 @@
+// How this thread rounds. Results must not depend on what the program around the library has set:
+// every entry point that computes makes one of these first, and so does every thread of ours.
+#pragma once
+
+#include <cfenv>
+#include <cstdint>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace llm::detail {
+
+// While it lives numbers are rounded to the nearest, subnormal ones are numbers, nothing traps;
+// what was set before is set again at its end.
+class FloatEnvironment {
+ public:
+  FloatEnvironment() : is_ours_(is_default()) {
+    if (is_ours_) return;
+    std::fegetenv(&before_);
+    std::fesetenv(FE_DFL_ENV);
+  }
+  FloatEnvironment(const FloatEnvironment&) = delete;
+  FloatEnvironment& operator=(const FloatEnvironment&) = delete;
+  ~FloatEnvironment() {
+    if (!is_ours_) std::fesetenv(&before_);
+  }
+
+ private:
+  // Looking is much quicker than setting, and nearly all programs leave it as it is.
+  static bool is_default() {
+#if defined(__x86_64__)
+    std::uint16_t control = 0;  // of the unit that the C library asks how to round
+    asm volatile("fnstcw %0" : "=m"(control));
+    constexpr unsigned flags = 0x3f;  // what happened, which changes nothing
+    return (_mm_getcsr() & ~flags) == 0x1f80 && control == 0x037f;
+#elif defined(__aarch64__)
+    std::uint64_t control = 0;
+    asm volatile("mrs %0, fpcr" : "=r"(control));
+    return control == 0;
+#else
+    return false;
+#endif
+  }
+
+  bool is_ours_;
+  std::fenv_t before_{};
+};
+
+}  // namespace llm::detail
