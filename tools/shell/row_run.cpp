@@ -318,12 +318,13 @@ void RowRun::show_progress(bool last) {
 int RowRun::finish() {
   show_progress(true);
   const std::string rows = std::to_string(done_.results) + " results";
-  if (interrupt_flag() && checkpoint_) {
+  const bool is_interrupted = interrupt_flag();  // asked once: what a later signal finds is whole
+  if (is_interrupted && checkpoint_) {
     save(true);
     console().note("interrupted after " + rows);
     return signal_exit_code();
   }
-  if (interrupt_flag() && done_.results == 0) {  // there is nothing to be kept
+  if (is_interrupted && done_.results == 0) {  // there is nothing to be kept
     console().note("interrupted after " + rows);
     return signal_exit_code();
   }
@@ -331,7 +332,7 @@ int RowRun::finish() {
   out_->finish();
   finished_ = true;
   if (checkpoint_) checkpoint_->remove();
-  if (interrupt_flag()) {
+  if (is_interrupted) {
     console().note("interrupted after " + rows);
     return signal_exit_code();
   }
