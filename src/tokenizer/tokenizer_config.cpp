@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <map>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -30,49 +29,18 @@ AddedToken read_named_token(const Json& json, const std::string& where) {
   return token;
 }
 
-// The keys of a JSON object and of the objects in it, as they stand in the file.
-class KeyOrder final : public nlohmann::json_sax<Json> {
- public:
-  explicit KeyOrder(std::string_view text) { Json::sax_parse(text.begin(), text.end(), this); }
-  // Those of the object itself ("") or of an object that is its field.
-  const std::vector<std::string>& of(const std::string& field) { return keys_[field]; }
-
-  bool null() override { return true; }
-  bool boolean(bool) override { return true; }
-  bool number_integer(number_integer_t) override { return true; }
-  bool number_unsigned(number_unsigned_t) override { return true; }
-  bool number_float(number_float_t, const string_t&) override { return true; }
-  bool string(string_t&) override { return true; }
-  bool binary(binary_t&) override { return true; }
-  bool start_object(std::size_t) override { return ++depth_ > 0; }
-  bool start_array(std::size_t) override { return ++depth_ > 0; }
-  bool end_object() override { return --depth_ >= 0; }
-  bool end_array() override { return --depth_ >= 0; }
-  bool key(string_t& name) override {
-    if (depth_ == 1) keys_[""].push_back(field_ = name);
-    if (depth_ == 2) keys_[field_].push_back(name);
-    return true;
-  }
-  bool parse_error(std::size_t, const std::string&, const Json::exception&) override {
-    return false;
-  }
-
- private:
-  std::map<std::string, std::vector<std::string>> keys_;
-  std::string field_;
-  int depth_ = 0;
-};
-
 // One of the small files, with the order of its keys: it decides the ids of tokens.
 struct OrderedFile {
   explicit OrderedFile(const std::filesystem::path& file)
       : OrderedFile(read_file(file, max_config_bytes), file.string()) {}
   OrderedFile(const std::string& text, const std::string& where)
-      : json(parse_json(text, where)), fields(json, where), order(text) {}
+      : json(parse_json(text, where)),
+        fields(json, where),
+        ordered(parse_ordered_json(text, where)) {}
 
   Json json;
   JsonFields fields;
-  KeyOrder order;
+  OrderedJson ordered;  // the same
 };
 
 // Tokens by a key, in the order in which the keys came.
@@ -99,10 +67,11 @@ class TokenList {
 class SpecialTokenLists {
  public:
   // The lists of two files are joined.
-  void read(OrderedFile& file) {
-    for (const std::string& name : file.order.of("")) {
-      if (is_own_name(name, file.json[name])) {
-        own_.set(name, read_named_token(file.json[name], file.fields.where() + "." + name));
+  void read(const OrderedFile& file) {
+    for (const auto& [name, ignored] : file.ordered.items()) {
+      const Json& value = file.json.at(name);
+      if (is_own_name(name, value)) {
+        own_.set(name, read_named_token(value, file.fields.where() + "." + name));
       }
     }
     read_list(file, "additional_special_tokens", additional_);
@@ -133,14 +102,14 @@ class SpecialTokenLists {
     return name.ends_with("_token") && std::find(known.begin(), known.end(), name) == known.end() &&
            (value.is_string() || (value.is_object() && value.contains("__type")));
   }
-  static void read_object(OrderedFile& file, const char* name, TokenList& tokens) {
-    const Json& object = file.json[name];
+  static void read_object(const OrderedFile& file, const char* name, TokenList& tokens) {
+    const Json& object = file.json.at(name);
     const std::string where = file.fields.where() + "." + name;
-    for (const std::string& key : file.order.of(name)) {
+    for (const auto& [key, ignored] : file.ordered.at(name).items()) {
       tokens.set(key, read_named_token(object.at(key), where + "." + key));
     }
   }
-  void read_list(OrderedFile& file, const char* name, TokenList& tokens) {
+  void read_list(const OrderedFile& file, const char* name, TokenList& tokens) {
     const Json* list = file.fields.find(name);
     if (list == nullptr) return;
     if (list->is_object()) return read_object(file, name, own_);
@@ -356,7 +325,7 @@ TokenizerConfig read_tokenizer_config(const std::filesystem::path& folder) {
   SpecialTokenLists lists;
   bool lists_added = false;
   if (is_there(folder / "tokenizer_config.json")) {
-    OrderedFile file(folder / "tokenizer_config.json");
+    const OrderedFile file(folder / "tokenizer_config.json");
     read_settings(file.fields, config);
     read_named(file, config);
     lists.read(file);
@@ -365,7 +334,7 @@ TokenizerConfig read_tokenizer_config(const std::filesystem::path& folder) {
   }
   // The files of old folders; what tokenizer_config.json lists with ids stands for all of them.
   if (!lists_added && is_there(folder / "special_tokens_map.json")) {
-    OrderedFile file(folder / "special_tokens_map.json");
+    const OrderedFile file(folder / "special_tokens_map.json");
     read_named(file, config);
     lists.read(file);
   }
