@@ -13,13 +13,13 @@
 namespace llm {
 namespace {
 
-// Large blocks begin at a multiple of 2 MiB, so that they can lie in pages of that size: fewer TLB
-// misses while weights are streamed.
+// Large blocks begin at a multiple of 2 MiB, so that they can be in pages of that size: fewer TLB
+// misses while weights are read.
 constexpr std::size_t huge_page = std::size_t{2} << 20;
 
 bool is_large(std::size_t bytes) { return bytes >= huge_page; }
 
-// Fresh pages: zero, and not there before they are written.
+// Fresh pages: they are zero, and take no memory before they are written.
 std::byte* map_pages(std::size_t bytes) {
   if (bytes + huge_page < bytes) return nullptr;
   void* const all = ::mmap(nullptr, bytes + huge_page, PROT_READ | PROT_WRITE,
@@ -34,8 +34,8 @@ std::byte* map_pages(std::size_t bytes) {
   if (kept < bytes + huge_page - before) {
     ::munmap(first + before + kept, bytes + huge_page - before - kept);
   }
-  // Whole ones only: the rest of the last one would be memory that nobody uses. A hint: failure
-  // changes nothing but speed.
+  // Whole pages only: the rest of the last page would be memory that nobody uses. This is a hint:
+  // when it fails, only speed changes.
   ::madvise(first + before, bytes / huge_page * huge_page, MADV_HUGEPAGE);
   return first + before;
 }

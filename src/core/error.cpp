@@ -27,7 +27,7 @@ namespace {
 
 struct Character {
   char32_t value = 0;
-  std::size_t bytes = 0;  // 0: there is no character of UTF-8 here
+  std::size_t bytes = 0;  // 0: not a character of UTF-8
 };
 
 Character first_character(std::string_view text) {
@@ -47,7 +47,7 @@ Character first_character(std::string_view text) {
   return is_valid ? Character{value, bytes} : Character{};
 }
 
-// What a terminal obeys instead of showing it, and what makes it show a text in another order.
+// Characters that a terminal obeys instead of showing them, or that change the order of the text.
 bool is_control(char32_t c) {
   return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x2028 && c <= 0x202e) ||
          (c >= 0x2066 && c <= 0x2069);
@@ -128,13 +128,13 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 std::string_view nearest_name(std::string_view name, const std::string_view* candidates,
                               std::size_t count) {
-  constexpr std::size_t longest = 256, most = 1000;  // names of files and rows may be any
+  constexpr std::size_t longest = 256, most = 1000;  // names of files and rows may have any length
   if (name.size() > longest) return {};
-  std::size_t best = name.size() / 3 + 2;  // further away is another word, not a typo
+  std::size_t best = name.size() / 3 + 2;  // farther away it is another word, not a typo
   std::string_view found;
   for (std::size_t i = 0; i < std::min(count, most); ++i) {
     const auto [shorter, longer] = std::minmax({name.size(), candidates[i].size()});
-    if (longer - shorter >= best) continue;  // nor is the distance less, however long it is
+    if (longer - shorter >= best) continue;  // the distance is at least this difference
     const std::size_t distance = edit_distance(name, candidates[i]);
     if (distance < best) {
       best = distance;

@@ -1,5 +1,5 @@
-// The two 16-bit float formats of weight files: widened exactly, in plain integer code without
-// branches, so that the compiler vectorizes a loop over it for any machine; and rounded to.
+// The two 16-bit float formats of weight files. Widening is exact, in plain integer code without
+// branches, so that the compiler vectorizes a loop over it for any machine. Also rounding to them.
 #pragma once
 
 #include <bit>
@@ -19,10 +19,10 @@ inline float f16_to_float(std::uint16_t bits) {
   const std::uint32_t sign = (bits & 0x8000u) << 16;
   const std::uint32_t shifted = (bits & 0x7fffu) << 13;  // exponent in bits 23 to 27
   const std::uint32_t exponent = shifted & (31u << 23);
-  // Masks by arithmetic: from a comparison the compiler would make a branch.
+  // Masks by arithmetic: for a comparison the compiler would make a branch.
   const std::uint32_t if_largest = 0u - ((exponent + (1u << 23)) >> 28);
   const std::uint32_t if_zero = 0u - ((exponent - 1) >> 31);
-  // Infinity and NaN: the largest exponent must become the largest one again.
+  // Infinity and NaN: the largest exponent must stay the largest one.
   const std::uint32_t normal = shifted + rebias + (if_largest & rebias);
   // Zero and subnormals: 2^-14 * (1 + fraction) - 2^-14, which is exact.
   const auto small = std::bit_cast<std::uint32_t>(std::bit_cast<float>(shifted + smallest_normal) -
@@ -30,7 +30,7 @@ inline float f16_to_float(std::uint16_t bits) {
   return std::bit_cast<float>(sign | (small & if_zero) | (normal & ~if_zero));
 }
 
-// The nearest value with that many bits of exponent and fraction, ties to even; infinity beyond the
+// The nearest value with so many bits of exponent and fraction, ties to even; infinity above the
 // largest one.
 template <int exponent_bits, int fraction_bits>
 std::uint16_t narrow_double(double value) {
@@ -41,7 +41,7 @@ std::uint16_t narrow_double(double value) {
   int exponent = static_cast<int>(bits >> 52 & 0x7ff) - 1023;
   if (value != value) return static_cast<std::uint16_t>(sign | infinity | 1 << (fraction_bits - 1));
   if (exponent > bias) return static_cast<std::uint16_t>(sign | infinity);
-  if (exponent < 1 - bias) exponent = 1 - bias;  // subnormal: the unit does not shrink further
+  if (exponent < 1 - bias) exponent = 1 - bias;  // subnormal: the unit gets no smaller
   const double units_per_one =
       std::bit_cast<double>(static_cast<std::uint64_t>(1023 - exponent + fraction_bits) << 52);
   constexpr double rounder = 0x1p52;  // at this size the unit of a double is 1

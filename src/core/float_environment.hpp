@@ -1,5 +1,6 @@
-// How this thread rounds. Results must not depend on what the program around the library has set:
-// every entry point that computes makes one of these first, and so does every thread of ours.
+// How this thread rounds. Results must not depend on what the program around the library has set,
+// so every entry point that computes makes one of these first, and so does every thread of the
+// pool.
 #pragma once
 
 #include <cfenv>
@@ -11,8 +12,8 @@
 
 namespace llm::detail {
 
-// While it lives numbers are rounded to the nearest, subnormal ones are numbers, nothing traps;
-// what was set before is set again at its end.
+// While it lives, numbers are rounded to the nearest, subnormal numbers stay, and nothing traps.
+// Its end restores what was set before.
 class FloatEnvironment {
  public:
   FloatEnvironment() : is_ours_(is_default()) {
@@ -27,12 +28,12 @@ class FloatEnvironment {
   }
 
  private:
-  // Looking is much quicker than setting, and nearly all programs leave it as it is.
+  // Reading is much quicker than setting, and most programs never change it.
   static bool is_default() {
 #if defined(__x86_64__)
-    std::uint16_t control = 0;  // of the unit that the C library asks how to round
+    std::uint16_t control = 0;  // of the unit that the C library asks
     asm volatile("fnstcw %0" : "=m"(control));
-    constexpr unsigned flags = 0x3f;  // what happened, which changes nothing
+    constexpr unsigned flags = 0x3f;  // exceptions that have happened; they change nothing
     return (_mm_getcsr() & ~flags) == 0x1f80 && control == 0x037f;
 #elif defined(__aarch64__)
     std::uint64_t control = 0;

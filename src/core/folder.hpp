@@ -1,4 +1,4 @@
-// What lies in a folder: by name, and by the ends of names.
+// Files of a folder, by name and by the ends of their names.
 #pragma once
 
 #include <filesystem>
@@ -8,8 +8,8 @@
 
 namespace llm::detail {
 
-// What a name stands for, links followed; not_found when there is nothing of that name. A file of a
-// model is never taken for absent because it cannot be seen: a link that leads nowhere or to
+// What a name stands for, through links; not_found when there is nothing of that name. A file of a
+// model never counts as absent because it cannot be reached: a link that leads nowhere or to
 // itself, a folder that may not be entered and a name that is too long throw Error
 // (file_not_found).
 std::filesystem::file_type type_of(const std::filesystem::path& path);
@@ -25,7 +25,7 @@ inline bool is_folder(const std::filesystem::path& path) {
 std::vector<std::filesystem::path> files_ending_in(const std::filesystem::path& folder,
                                                    std::initializer_list<std::string_view> endings);
 
-// The only such file; empty when there is none, or several, which is as good as none.
+// The only such file; empty when there is none, or when there are several.
 std::filesystem::path only_file(const std::filesystem::path& folder, std::string_view ending);
 
 }  // namespace llm::detail

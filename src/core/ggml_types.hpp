@@ -1,7 +1,6 @@
-// The element types a GGUF file may name, with their sizes, whether or not we can compute with
-// them: the container is checked for all of them, and a message can name the one that is not
-// supported. Source: github.com/ggml-org/ggml, include/ggml.h (enum ggml_type) and src/ggml.c (type
-// traits).
+// All element types that a GGUF file may name, with their sizes, supported or not: the container is
+// checked for all of them, and a message can name the one that is not supported. Source:
+// github.com/ggml-org/ggml, include/ggml.h (enum ggml_type) and src/ggml.c (type traits).
 #pragma once
 
 #include <cstdint>
@@ -11,15 +10,15 @@ namespace llm::detail {
 
 struct GgmlType {
   std::uint32_t number;
-  const char* name;            // "Q4_K", as the file format's documents write it
+  const char* name;            // "Q4_K", as in the format's documents
   std::uint32_t block_values;  // values per block, along a row
   std::uint32_t block_bytes;
 };
 
-// nullptr when the number is not known.
+// nullptr for an unknown number.
 const GgmlType* find_ggml_type(std::uint32_t number);
 
-// The name, or "number 77" for a type that is not known.
+// The name, or "number 77" for an unknown type.
 std::string ggml_type_name(std::uint32_t number);
 
 }  // namespace llm::detail

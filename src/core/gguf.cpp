@@ -1,5 +1,5 @@
 // Reads the GGUF container. The file is untrusted: a count is compared with the bytes that are left
-// before anything is allocated for it, and every span handed out lies inside the mapping.
+// before anything is allocated for it, and every span that is handed out lies inside the mapping.
 #include "core/gguf.hpp"
 
 #include <algorithm>
@@ -41,7 +41,7 @@ enum class ValueType : std::uint32_t {
 constexpr std::uint32_t max_dimensions = 4;
 constexpr std::uint64_t default_alignment = 32;
 
-// A cursor over the file; whatever does not fit is a bad_format that names the offset.
+// A cursor over the file. What does not fit is a bad_format that names the offset.
 class Cursor {
  public:
   explicit Cursor(const MappedFile& file) : file_(file.path().string()), bytes_(file.bytes()) {}
@@ -74,7 +74,7 @@ class Cursor {
     return {start, length};
   }
 
-  // A count of items of which each takes at least `item_bytes`, so it is bounded by the file.
+  // A count of items that take at least `item_bytes` each, so the file bounds it.
   std::uint64_t count(std::uint64_t item_bytes, const char* what) {
     const auto value = number<std::uint64_t>(what);
     if (value > left() / item_bytes) {
@@ -236,11 +236,11 @@ Metadata read_metadata(Cursor& cursor, std::uint64_t count) {
   return metadata;
 }
 
-// What a tensor's row of the table says, before it is compared with the data section.
+// A tensor's row of the table, before it is compared with the data section.
 struct TensorRow {
   GgufTensor tensor;
   std::uint64_t offset = 0;  // from the start of the data section
-  std::uint64_t bytes = 0;   // 0 for a type that is not known
+  std::uint64_t bytes = 0;   // 0 for an unknown type
 };
 
 std::vector<std::int64_t> read_shape(Cursor& cursor, const std::string& name) {
@@ -250,7 +250,7 @@ std::vector<std::int64_t> read_shape(Cursor& cursor, const std::string& name) {
                 " dimensions, expected at most " + std::to_string(max_dimensions));
   }
   std::vector<std::int64_t> shape(dimensions);
-  // Zeros count as 1, so that a later product over some of the dimensions cannot overflow either.
+  // Zeros count as 1, so that a product over some of the dimensions cannot overflow either.
   std::uint64_t product = 1;
   constexpr auto limit = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
   for (auto it = shape.rbegin(); it != shape.rend(); ++it) {
@@ -264,7 +264,7 @@ std::vector<std::int64_t> read_shape(Cursor& cursor, const std::string& name) {
   return shape;
 }
 
-// Bytes of a tensor; its shape is known not to overflow in values, but may in bytes.
+// The bytes of a tensor. Its number of values is known not to overflow, but its bytes may.
 std::uint64_t tensor_bytes(const Cursor& cursor, const GgufTensor& tensor) {
   const GgmlType* const type = find_ggml_type(tensor.type);
   if (type == nullptr) return 0;
@@ -328,7 +328,7 @@ void refuse_overlap(const Cursor& cursor, const std::vector<TensorRow>& rows) {
   }
 }
 
-// That the row lies inside the data section of `size` bytes.
+// Checks that the row lies inside the data section of `size` bytes.
 void check_place(const Cursor& cursor, const TensorRow& row, std::uint64_t alignment,
                  std::uint64_t size) {
   const std::string name = "tensor " + quote(row.tensor.name);
@@ -347,7 +347,7 @@ void check_place(const Cursor& cursor, const TensorRow& row, std::uint64_t align
 std::vector<GgufTensor> place_tensors(const Cursor& cursor, std::vector<TensorRow> rows,
                                       std::uint64_t alignment) {
   std::vector<GgufTensor> tensors;
-  if (rows.empty()) return tensors;  // a file of metadata alone may end here, without padding
+  if (rows.empty()) return tensors;  // a file with metadata only may end here, without padding
   const std::uint64_t start = (cursor.offset() + alignment - 1) / alignment * alignment;
   const std::uint64_t size = start < cursor.size() ? cursor.size() - start : 0;
   for (const TensorRow& row : rows) check_place(cursor, row, alignment, size);
@@ -397,7 +397,7 @@ std::shared_ptr<const GgufFile> GgufFile::open_part(const std::filesystem::path&
   refuse_lfs_pointer(file->file_);
   Cursor cursor(file->file_);
   read_version(cursor);
-  // The least a row of each table takes: a length and a type; and a value or an offset.
+  // The least that a row of each table takes: a length and a type, and a value or an offset.
   const std::uint64_t tensor_count = cursor.count(24, "the number of tensors");
   const std::uint64_t key_count = cursor.count(13, "the number of keys");
   file->metadata_ = read_metadata(cursor, key_count);
@@ -408,7 +408,7 @@ std::shared_ptr<const GgufFile> GgufFile::open_part(const std::filesystem::path&
 }
 
 std::vector<std::byte> GgufFile::without_tensors() const {
-  constexpr std::size_t tensor_count = 8;  // behind the magic number and the version: 8 bytes
+  constexpr std::size_t tensor_count = 8;  // behind magic number and version: 8 bytes
   const auto head = file_.bytes().first(metadata_end_);
   std::vector<std::byte> copy(head.begin(), head.end());
   std::fill_n(copy.begin() + tensor_count, 8, std::byte(0));

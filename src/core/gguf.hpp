@@ -1,6 +1,6 @@
-// GGUF container (versions 2 and 3): metadata and the table of tensors, no interpretation.
-// Used by the weight store (tensors, metadata -> config) and by the tokenizer (vocabulary).
-// Format: github.com/ggml-org/ggml, docs/gguf.md.
+// The GGUF container (versions 2 and 3): metadata and the table of tensors, not interpreted. The
+// weight store uses it (tensors, metadata -> config), and the tokenizer (vocabulary). Format:
+// github.com/ggml-org/ggml, docs/gguf.md.
 #pragma once
 
 #include <cstdint>
@@ -38,16 +38,16 @@ struct GgufTensor {
 
 class GgufFile {
  public:
-  // Throws Error (file_not_found, bad_format with the offset and what was expected; unsupported for
-  // a part of a split file that is not its first, which alone says what the model is).
+  // Throws Error (file_not_found; bad_format with the offset and what was expected; unsupported for
+  // a part of a split file other than the first, since only the first part describes the model).
   static std::shared_ptr<const GgufFile> open(const std::filesystem::path& path);
-  // The same for whatever part.
+  // The same for any part.
   static std::shared_ptr<const GgufFile> open_part(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return file_.path(); }
   const std::map<std::string, GgufValue, std::less<>>& metadata() const { return metadata_; }
   const std::vector<GgufTensor>& tensors() const { return tensors_; }
-  // The whole file as it is mapped.
+  // The whole file as mapped.
   std::span<const std::byte> bytes() const { return file_.bytes(); }
   // The same file without its tensors.
   std::vector<std::byte> without_tensors() const;

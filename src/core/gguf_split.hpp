@@ -1,4 +1,4 @@
-// GGUF files that are split into parts, "NAME-00001-of-00003.gguf": which part a file is by its
+// GGUF files that are split into parts, "NAME-00001-of-00003.gguf": which part a file is, by its
 // name, and where the others are. Format: github.com/ggml-org/llama.cpp, tools/gguf-split.
 #pragma once
 
@@ -10,20 +10,20 @@
 namespace llm::detail {
 
 struct SplitName {
-  std::string stem;         // what stands before the numbers
+  std::string stem;         // what is before the numbers
   std::int64_t number = 0;  // from 1
   std::int64_t count = 0;
 };
 
-// Nothing for other names.
+// nullopt for other names.
 std::optional<SplitName> split_name(const std::filesystem::path& file);
 
 // The file of another part, beside `file`.
 std::filesystem::path split_part(const std::filesystem::path& file, const SplitName& name,
                                  std::int64_t number);
 
-// The one .gguf file of a folder; empty when there is none, or when there are several models.
-// Throws Error (unsupported) when they are the parts of one.
+// The only .gguf file of a folder; empty when there is none, or when there are several models.
+// Throws Error (unsupported) when the files are parts of one model.
 std::filesystem::path gguf_in(const std::filesystem::path& folder);
 
 }  // namespace llm::detail

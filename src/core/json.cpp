@@ -15,7 +15,7 @@ namespace llm::detail {
 namespace {
 
 // The parser's sentence without its prefix "[json.exception...] " and without the text it read
-// last, which may be of any length and any bytes.
+// last, which may have any length and any bytes.
 std::string reason_of(const nlohmann::detail::exception& e) {
   constexpr std::size_t max_bytes = 160;
   std::string reason = e.what();
@@ -109,7 +109,7 @@ Value parse_value(std::string_view text, const std::string& where,
                   const std::atomic<bool>* interrupt) {
   const FloatEnvironment environment;
   Builder<Value> builder(where, interrupt);
-  // The parser takes a NUL for the end of its input and would ignore what follows.
+  // The parser takes a NUL for the end of its input and would ignore the rest.
   if (const std::size_t at = text.find('\0'); at != std::string_view::npos) {
     builder.fail("not valid JSON: a NUL byte at position " + std::to_string(at));
   }

@@ -1,4 +1,4 @@
-// mmap behind MappedFile: the bytes of weight and vocabulary files reach every reader through here.
+// mmap behind MappedFile. All readers of weights and vocabularies get their bytes here.
 #include "core/mapped_file.hpp"
 
 #include <fcntl.h>
@@ -20,7 +20,7 @@ namespace llm::detail {
 
 namespace {
 
-// Closes a descriptor at the end of the scope; the mapping lives on without it.
+// Closes a descriptor at the end of the scope; the mapping stays.
 class Descriptor {
  public:
   explicit Descriptor(int number) : number_(number) {}
@@ -38,7 +38,7 @@ class Descriptor {
 }  // namespace
 
 MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
-  // O_NONBLOCK: a named pipe must be refused below, not waited for.
+  // O_NONBLOCK: a named pipe is refused below; opening it must not wait.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.number() < 0) fail_reading(path, "opened", errno);
   struct stat status {};
@@ -73,8 +73,8 @@ MappedFile::~MappedFile() {
 }
 
 void release_pages(std::span<const std::byte> mapping, std::span<const std::byte> bytes) {
-  // Linux maps the surroundings of a page that is read, up to this many bytes: what lies before was
-  // read already, so it goes, too; what lies behind goes with the next bytes.
+  // Linux also maps what is around a page that is read, up to this many bytes. What lies before has
+  // been read already, so give it back too; what lies behind goes back with the next bytes.
   constexpr std::uintptr_t unit = 64 << 10;
   const auto first = reinterpret_cast<std::uintptr_t>(mapping.data());
   const auto begin = std::max(first, reinterpret_cast<std::uintptr_t>(bytes.data()) / unit * unit);

@@ -25,8 +25,8 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
-// Gives the memory of some bytes of a mapped file back to the system: what is read again later is
-// taken from the file's cache again. `mapping` is all of MappedFile::bytes().
+// Gives the memory of some bytes of a mapped file back to the system; when they are read again,
+// they come from the file's cache. `mapping` is all of MappedFile::bytes().
 void release_pages(std::span<const std::byte> mapping, std::span<const std::byte> bytes);
 
 // Throws bad_format when the file is the text stub that Git LFS leaves in place of a large file.

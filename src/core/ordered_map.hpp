@@ -1,5 +1,6 @@
-// The members of a JSON object in the order they were added. nlohmann's own map of this kind looks
-// at every member to find one, which is the fastest way for a few; here many are found by an index.
+// The members of a JSON object in the order in which they were added. nlohmann's own map of this
+// kind looks at every member to find one, which is fastest for a few; this one finds many by an
+// index.
 #pragma once
 
 #include <cstddef>
@@ -97,8 +98,8 @@ class OrderedMap : public nlohmann::ordered_map<Key, T, Less, Allocator> {
  private:
   static constexpr std::size_t most_unindexed = 32;
 
-  // Where the member is; size() when there is none. What the index says is looked at: of a member
-  // that there was no memory for it may know the name.
+  // Where the member is; size() when there is none. The index is checked against the members: it
+  // may know the name of a member for which there was no memory.
   std::ptrdiff_t place(std::string_view key) const {
     std::size_t at = 0;
     if (places_) {
@@ -120,9 +121,9 @@ class OrderedMap : public nlohmann::ordered_map<Key, T, Less, Allocator> {
       places_->emplace(Base::Container::operator[](i).first, i);
   }
 
-  // A tree, not a hash table: whoever writes a file must not be able to choose names that collide.
+  // A tree, not a hash table: the author of a file must not be able to choose names that collide.
   using Places = std::map<std::string, std::size_t, std::less<>>;
-  std::unique_ptr<Places> places_;  // null for a few
+  std::unique_ptr<Places> places_;  // null while there are few members
 };
 
 }  // namespace llm::detail

@@ -1,4 +1,4 @@
-// White space around texts, and lists of texts in one.
+// Trimming texts, and lists of texts that are written as one.
 #pragma once
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 
 namespace llm::detail {
 
-// Without blanks, tabs and line ends at either end.
+// The text without blanks, tabs and line ends at both ends.
 inline std::string_view trim_white_space(std::string_view text) {
   constexpr std::string_view white_space = " \t\r\n";
   const std::size_t first = text.find_first_not_of(white_space);
@@ -16,7 +16,7 @@ inline std::string_view trim_white_space(std::string_view text) {
   return text.substr(first, text.find_last_not_of(white_space) - first + 1);
 }
 
-// The parts between separators, trimmed, without those that are then empty.
+// The parts between separators, trimmed; empty ones are left out.
 inline std::vector<std::string> split_trimmed(std::string_view text, std::string_view separator) {
   std::vector<std::string> parts;
   while (!text.empty()) {

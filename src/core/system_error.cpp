@@ -11,7 +11,7 @@
 namespace llm::detail {
 namespace {
 
-// Whether the path itself is wrong, and not what became of a file on its way.
+// Whether the path itself is wrong, and not the reading or writing.
 bool is_bad_path(int reason) {
   constexpr int reasons[] = {ENOENT,       ENOTDIR, EISDIR, EACCES, EPERM,     EROFS, ELOOP,
                              ENAMETOOLONG, ENXIO,   EINVAL, EEXIST, ENOTEMPTY, EBADF, ETXTBSY};

@@ -1,4 +1,4 @@
-// What the operating system refuses, as Errors.
+// Errors of the operating system as llm::Error.
 #pragma once
 
 #include <filesystem>
@@ -7,8 +7,8 @@
 
 namespace llm::detail {
 
-// The kinds of an errno: of a file that is to be read, and of one that is to be written, where a
-// path that cannot be written is the caller's choice and what happens on the way is not.
+// The error code of an errno, for a file that is read and for one that is written. A path that
+// cannot be written to is the caller's choice; what happens while writing is not.
 ErrorCode code_of_reading(int reason);
 ErrorCode code_of_writing(int reason);
 
@@ -16,8 +16,8 @@ ErrorCode code_of_writing(int reason);
 [[noreturn]] void fail_reading(const std::filesystem::path& file, const char* what, int reason);
 [[noreturn]] void fail_writing(const std::filesystem::path& file, const char* what, int reason);
 
-// To be called in a handler: throws the exception that is handled, as an Error about the file where
-// it is none. The last resort of functions that read files.
+// Call it in a handler: rethrows the exception that is handled, as an Error about the file if it is
+// none. The last resort of functions that read files.
 [[noreturn]] void rethrow_as_error(const std::filesystem::path& file);
 
 }  // namespace llm::detail

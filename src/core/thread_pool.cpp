@@ -32,7 +32,7 @@ std::int64_t clock_value(clockid_t clock) {
   return time.tv_sec * std::int64_t{1'000'000'000} + time.tv_nsec;
 }
 std::int64_t now() { return clock_value(CLOCK_MONOTONIC); }
-// Of the processor, spent on this thread.
+// Processor time of this thread.
 std::int64_t thread_time() { return clock_value(CLOCK_THREAD_CPUTIME_ID); }
 
 inline void relax() {
@@ -43,13 +43,13 @@ inline void relax() {
 #endif
 }
 
-// Nanoseconds this thread has slept at meetings that were not over yet.
+// Nanoseconds that this thread has slept at barriers that others had not reached.
 thread_local std::int64_t slept = 0;
 
-// Waits until `value` is no longer `old`: first by spinning (a hand-over costs well below a
-// microsecond then), after about 50 us by sleeping, so that an idle pool takes no CPU time and a
-// machine with more work than cores does not collapse. `released`: when the change was made, as far
-// as that is known.
+// Waits until `value` is no longer `old`. Spins first (a hand-over then takes far less than a
+// microsecond), and sleeps after about 50 us, so that an idle pool takes no CPU time and a machine
+// with more work than cores does not collapse. `released`: when the change was made, as far as that
+// is known.
 void wait_for_change(const std::atomic<int>& value, int old,
                      const std::atomic<std::int64_t>* released = nullptr) {
   constexpr int spins_between_looks = 64;
@@ -71,8 +71,8 @@ void wait_for_change(const std::atomic<int>& value, int old,
 
 // How many workers a region gets. A worker that has lost its core to another process makes all
 // others wait; when a third of a region is lost in this way, fewer workers would have been faster.
-// Then one worker less is taken for a time that is long against the loss, and longer each time that
-// the next attempt fails, too.
+// Then one worker fewer is used, for a time that is long compared with the loss, and longer each
+// time the next attempt fails too.
 class CrewSize {
  public:
   explicit CrewSize(int all) : all_(all), now_(all) {}
@@ -86,7 +86,7 @@ class CrewSize {
     return now_;
   }
 
-  // `duration` of the region; `late`: how long the worker that was kept away longest did not run.
+  // `duration` of the region; `late`: the longest time that a worker did not run.
   void end_region(std::int64_t duration, std::int64_t late) {
     if (now_ == 1) return;
     const std::int64_t loss = late - duration / 3;
@@ -139,7 +139,7 @@ struct ThreadPool::State {
       : count(n), crew(n), barrier(n), helpers(new Helper[static_cast<std::size_t>(n - 1)]) {}
   State(const State&) = delete;
   State& operator=(const State&) = delete;
-  // Threads do not follow into the child of a fork, so there is nothing to be joined there.
+  // A child of fork() has no threads, so there is nothing to join there.
   ~State() {
     if (is_of_this_process()) join();
   }
@@ -149,26 +149,27 @@ struct ThreadPool::State {
     alignas(64) std::atomic<int> region{0};  // raised to start a region
     State* state = nullptr;
     int index = 0;
-    pthread_t thread{};  // std::thread could not be destroyed in the child of a fork
+    pthread_t thread{};  // not std::thread: that could not be destroyed in a child of fork()
   };
 
   const int count;
   const pid_t process = ::getpid();
   CrewSize crew;
   Barrier barrier;
-  std::atomic_flag busy;  // set while some caller's region is running
+  std::atomic_flag busy;  // set while a caller's region is running
   Function function = nullptr;
   void* context = nullptr;
-  int workers = 1;  // of the present region
+  int workers = 1;  // of the current region
   int started_helpers = 0;
   bool stop = false;
   std::exception_ptr error;
   std::mutex error_mutex;
-  std::int64_t started = 0;                 // the present region, as a time
-  alignas(64) std::atomic<int> running{0};  // helpers still inside the region
+  std::int64_t started = 0;                 // when the current region began
+  alignas(64) std::atomic<int> running{0};  // helpers that are still inside the region
   std::atomic<std::int64_t> late{0};        // of this region; see CrewSize::end_region()
   std::unique_ptr<Helper[]> helpers;
-  std::unique_ptr<State> inherited;  // of the process that forked; other threads may look at it
+  std::unique_ptr<State>
+      inherited;  // the state of the process that forked; other threads may still look at it
 
   bool is_of_this_process() const { return process == ::getpid(); }
 
@@ -224,7 +225,7 @@ struct ThreadPool::State {
     }
   }
 
-  // Runs `function` on the whole crew.
+  // Runs `function` on all workers.
   void run() {
     started = now();
     workers = crew.begin_region(started);
@@ -265,8 +266,8 @@ ThreadPool::~ThreadPool() { delete state_.load(); }
 
 int ThreadPool::size() const { return state_.load(std::memory_order_acquire)->count; }
 
-// The state whose threads are this process's. In the child of a fork it is made anew: the one that
-// came along may have been in the middle of a region.
+// The state whose threads belong to this process. A child of fork() makes a new one: the old one
+// may have been in the middle of a region.
 ThreadPool::State& ThreadPool::state_here() {
   State* state = state_.load(std::memory_order_acquire);
   while (!state->is_of_this_process()) {

@@ -1,6 +1,6 @@
 // Reads a zip archive from its end: end record -> directory -> the header before each member. The
-// file is untrusted: what the directory and the header say must agree, lie inside the file and
-// overlap nothing. Format: PKWARE APPNOTE 6.3, sections 4.3.7 to 4.3.16 and 4.5.3 (zip64).
+// file is untrusted: directory and headers must agree, lie inside the file and not overlap. Format:
+// PKWARE APPNOTE 6.3, sections 4.3.7 to 4.3.16 and 4.5.3 (zip64).
 #include "core/zip.hpp"
 
 #include <algorithm>
@@ -31,7 +31,7 @@ constexpr std::uint64_t max_comment_bytes = 65535;
 constexpr unsigned encrypted_flag = 1;
 constexpr unsigned descriptor_flag = 8;  // the header before the data does not know its size
 constexpr std::uint16_t zip64_extra = 1;
-constexpr std::uint32_t in_zip64 = 0xffffffff;  // a number that stands in the zip64 field instead
+constexpr std::uint32_t in_zip64 = 0xffffffff;  // the number is in the zip64 field instead
 
 struct Directory {
   std::uint64_t begin = 0;
@@ -90,7 +90,7 @@ class Archive {
     return value;
   }
 
-  // The end record is the last thing in the file, except for a comment whose length it tells.
+  // The end record is the last thing in the file, except for a comment, whose length it gives.
   std::uint64_t find_end() const {
     const std::uint64_t size = bytes_.size();
     for (std::uint64_t back = end_bytes; back <= std::min(size, end_bytes + max_comment_bytes);
@@ -131,7 +131,7 @@ class Archive {
     return d;
   }
 
-  // The entry at `at` of the directory; moves `at` behind it.
+  // The entry at `at` in the directory; moves `at` behind it.
   Entry read_entry(std::uint64_t& at, const Directory& directory) const {
     const std::uint64_t left = directory.begin + directory.size - at;
     const auto fixed = part(at, std::min(left, entry_bytes), "the directory");
@@ -168,7 +168,7 @@ class Archive {
     fail("zip member " + quote(entry.member.name) + " " + why, ErrorCode::unsupported);
   }
 
-  // Numbers that did not fit 32 bits stand in an extra field, in this order.
+  // Numbers that do not fit 32 bits are in an extra field, in this order.
   void read_zip64(std::span<const std::byte> extra,
                   std::initializer_list<std::uint64_t*> numbers) const {
     std::optional<std::span<const std::byte>> field;
@@ -187,7 +187,7 @@ class Archive {
     }
   }
 
-  // Finds the member's bytes behind its own header, which must tell the same as the directory.
+  // Finds the member's bytes behind its own header, which must agree with the directory.
   void locate(Entry& entry, const Directory& directory) const {
     const auto header = part(entry.begin, header_bytes, "a member");
     const std::uint64_t name = number<std::uint16_t>(header, 26);

@@ -1,4 +1,4 @@
-// The members of a zip archive that are stored as they are: how torch wraps the files it saves.
+// The members of a zip archive that are stored without compression: torch wraps its files so.
 // Compressed members are refused, so nothing is ever unpacked and no archive can grow.
 #pragma once
 

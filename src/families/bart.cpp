@@ -8,7 +8,7 @@
 namespace llm::detail {
 namespace bart {  // the names of all family files are alike
 
-// BART and mBART store learned positions behind two unused rows.
+// BART and mBART store learned positions after two unused rows.
 constexpr std::int64_t learned_offset = 2;
 
 StackConfig read_stack(const ConfigReader& json, const std::string& side) {
@@ -59,7 +59,7 @@ TransformerConfig read_config(const ConfigReader& file) {
   c.decoder.causal = c.decoder.cross_attention = true;
   c.forced_eos_token_id = json.tokens("forced_eos_token_id", {special.eos.value()});
   c.fills_masks = json.is_any({"bart", "mbart"});       // trained to restore texts with masks
-  c.decoder_starts_with_last = json.is_any({"mbart"});  // the language code, where heads read
+  c.decoder_starts_with_last = json.is_any({"mbart"});  // the language code, which heads read
   return c;
 }
 
@@ -114,15 +114,15 @@ LinearSource bind_lm_head(const WeightBinder& root, const TransformerConfig& c,
   return head;
 }
 
-// The tables of token vectors. Marian may have one for each side, whose target's is that of its LM
-// head; all others share one.
+// The tables of token vectors. Marian may have one for each side, and the target's is then that of
+// its LM head; all others share one.
 struct Tokens {
   const FileTensor* source;
   const FileTensor* target;
   const FileTensor* head;  // unless the LM head has its own
 };
 
-// Files keep a shared table under any of its names, the LM head's among them where it is tied, too.
+// Files keep a shared table under any of its names; where the LM head is tied, also under its name.
 Tokens bind_tokens(const WeightBinder& root, const WeightBinder& w, const TransformerConfig& c) {
   const std::string encoder = w.full_name("encoder.embed_tokens"),
                     decoder = w.full_name("decoder.embed_tokens");

@@ -1,4 +1,4 @@
-// BERT (arXiv:1810.04805): post-norm encoder, learned positions and segments, a norm after the
+// BERT (arXiv:1810.04805): post-norm encoder, learned positions, token types, a norm after the
 // embeddings. Reference: transformers modeling_bert.py.
 #include "families/bert_layers.hpp"
 
@@ -46,8 +46,8 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   return m;
 }
 
-// Converters write DistilBERT and RoBERTa under this name too: the former without segments, the
-// latter with a table of positions that starts at the first text token's.
+// Converters write DistilBERT and RoBERTa under this name too: DistilBERT without token types,
+// RoBERTa with a table of positions that begins at the first text token's.
 GgufLayout gguf() {
   GgufLayout layout{{"bert"}, "bert", {{"type_vocab_size", "tokenizer.ggml.token_type_count"}}, {}};
   layout.fields(

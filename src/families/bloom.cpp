@@ -8,7 +8,7 @@
 namespace llm::detail {
 namespace bloom {  // the names of all family files are alike
 
-// 2^(-8i/n) for n heads, n a power of two; otherwise those of the next lower power, filled up with
+// 2^(-8i/n) for n heads if n is a power of two; otherwise those of the next lower power, and then
 // every other slope of the next higher one (arXiv:2108.12409, reference `build_alibi_tensor`).
 std::vector<double> alibi_slopes(std::int64_t heads) {
   std::int64_t power = 1;
@@ -44,7 +44,8 @@ TransformerConfig read_config(const ConfigReader& file) {
   return c;
 }
 
-// Rows [head][query|key|value][head_dim] -> all queries, all keys, all values. GGUF stores them so.
+// Rows [head][query|key|value][head_dim] -> all queries, all keys, all values, which is how GGUF
+// stores them.
 LinearSource unfused(LinearSource source, const StackConfig& d) {
   for (std::int64_t kind = 0; kind < 3; ++kind) {
     for (std::int64_t head = 0; head < d.num_attention_heads; ++head) {

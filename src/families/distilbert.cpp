@@ -1,4 +1,4 @@
-// DistilBERT (arXiv:1910.01108): BERT without segments and pooler, with its own names.
+// DistilBERT (arXiv:1910.01108): BERT without token types and pooler, with names of its own.
 // Reference: transformers modeling_distilbert.py.
 #include "families/bert_layers.hpp"
 

@@ -5,7 +5,7 @@
 namespace llm::detail {
 namespace gpt_neo {  // the names of all family files are alike
 
-// What each layer looks back at: `attention_layers`, or `attention_types`, which says it shorter.
+// How far each layer looks back: `attention_layers`, or `attention_types`, a shorter form of it.
 std::vector<std::string> read_layer_types(const ConfigReader& json, std::int64_t layers) {
   std::vector<std::string> types = json.texts("attention_layers");
   if (types.empty() || json.has("attention_types")) {

@@ -1,17 +1,17 @@
-// Heads that families have in common, under the names that most of them use.
+// Heads that families share, with the names that most of them use.
 #pragma once
 
 #include "model/model_family.hpp"
 
 namespace llm::detail {
 
-// What most encoders, decoders and encoder-decoders may end in.
+// The heads that most encoders, decoders and encoder-decoders may have.
 std::vector<HeadKind> encoder_heads();
 std::vector<HeadKind> decoder_heads();
 std::vector<HeadKind> seq2seq_heads();
 
-// The token embedding; where the file lacks it and the configuration ties it to the LM head, that
-// one. Names begin at the root.
+// The token embedding; where the file lacks it and the configuration ties it to the LM head, the LM
+// head's weight. The names are full names.
 const FileTensor* bind_tokens(const WeightBinder& root, const TransformerConfig& c,
                               const std::string& embedding, const std::string& head);
 
@@ -25,8 +25,8 @@ LinearSource bind_labels(const WeightBinder& w, std::string_view name, std::int6
 HeadSource bind_token_head(const WeightBinder& root, const TransformerConfig& c,
                            std::string_view name = "classifier");
 
-// What a decoder ends in: the LM head, bind_token_head(), or `score`, which reads the last token
-// that is no padding.
+// A decoder's head: the LM head, bind_token_head(), or `score`, which reads the last token that is
+// not padding.
 void bind_decoder_end(const WeightBinder& root, const TransformerConfig& c, ModelSource& m,
                       std::string_view name = "classifier");
 

@@ -21,14 +21,14 @@ std::vector<bool> read_rotary_layers(const ConfigReader& json, std::int64_t laye
 
 namespace {
 
-// The window of the layers that have one; 0: the model has none.
+// The window of the layers that have one; 0: no layer has one.
 std::int64_t read_window(const ConfigReader& json) {
   const bool mistral = json.is_any({"mistral"});
   if (json.is_any({"llama"}) || (!mistral && !json.flag("use_sliding_window", false))) return 0;
   return json.size("sliding_window", json.is_any({"smollm3"}) ? 0 : 4096, 0);
 }
 
-// Whether each layer looks back at all keys, as `layer_types` says; empty: it does not say.
+// Whether each layer looks back at all keys, as `layer_types` says; empty when it does not say.
 std::vector<bool> read_layer_types(const ConfigReader& json, std::int64_t layers, bool has_window) {
   std::vector<bool> full;
   for (const std::string& type : json.texts("layer_types")) {

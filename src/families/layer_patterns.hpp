@@ -1,5 +1,5 @@
-// Layers of a decoder that differ from each other: which rotate their queries and keys, and how far
-// each looks back. What LLaMA's descendants have in common.
+// For decoders whose layers differ: which layers rotate queries and keys, and how far each looks
+// back. LLaMA's descendants share this.
 #pragma once
 
 #include "model/config_reader.hpp"
@@ -10,8 +10,8 @@ namespace llm::detail {
 // Empty: all layers.
 std::vector<bool> read_rotary_layers(const ConfigReader& json, std::int64_t layers);
 
-// Keys each layer looks back at: all layers of Mistral, the later ones of Qwen, those of SmolLM3
-// without positions, or as `layer_types` says. Empty: all keys everywhere.
+// How many keys each layer looks back at: all layers of Mistral, the later ones of Qwen, those of
+// SmolLM3 without positions, or as `layer_types` says. Empty: every layer looks at all keys.
 std::vector<std::int64_t> read_windows(const ConfigReader& json, const StackConfig& d);
 
 }  // namespace llm::detail

@@ -18,7 +18,7 @@ SpecialTokens special_tokens(const ConfigReader& json) {
   return {};
 }
 
-// Which products have biases. Converters to GGUF do not say; its tensors tell.
+// Which products have biases. GGUF files do not say it; their tensors show it.
 void read_biases(const ConfigReader& json, StackConfig& d) {
   const bool asked = !json.is_any({"mistral", "qwen2"}) && json.flag("attention_bias", false);
   d.attention_bias = asked || json.is_any({"qwen2"});
@@ -63,7 +63,7 @@ TransformerConfig read_config(const ConfigReader& json) {
 }
 
 // GGUF files of LLaMA and SmolLM3 interleave the halves of each query and key head (pairs (2i,
-// 2i+1) rotate together); we rotate pairs (i, i + dim/2), as config.json files do.
+// 2i+1) rotate together). Here pairs (i, i + dim/2) rotate, as in Hugging Face folders.
 LinearSource uninterleaved(LinearSource source, bool interleaved, std::int64_t heads,
                            std::int64_t head_dim) {
   if (!interleaved) return source;

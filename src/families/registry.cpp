@@ -1,4 +1,4 @@
-// The list of families. Adding one: its file here, one line below, its declaration in
+// The list of families. To add one: a file here, a line below, a declaration in
 // model/model_family.hpp, and a fixture under models/.
 #include <algorithm>
 #include <array>
@@ -9,7 +9,7 @@
 namespace llm::detail {
 namespace {
 
-// Models whose weights were never published: a name people may try, but there is nothing to open.
+// Models whose weights were never published: people may try the name, but there is nothing to open.
 constexpr std::array<std::string_view, 8> closed_models{"palm", "palm2", "jurassic", "j1",
                                                         "j2",   "gpt3",  "gpt4",     "claude"};
 

@@ -1,5 +1,5 @@
 // RoBERTa (arXiv:1907.11692), XLM-RoBERTa (arXiv:1911.02116) and CamemBERT (arXiv:1911.03894):
-// BERT's blocks, positions that start behind the padding token's, other heads. Reference:
+// BERT's blocks, positions that begin after the padding token's, other heads. Reference:
 // transformers modeling_roberta.py.
 #include "families/bert_layers.hpp"
 

@@ -1,7 +1,7 @@
 // T5 (arXiv:1910.10683), v1.1, FLAN-T5 (arXiv:2210.11416), mT5 (arXiv:2010.11934) and UMT5
-// (arXiv:2304.09151): encoder-decoder or its encoder alone, pre-norm RMS norm, relative position
-// biases shared by all layers of a stack (UMT5: each its own), no scale on the scores. Reference:
-// transformers modeling_{t5,mt5,umt5}.py.
+// (arXiv:2304.09151): encoder-decoder, or its encoder alone; pre-norm with RMS norm; relative
+// position biases that all layers of a stack share (UMT5: each layer its own); scores are not
+// scaled. Reference: transformers modeling_{t5,mt5,umt5}.py.
 #include <cmath>
 
 #include "families/heads.hpp"
@@ -21,8 +21,8 @@ StackConfig read_stack(const ConfigReader& json) {
   return s;
 }
 
-// `feed_forward_proj` is an activation or "gated-" and one, and its gated-gelu is the tanh form.
-// Files also keep what the reference makes of it, as `dense_act_fn` and `is_gated_act`.
+// `feed_forward_proj` is an activation, or "gated-" and an activation; its gated-gelu is the tanh
+// form. Files also keep what the reference makes of it, as `dense_act_fn` and `is_gated_act`.
 void read_feed_forward(const ConfigReader& json, StackConfig& s) {
   const std::string projection =
       json.text("feed_forward_proj", json.is_any({"t5"}) ? "relu" : "gated-gelu");
@@ -55,8 +55,8 @@ RelativeBias read_bias(const ConfigReader& json) {
 }
 
 // Whether the last hidden states are scaled before the LM head. The reference reads it from
-// tie_word_embeddings, which then no longer says whether anything is tied: what T5s store twice is
-// used as it is, the rest is shared. Files of its version 5 state it by name.
+// tie_word_embeddings, which then no longer says whether anything is tied: what a T5 stores twice
+// is used as it is, the rest is shared. Its version 5 has a key for it in its files.
 bool scales_outputs(const ConfigReader& json) {
   if (json.is_any({"mt5"})) return false;
   return json.flag("scale_decoder_outputs", json.flag("tie_word_embeddings", true));
@@ -166,7 +166,7 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   return m;
 }
 
-// Converters leave out what kind of T5 it is; its tensors tell.
+// GGUF files do not say what kind of T5 they are; their tensors show it.
 void complete(const WeightStore& store, Json& config) {
   if (!store.find("dec.output_norm.weight")) config["architectures"] = {"T5EncoderModel"};
   if (store.find("enc.blk.1.attn_rel_b.weight")) config["model_type"] = "umt5";

@@ -20,7 +20,7 @@ namespace {
 
 using detail::Json;
 
-// --- one value from and to JSON; `false` when it is of the wrong kind or out of its range ---
+// --- one value from and to JSON; `false` when it is of the wrong kind or out of range ---
 
 bool read(const Json& json, bool& out) {
   if (!json.is_boolean()) return false;
@@ -131,7 +131,7 @@ Json write(const std::optional<T>& value) {
   return value ? Json(*value) : Json();
 }
 
-// As text for people; also of strings that are no UTF-8.
+// As text for people, even if a string is not UTF-8.
 std::string spell(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -201,9 +201,9 @@ const Field* find_field(std::string_view name) {
   return at == fields().end() ? nullptr : &*at;
 }
 
-// --- keys of the reference that we do not implement ---
+// --- keys of the reference that are not implemented ---
 
-// Values at which such a key changes nothing, as JSON; null always is one.
+// The values at which such a key changes nothing, as JSON; null always is one.
 struct UnsupportedKey {
   std::string_view name;
   std::string_view neutral;
@@ -229,7 +229,7 @@ constexpr std::array unsupported_keys{
     UnsupportedKey{"assistant_ensemble_weight", "[]"},
 };
 
-// Keys that say how fast, or what else to return, but not what to generate. Accepted in files.
+// Keys that say how fast to generate, or what else to return, but not what. Accepted in files.
 constexpr std::array<std::string_view, 32> harmless_keys{
     "use_cache",
     "cache_implementation",
@@ -272,7 +272,7 @@ const UnsupportedKey* find_unsupported(std::string_view name) {
 
 bool is_harmless(std::string_view name) { return std::ranges::count(harmless_keys, name) > 0; }
 
-// That there is no such option, and which one may be meant.
+// The error for an unknown option, with the one that may be meant.
 std::string unknown_sentence(std::string_view name, std::string_view source,
                              std::string_view what) {
   std::vector<std::string_view> known;
@@ -297,7 +297,7 @@ std::string unknown_sentence(std::string_view name, std::string_view source,
       std::string(name));
 }
 
-// `code`: what a value of another kind is.
+// `code`: of the error when a value has the wrong kind.
 void assign(GenerationConfig& config, std::string_view name, const Json& json,
             std::string_view source, ErrorCode code) {
   const Field* field = find_field(name);
@@ -316,7 +316,7 @@ void assign(GenerationConfig& config, std::string_view name, const Json& json,
   config.sources[std::string(name)] = source;
 }
 
-// One key of a file; `strict`: unknown keys are told of (config.json holds many others).
+// One key of a file. `strict`: unknown keys become warnings (config.json has many others).
 void assign_from_file(GenerationConfig& config, const std::string& name, const Json& json,
                       const std::string& source, bool strict) {
   if (json.is_null()) return;
@@ -349,14 +349,15 @@ void assign_all(GenerationConfig& config, const Json& options, const std::string
   }
 }
 
-// What old files of BART say instead of forced_bos_token_id.
+// What old files of BART have instead of forced_bos_token_id.
 void force_bos(GenerationConfig& config, const Json& json) {
   const auto force = json.find("force_bos_token_to_be_generated");
   if (force != json.end() && *force == true) config.forced_bos_token_id = config.bos_token_id;
 }
 
 // The generation keys of a config.json, as the reference reads them when there is no
-// generation_config.json: first the outer ones, then those of the nested decoder that are unset.
+// generation_config.json: first the outer ones, then those of the nested decoder that are not set
+// yet.
 GenerationConfig from_model_config(const std::filesystem::path& file) {
   const Json json = detail::read_json_file(file);
   const std::string where = file.string();
@@ -377,7 +378,7 @@ GenerationConfig from_model_config(const std::filesystem::path& file) {
   return config;
 }
 
-// Turns what a person writes into JSON: a bare word or string, `1,2`, or JSON itself.
+// Makes JSON of what a person writes: a bare word or string, `1,2`, or JSON itself.
 Json parse_text(const Field& field, std::string_view text) {
   const bool is_list = field.expected.find("list") != std::string_view::npos;
   const bool is_json = !text.empty() && (text.front() == '[' || text.front() == '"');
@@ -388,7 +389,7 @@ Json parse_text(const Field& field, std::string_view text) {
   try {
     return detail::parse_json(spelled, std::string(field.name));
   } catch (const Error&) {
-    return Json(text);  // a bare word; refused by the field if it wants none
+    return Json(text);  // a bare word; the field refuses it if it wants none
   }
 }
 
@@ -415,7 +416,7 @@ void check_lengths(const GenerationConfig& c) {
 }
 
 void check_distribution(const GenerationConfig& c) {
-  // Files of greedy models say "temperature": 0.
+  // Files of greedy models have "temperature": 0.
   if ((c.do_sample && !(c.temperature > 0)) || c.temperature < 0 || !std::isfinite(c.temperature)) {
     refuse_value("temperature", c, "above 0 (for the most probable token set do_sample to false)",
                  {"do_sample"});

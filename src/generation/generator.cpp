@@ -1,4 +1,4 @@
-// The generator's face: one prompt, all its sequences, or a stream of rows.
+// Generator: one prompt, all its sequences, or a stream of rows.
 #include "llm/generation/generator.hpp"
 
 #include <algorithm>

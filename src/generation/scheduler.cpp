@@ -1,4 +1,4 @@
-// The steps of the generation loop: who joins, what is fed, who leaves.
+// The steps of the generation loop: which rows join, what they read, which rows leave.
 #include "llm/generation/scheduler.hpp"
 
 #include <new>
@@ -8,10 +8,10 @@ namespace llm::detail {
 
 namespace {
 
-// Finished rows that may wait for an earlier one: bounds the memory of a run.
+// Finished rows that may wait for an earlier one: this bounds the memory of a run.
 constexpr std::uint64_t finished_window = 4096;
 
-// A shared beginning shorter than this is not worth that others wait for it.
+// Other rows do not wait for a shared beginning that is shorter than this.
 constexpr std::size_t least_prefix = 16;
 
 std::uint64_t draw_seed() {
@@ -27,7 +27,7 @@ std::size_t common_prefix(std::span<const TokenId> a, std::span<const TokenId> b
   return static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
 }
 
-// What of a prompt may come from elsewhere: the last token must be fed to get logits.
+// The part of a prompt that may come from elsewhere: the last token must be read to get logits.
 std::span<const TokenId> shareable(std::span<const TokenId> prompt) {
   return prompt.first(prompt.size() - 1);
 }
@@ -61,7 +61,7 @@ Scheduler<S>::Scheduler(const Generator<S>& generator, const GenerationConfig& c
 }
 
 // Makes the next request a waiting row, or a finished one when it cannot be done. Returns whether
-// there was one.
+// there was a request.
 template <typename S>
 bool Scheduler<S>::pull() {
   if (source_ended_ || pulled_ - delivered_ >= finished_window) return false;
@@ -84,7 +84,7 @@ bool Scheduler<S>::pull() {
                     config == config_ ? processors_ : processors_of(generator_, *config), kept_};
     waiting_.push_back(std::move(row));
   } catch (const Error& error) {
-    if (error.code() == ErrorCode::interrupted) return false;  // the row was not begun
+    if (error.code() == ErrorCode::interrupted) return false;  // the row has not begun
     fail(*row, error);
   } catch (const std::bad_alloc&) {
     fail(*row, no_memory());
@@ -92,12 +92,12 @@ bool Scheduler<S>::pull() {
   return true;
 }
 
-// Fills the batch. One row more than fits is looked at, to know whether it shares a prefix.
+// Fills the batch. Looks at one row more than fits, to see whether it shares a prefix.
 template <typename S>
 void Scheduler<S>::admit() {
   std::vector<Row<S>*> fresh;
   while (active_.size() < static_cast<std::size_t>(generator_.options().batch_size) && !leader_) {
-    while (waiting_.size() < 2 && pull()) deliver();  // a row that failed at once need not wait
+    while (waiting_.size() < 2 && pull()) deliver();  // a row that has failed need not wait
     if (waiting_.empty()) break;
     active_.push_back(std::move(waiting_.front()));
     waiting_.pop_front();
@@ -113,7 +113,7 @@ void Scheduler<S>::admit() {
 }
 
 // Forks the known prefix as far as the row shares it. If the next row shares much more with this
-// one, this one becomes the leader that computes a longer prefix.
+// row, this row becomes the leader, which computes a longer prefix.
 template <typename S>
 void Scheduler<S>::join_prefix(Row<S>& row) {
   const auto shared = [&row](const KeptSequence<S>& kept) {
@@ -137,7 +137,8 @@ void Scheduler<S>::join_prefix(Row<S>& row) {
   leader_ = &row;
 }
 
-// Opens the rows' sequences, all together; one by one when that fails, to find whose fault it is.
+// Opens the sequences of the rows, all together; when that fails, one by one, to find the row that
+// fails.
 template <typename S>
 void Scheduler<S>::start(std::vector<Row<S>*> rows) {
   std::vector<std::span<const TokenId>> sources;
@@ -175,8 +176,8 @@ std::vector<Row<S>*> Scheduler<S>::plan() {
   return rows;
 }
 
-// A step that fails with several rows is repeated for each alone (the states are unchanged), so
-// that a row's error stays its own.
+// When a step with several rows fails, each row is run alone (the states are unchanged), so that an
+// error stays with its row.
 template <typename S>
 void Scheduler<S>::step(const std::vector<Row<S>*>& rows) {
   if (rows.empty()) return;
@@ -250,7 +251,7 @@ void Scheduler<S>::finish_chunk(Row<S>& row, std::span<const S> logits) {
   row.decoding->begin(std::move(row.state), logits);
 }
 
-// What is fed of the prompt stays, whatever becomes of the row.
+// The part of the prompt that has been read stays, whatever becomes of the row.
 template <typename S>
 void Scheduler<S>::keep_prompt(const Row<S>& row) {
   if (!kept_ || !row.state) return;
@@ -283,7 +284,7 @@ void Scheduler<S>::retire() {
   std::erase_if(active_, [&](const RowPointer& row) { return row->over; });
 }
 
-// Rows in flight end as they are; rows that were not begun yield nothing.
+// Rows that have begun end as they are; rows that have not begun give nothing.
 template <typename S>
 void Scheduler<S>::interrupt_all() {
   for (const RowPointer& row : active_) {

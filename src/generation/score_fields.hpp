@@ -1,4 +1,4 @@
-// What is told of the scores of some choices: the same at the shell and in a chain.
+// The fields of scored choices: the same at the shell and in a chain.
 #pragma once
 
 #include <span>
@@ -9,7 +9,7 @@
 
 namespace llm::detail {
 
-// {"best", "logprob", "score", "choices": [{"text", "logprob", "tokens", "score"}]}; of equal
+// {"best", "logprob", "score", "choices": [{"text", "logprob", "tokens", "score"}]}. Of equal
 // scores the first is the best. With a tokenizer each choice has "token_logprobs".
 OrderedJson score_fields(std::span<const std::string> texts, const ScoreResult& result,
                          LengthNormalization by, const Tokenizer* tokenizer);

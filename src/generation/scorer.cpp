@@ -1,4 +1,4 @@
-// Reading known tokens, several sequences at a time, and looking up their probabilities.
+// Reads known tokens, several sequences at a time, and looks up their probabilities.
 #include "llm/generation/scorer.hpp"
 
 #include <algorithm>
@@ -15,23 +15,23 @@ namespace llm {
 
 namespace {
 
-// A beginning shorter than this is not worth a step of its own.
+// A beginning that is shorter than this is not worth a step of its own.
 constexpr std::size_t least_prefix = 16;
 
-// Bound on the logits of one step: 32 Mi values.
+// Most logits of one step: 32 Mi values.
 constexpr std::int64_t max_step_logits = std::int64_t{1} << 25;
 
 std::size_t common_prefix(std::span<const TokenId> a, std::span<const TokenId> b) {
   return static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
 }
 
-// Tokens that a sequence is to read, and who looks at the logits behind them.
+// Tokens that a sequence has to read, and what to do with the logits after them.
 template <typename S>
 struct Reading {
   SequenceState<S>* state = nullptr;
   std::span<const TokenId> ids;
-  bool all_logits = false;  // or those behind the last token
-  // Called in order with the place in `ids` and the logits behind that token.
+  bool all_logits = false;  // else only those after the last token
+  // Called in order with an index into `ids` and the logits after that token.
   std::function<void(std::size_t at, std::span<const S> logits)> look;
   std::size_t done = 0;
 };
@@ -118,7 +118,7 @@ Scorer<S>::Scorer(const LanguageModel<S>& model, const Tokenizer* tokenizer, Sco
   options_.step_tokens = std::min(options_.step_tokens, most);
 }
 
-// What the model takes, or the caller allows.
+// What the model takes, or what the caller allows.
 template <typename S>
 std::int64_t Scorer<S>::most_tokens(std::optional<std::int64_t> model_limit) const {
   const std::int64_t taken = model_limit.value_or(INT64_MAX);
@@ -126,8 +126,8 @@ std::int64_t Scorer<S>::most_tokens(std::optional<std::int64_t> model_limit) con
                              model_limit ? INT64_MAX : default_max_input_tokens));
 }
 
-// Tokens of a decoder's text, without the special ones that the tokenizer adds at its end: the text
-// goes on.
+// The tokens of a decoder's text without the special ones that the tokenizer adds at the end: the
+// text goes on.
 template <typename S>
 std::vector<TokenId> Scorer<S>::encode(std::string_view text, const EncodeOptions& options) const {
   detail::check_text_size(text, most_tokens(model_.max_length()), false);
@@ -167,7 +167,7 @@ ScoreRequest Scorer<S>::request(std::string_view prompt, std::span<const std::st
   }
   request.context = encode(prompt, options);
   std::size_t common = request.context.size();
-  std::vector<std::size_t> shared;  // with the prompt, of each whole text
+  std::vector<std::size_t> shared;  // tokens of each whole text that the prompt has too
   for (const std::string& text : completions) {
     request.continuations.push_back({encode(std::string(prompt) + text, options), 0});
     const auto& ids = request.continuations.back().ids;
@@ -188,7 +188,7 @@ ScoreRequest Scorer<S>::request(std::string_view prompt, std::span<const std::st
   return request;
 }
 
-// Throws what makes a request impossible, before it meets others.
+// Throws what makes a request impossible, before it is computed with others.
 template <typename S>
 void Scorer<S>::check(const ScoreRequest& request) const {
   const auto check_ids = [](std::span<const TokenId> ids, std::int64_t vocabulary) {
@@ -237,7 +237,7 @@ KeptSequence<S> Scorer<S>::read(std::span<const TokenId> ids) const {
   return kept;
 }
 
-// A sequence for each good request; of a decoder with what it shares with `prefix` in it.
+// A sequence for each good request; for a decoder it has what the request shares with `prefix`.
 template <typename S>
 typename Scorer<S>::States Scorer<S>::open(std::span<const ScoreRequest> requests,
                                            const std::vector<ScoreResult>& results,
@@ -248,7 +248,7 @@ typename Scorer<S>::States Scorer<S>::open(std::span<const ScoreRequest> request
   std::vector<std::size_t> fresh;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     if (results[i].error) continue;
-    // The last token of a context must be fed to get logits.
+    // The last token of a context must be read to get logits.
     const auto context = std::span(requests[i].context).first(requests[i].context.size() - 1);
     const std::size_t known =
         prefix && prefix->state ? common_prefix(prefix->ids, context) : std::size_t{0};
@@ -266,7 +266,8 @@ typename Scorer<S>::States Scorer<S>::open(std::span<const ScoreRequest> request
   return states;
 }
 
-// Checks all requests, makes room for their results, and returns what all good contexts begin with.
+// Checks all requests, makes room for their results, and returns the beginning that all good
+// contexts share.
 template <typename S>
 std::span<const TokenId> Scorer<S>::prepare(std::span<const ScoreRequest> requests,
                                             std::vector<ScoreResult>& results) const {
@@ -306,7 +307,7 @@ void Scorer<S>::read_contexts(std::span<const ScoreRequest> requests, const Stat
   read_all(model_, readings, static_cast<std::size_t>(options_.step_tokens), workspace);
 }
 
-// All but the last token of each continuation, in a sequence of its own.
+// Reads all but the last token of each continuation, in a sequence of its own.
 template <typename S>
 void Scorer<S>::read_continuations(std::span<const ScoreRequest> requests, const States& states,
                                    std::vector<ScoreResult>& results, Workspace& workspace) const {
@@ -373,7 +374,7 @@ Perplexity Scorer<S>::perplexity(std::span<const TokenId> ids, std::int64_t wind
   };
   for (std::int64_t begin = 0, scored = 0; scored < size; begin += stride) {
     const std::int64_t end = std::min(begin + window, size);
-    // The first token of a window has no probability, and no window counts for its last new token.
+    // The first token of a window has no probability, and no window counts its last new token.
     const std::int64_t from = std::max(scored, begin + 1);
     const std::int64_t counted = end - scored - 1;
     scored = end;

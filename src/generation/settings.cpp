@@ -26,7 +26,7 @@ void apply_settings(GenerationConfig& config, std::span<const GenerationSetting>
   for (const GenerationSetting& setting : settings)
     config.set(setting.name, setting.value, setting.source);
   if (last_given(settings, "do_sample") != nullptr) return;
-  // A temperature of 0 is how many programs spell greedy.
+  // Many programs write a temperature of 0 for greedy.
   if (last_given(settings, "temperature") != nullptr && config.temperature == 0) {
     config.set("temperature", "null", "default");
     return config.set("do_sample", "false", "implied by temperature 0");

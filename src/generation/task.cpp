@@ -1,4 +1,5 @@
-// From a request to tokens and limits: encoding, special tokens, the context and its overflow.
+// From a request to tokens and limits: encoding, special tokens, the context, and what to do when
+// it is full.
 #include "llm/generation/task.hpp"
 
 #include <algorithm>
@@ -11,7 +12,7 @@ namespace {
 
 struct Prompt {
   std::vector<TokenId> ids;
-  std::size_t head = 0;  // special tokens that the tokenizer added at the front
+  std::size_t head = 0;  // special tokens that the tokenizer added in front
   std::size_t tail = 0;  // and at the end
 };
 
@@ -52,13 +53,13 @@ void check_ids(std::span<const TokenId> ids, std::int64_t vocab_size) {
   }
 }
 
-// Takes tokens out so that `keep` remain; never the special tokens at the ends.
+// Removes tokens so that `keep` are left; never the special tokens at the ends.
 void cut(Prompt& prompt, std::size_t keep, Overflow overflow) {
   const std::size_t ends = prompt.head + prompt.tail;
   const std::size_t inner = prompt.ids.size() - ends;
   const std::size_t stay = keep > ends ? keep - ends : 0;
   if (stay >= inner) return;
-  std::size_t first = prompt.head;  // of the tokens that go
+  std::size_t first = prompt.head;  // of the tokens to remove
   if (overflow == Overflow::truncate_right) first += stay;
   if (overflow == Overflow::truncate_middle) first += stay - stay / 2;
   const auto begin = prompt.ids.begin() + static_cast<std::ptrdiff_t>(first);
@@ -73,7 +74,7 @@ void cut(Prompt& prompt, std::size_t keep, Overflow overflow) {
                   "truncate-middle");
 }
 
-// The source of an encoder-decoder within what the encoder can take.
+// The source of an encoder-decoder, cut to what the encoder takes.
 bool fit_source(Prompt& source, const ModelLimits& limits, Overflow overflow) {
   if (source.ids.empty()) {
     throw Error(ErrorCode::invalid_input, "the prompt is empty; the encoder needs a token");
@@ -89,7 +90,7 @@ bool fit_source(Prompt& source, const ModelLimits& limits, Overflow overflow) {
   return true;
 }
 
-// The prompt of a decoder within its context, with room behind it.
+// The prompt of a decoder, cut to its context with room for new tokens.
 bool fit_prompt(Prompt& prompt, const GenerationConfig& config, const ModelLimits& limits,
                 Overflow overflow) {
   const std::int64_t context = limits.max_length.value_or(INT64_MAX);

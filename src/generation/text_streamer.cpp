@@ -1,7 +1,7 @@
 // Incremental decoding. A tokenizer's decoder looks beyond one token: it strips a leading space,
-// joins bytes to characters, and judges a run of byte tokens as a whole. So a short window of
-// settled tokens is always decoded together with the new ones, and only what they add is text.
-// Cleaning up spaces looks beyond tokens in another way, and is done behind that.
+// joins bytes to characters, and treats a run of byte tokens as a whole. So a short window of
+// settled tokens is always decoded together with the new ones, and only what these add is text.
+// Cleaning up spaces looks beyond tokens in another way, and is done afterwards.
 #include "llm/generation/text_streamer.hpp"
 
 #include <algorithm>
@@ -13,13 +13,14 @@ namespace llm {
 
 namespace {
 
-constexpr std::string_view replacement = "\xEF\xBF\xBD";  // U+FFFD: bytes that are no character yet
+constexpr std::string_view replacement =
+    "\xEF\xBF\xBD";  // U+FFFD: bytes that are not a character yet
 
 bool has_visible(std::string_view text) {
   return text.find_first_not_of(" \t\r\n") != std::string_view::npos;
 }
 
-// Bytes that both begin with, without a broken character at the end.
+// Bytes at the beginning that both have, without a broken character at the end.
 std::size_t common_prefix(std::string_view a, std::string_view b) {
   const auto at = std::ranges::mismatch(a, b).in1;
   auto length = static_cast<std::size_t>(at - a.begin());
@@ -31,7 +32,7 @@ std::size_t common_prefix(std::string_view a, std::string_view b) {
   return length;
 }
 
-// Bytes at the end of `text` that may be the beginning of `stop`.
+// How many bytes at the end of `text` may be the beginning of `stop`.
 std::size_t overlap(std::string_view text, std::string_view stop) {
   std::size_t length = std::min(text.size(), stop.size() - 1);
   while (length > 0 && !text.ends_with(stop.substr(0, length))) --length;
@@ -45,7 +46,7 @@ TextStreamer::TextStreamer(const Tokenizer& tokenizer, std::span<const TokenId> 
     : tokenizer_(&tokenizer),
       cleans_up_(tokenizer.cleans_up_spaces()),
       stop_strings_(std::move(stop_strings)) {
-  // As little of the context as shows where its last word stands.
+  // The shortest end of the context that has visible text.
   for (std::size_t count = std::min<std::size_t>(context.size(), 16);; count *= 2) {
     count = std::min(count, context.size());
     const auto tail = context.last(count);
@@ -89,7 +90,7 @@ bool TextStreamer::put(TokenId id) {
   return false;
 }
 
-// The text behind what is stable. Earlier tokens have no part in what this one changes.
+// The text after the stable part. Earlier tokens do not take part in what this one changes.
 void TextStreamer::set_end(std::string_view end) {
   const std::size_t same = stable_ + common_prefix(std::string_view(text_).substr(stable_), end);
   for (auto at = text_end_.rbegin(); at != text_end_.rend() && *at > same; ++at) *at = same;
@@ -97,7 +98,8 @@ void TextStreamer::set_end(std::string_view end) {
   text_end_.push_back(text_.size());
 }
 
-// No later token can change how the tokens so far are decoded, `all` those of the window.
+// No later token can change how the tokens so far are decoded. `all`: the text of the window's
+// tokens.
 void TextStreamer::settle(std::string all) {
   const std::size_t closed = cleans_up_ ? detail::closed_to_clean_up(open_) : open_.size();
   if (cleans_up_) {
@@ -107,7 +109,7 @@ void TextStreamer::settle(std::string all) {
   }
   open_.erase(0, closed);
   open_settled_ = open_.size();
-  // The next window begins where this token's text began, if that shows a word to stand on.
+  // The next window begins where this token's text began, if that part has a word to begin with.
   if (std::string next = decode(settled_); has_visible(next)) {
     window_ = settled_;
     window_text_ = std::move(next);
@@ -138,7 +140,7 @@ void TextStreamer::finish() {
 }
 
 std::string TextStreamer::take() {
-  // What may still change may become the rest of a stop string as well.
+  // Text that may still change may also become the rest of a stop string.
   const std::string_view certain = std::string_view(text_).substr(0, stable_);
   std::size_t held = 0;
   if (!finished_) {

@@ -29,7 +29,7 @@ using detail::AdapterConfig;
   throw Error(code, where + ": " + what, where);
 }
 
-// Erases every occurrence of a component of a dotted name: ".default" from "q.lora_A.default.w".
+// Removes every occurrence of a component from a dotted name: ".default" from "q.lora_A.default.w".
 std::string without(std::string name, std::string_view component) {
   for (std::size_t at = 0; (at = name.find(component, at)) != std::string::npos;) {
     const std::size_t end = at + component.size();
@@ -61,7 +61,7 @@ struct LoadedAdapter {
   std::map<std::string, const FileTensor*> rows;      // of some tokens, by the name of the module
 };
 
-// The part of `name` before `mark`, when that is how it ends.
+// The part of `name` before `mark`, if `name` ends in `mark`.
 std::optional<std::string> before(const std::string& name, std::string_view mark) {
   if (!name.ends_with(mark)) return std::nullopt;
   return name.substr(0, name.size() - mark.size());
@@ -162,8 +162,8 @@ std::vector<std::byte> rounded(const std::vector<double>& values, DType dtype) {
   return bytes;
 }
 
-// weights [rows, cols] += scale * left [rows, rank] right [rank, cols], where each factor may be
-// given transposed.
+// weights [rows, cols] += scale * left [rows, rank] right [rank, cols]; each factor may be given
+// transposed.
 struct Product {
   std::vector<double> left, right;  // [rows, rank], [rank, cols]
 };
@@ -233,7 +233,7 @@ class AdaptedStore : public WeightStore {
     const Factors* factors;
   };
 
-  // The stored name: files of bare models lack the first component, or have one more.
+  // The stored name: files of models without a head lack the first component, or have one more.
   std::optional<std::string> stored_name(const std::string& name) const {
     if (find(name)) return name;
     const std::string inner = name.substr(std::min(name.find('.'), name.size() - 1) + 1);
@@ -246,7 +246,7 @@ class AdaptedStore : public WeightStore {
     return std::nullopt;
   }
 
-  // Whether an adapter's name of a module is that of one of those that are tied.
+  // Whether an adapter's name of a module means one of the tied modules.
   static bool is_module(const std::string& name, const std::string& tied) {
     return name == tied || name.ends_with("." + tied) || tied.ends_with("." + name);
   }
@@ -261,7 +261,7 @@ class AdaptedStore : public WeightStore {
            });
   }
 
-  // The name of a tied tensor that the files lack, spelled as they spell `known`, which is
+  // The name of a tied tensor that the files lack, in the spelling of `known`, whose stored name is
   // `stored`.
   static std::string spelled_alike(const std::string& name, const std::string& known,
                                    const std::string& stored) {
@@ -271,8 +271,8 @@ class AdaptedStore : public WeightStore {
     return name;
   }
 
-  // Adapters see modules where files see one tensor: once a module of those that are tied is
-  // touched, each gets a name of its own.
+  // Adapters see several modules where the files have one tensor: once an adapter changes one of
+  // the tied modules, each gets a name of its own.
   void untie() {
     const bool touched = std::ranges::any_of(modules_.tied, [&](const std::string& tied) {
       return std::ranges::any_of(loaded_, [&](const auto& one) { return touches(one, tied); });
@@ -299,7 +299,7 @@ class AdaptedStore : public WeightStore {
     }
   }
 
-  // As stored_name(), and the name of a tied module whatever stands before it.
+  // As stored_name(); for a tied module the name may have any beginning.
   std::optional<std::string> target_name(const std::string& name) const {
     if (const auto stored = stored_name(name)) return stored;
     for (const std::string& tied : tied_) {
@@ -308,8 +308,8 @@ class AdaptedStore : public WeightStore {
     return std::nullopt;
   }
 
-  // `name` and the modules tied to it that follow it, which are those that the adapter does not
-  // touch itself.
+  // `name` and the modules that are tied to it and change with it: those that the adapter does not
+  // change itself.
   template <typename Entries, typename TensorOf>
   std::vector<std::string> with_followers(const std::string& name, bool follow,
                                           const Entries& entries, TensorOf tensor_of) const {
@@ -341,7 +341,7 @@ class AdaptedStore : public WeightStore {
         changed_[target] = std::move(whole);
       }
     }
-    // A head that is saved whole has a bias of its own, whatever the model calls it.
+    // A head that is saved whole has its own bias, whatever the model calls it.
     if (modules_.head_bias.empty()) return;
     const auto bias = adapter.replaced.find(modules_.tied.back() + ".bias");
     if (bias == adapter.replaced.end()) return;
@@ -380,7 +380,7 @@ class AdaptedStore : public WeightStore {
     }
   }
 
-  // Rows of single tokens; what is tied to the embedding has them, too.
+  // Rows of single tokens; modules that are tied to the embedding get them too.
   void replace_rows(const LoadedAdapter& adapter) {
     for (const auto& [module, rows] : adapter.rows) {
       refuse_other_weight(adapter, module, "saves rows of");
@@ -435,8 +435,8 @@ class AdaptedStore : public WeightStore {
     set(name, base, values);
   }
 
-  // Whether a module stores its weight [inputs, outputs]. A family that knows says so; where both
-  // are as many, nothing else tells.
+  // Whether a module stores its weight [inputs, outputs]. If the family knows, it decides; for a
+  // square matrix nothing else shows it.
   bool is_transposed(const Part& part) const {
     if (part.factors->embedding) return true;
     if (!modules_.transposed) return part.adapter->config.transposed();
@@ -474,8 +474,8 @@ class AdaptedStore : public WeightStore {
   AdaptedModules modules_;
   std::vector<fs::path> files_;
   std::deque<LoadedAdapter> loaded_;  // parts_ and changed_ point into it
-  std::vector<std::string> tied_;     // tensors that are one in the files, once they are untied
-  std::set<std::string> saved_;       // tensors that an adapter brought whole
+  std::vector<std::string> tied_;  // tensors that are one in the files, after they have been untied
+  std::set<std::string> saved_;    // tensors that an adapter has saved whole
   std::map<std::string, std::vector<Part>> parts_;
   std::deque<std::vector<std::byte>> bytes_;
   std::map<std::string, FileTensor, std::less<>> changed_;

@@ -12,15 +12,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Keys that are read here.
+// Keys that are read.
 constexpr std::string_view read_keys[] = {"peft_type",           "lora_alpha",
                                           "alpha_pattern",       "use_rslora",
                                           "fan_in_fan_out",      "init_lora_weights",
                                           "modules_to_save",     "target_modules",
                                           "ensure_weight_tying", "trainable_token_indices"};
 
-// Keys that change nothing beside the tensors: ranks and modules are seen in these, the rest is
-// about training, about how the starting values were found, or about where things come from.
+// Keys that change nothing beside the tensors: ranks and modules show in the tensors, the rest is
+// about training, about the starting values, or about where things come from.
 constexpr std::string_view neutral_keys[] = {"r",
                                              "rank_pattern",
                                              "exclude_modules",
@@ -43,11 +43,12 @@ constexpr std::string_view neutral_keys[] = {"r",
                                              "velora_config",
                                              "unsloth_fixed"};
 
-// Ways to start training that leave the weights of the model as they are; the others (pissa, olora,
-// corda, loftq, lora_ga) take a part out of them that is not in the files.
+// Kinds of initialization that leave the model's weights as they are. The others (pissa, olora,
+// corda, loftq, lora_ga) change them before training, and the files do not have the changed
+// weights.
 constexpr std::string_view plain_starts[] = {"gaussian", "orthogonal", "eva", "mica"};
 
-// What the reference takes for the names of embeddings and heads when it ties them.
+// The names by which the reference knows embeddings and heads when it ties them.
 constexpr std::string_view embedding_names[] = {"embed_tokens", "lm_head"};
 
 template <typename Names>
@@ -59,7 +60,7 @@ std::string value_text(const Json& value) {
   return quote(value.is_string() ? value.get<std::string>() : value.dump());
 }
 
-// Absent, null, false, "none" and empty mean that an option is not used.
+// An option counts as unused when it is absent, null, false, "none" or empty.
 bool is_option_used(const Json& value) {
   return !value.is_null() && value != false && value != "none" &&
          !(value.is_structured() && value.empty());
@@ -96,7 +97,7 @@ void AdapterConfig::fail(const std::string& what, bool is_unsupported) const {
               where_);
 }
 
-// Everything else that is used makes it another kind of adapter, or is of a version to come.
+// Anything else that is used makes it another kind of adapter, or one of a later version.
 void AdapterConfig::check_keys() const {
   for (const auto& [key, value] : json_.items()) {
     if (is_among(read_keys, key) || is_among(neutral_keys, key) || !is_option_used(value)) continue;
@@ -142,8 +143,8 @@ std::vector<std::string> AdapterConfig::texts(const char* name) const {
   return list;
 }
 
-// The patterns are regular expressions; what is written in practice are names of modules, so
-// that is what is read, with ^ and \. as the two signs people add.
+// The patterns are regular expressions. In practice people write names of modules, with ^ and \.
+// added, so that is what is read.
 void AdapterConfig::read_alpha_pattern() {
   const auto found = json_.find("alpha_pattern");
   if (found == json_.end() || !is_option_used(*found)) return;
@@ -161,8 +162,8 @@ void AdapterConfig::read_alpha_pattern() {
   }
 }
 
-// As the reference: the option counts when an embedding or a head is named among the modules that
-// are saved or, where none is, among those that are changed.
+// As in the reference, the option counts when an embedding or a head is among the modules that are
+// saved or, if there is none, among those that are changed.
 void AdapterConfig::read_tying() {
   if (!flag("ensure_weight_tying")) return;
   const auto is_embedding = [](const std::string& module) {

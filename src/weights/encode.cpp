@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t block = 32;
 constexpr std::uint16_t half_nan = 0x7e00;
 
-// The nearest half that is finite; NaN stays.
+// The nearest finite half; NaN stays.
 std::uint16_t to_half(float value) {
   constexpr float largest = 65504.0f;
   return std::isnan(value) ? half_nan : double_to_f16(std::clamp(value, -largest, largest));
@@ -87,8 +87,8 @@ void EncodedBlocks::encode_q4_1(const float* values) {
 
 namespace {
 
-// [scale][32 codes], or [scale][minimum][16 bytes: the low halves are the values 0 .. 15]. A row of
-// q8_channel has its scale in every block.
+// [scale][32 codes], or [scale][minimum][16 bytes: the low halves are the values 0 .. 15]. In
+// q8_channel every block has the row's scale.
 void write_blocks(DType dtype, const EncodedBlocks& blocks, std::size_t count, std::byte* out) {
   for (std::size_t i = 0; i < count; ++i, out += block_bytes(dtype)) {
     const std::uint16_t scale = blocks.scale(i), minimum = blocks.minimum(i);

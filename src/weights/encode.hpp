@@ -1,5 +1,5 @@
 // Values -> the bytes of an element type, rounded: for weights that are kept in another type than
-// their file's. The same bits on every machine.
+// that of their file. The same bits on every machine.
 #pragma once
 
 #include <cstddef>
@@ -40,11 +40,12 @@ class EncodedBlocks {
   std::int64_t count_ = 0;
   std::vector<std::uint16_t> scale_bits_, minimum_bits_;
   std::vector<float> row_scales_;
-  std::vector<float> scales_, minimums_;  // first as fitted, then what turns values into codes
+  std::vector<float> scales_,
+      minimums_;  // first as fitted, then the factors that turn values into codes
   std::vector<std::int8_t> codes_;
 };
 
-// The values of a row, whole blocks, in the form of a file.
+// The values of a row, in whole blocks, in the layout of a file.
 void encode_row(DType dtype, std::span<const float> values, std::byte* out);
 
 }  // namespace llm::detail

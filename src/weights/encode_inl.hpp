@@ -1,7 +1,7 @@
-// The loops over blocks of 32 values that encoding consists of, written once and compiled for each
-// instruction set (encode_<level>.cpp). A lane holds a block of its own and no operation is fused,
-// so the width of the vectors changes nothing in the results. Internal linkage throughout, no
-// standard templates: nothing compiled here may be shared with other files.
+// The loops over blocks of 32 values, written once and compiled for each instruction set
+// (encode_<level>.cpp). A lane has a block of its own and no operation is fused, so the width of
+// the vectors does not change the results. Internal linkage throughout, no standard templates:
+// nothing compiled here may be shared with other files.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ typedef float Lanes __attribute__((vector_size(4 * width)));
 typedef std::int32_t Ints __attribute__((vector_size(4 * width)));
 typedef std::int8_t Bytes __attribute__((vector_size(width)));
 
-// With a NaN: b.
+// If one is NaN: b.
 inline Lanes smaller(const Lanes& a, const Lanes& b) { return a < b ? a : b; }
 inline Lanes larger(const Lanes& a, const Lanes& b) { return a > b ? a : b; }
 inline Lanes all(float value) { return Lanes{} + value; }
@@ -35,7 +35,7 @@ inline Lanes rounded(const Lanes& a) {
   return (a + to_nearest) - to_nearest;
 }
 
-// Value k of `width` blocks; behind the last of `count` blocks it is repeated.
+// Value k of `width` blocks; after the last of `count` blocks it is repeated.
 struct Blocks {
   Lanes x[block];
 };
@@ -71,11 +71,11 @@ void largest_magnitudes(const float* values, std::int64_t count, float* largest)
   }
 }
 
-// Codes 0 .. 15 by y * inverse + start, then the line through (code, y) with the smallest squared
-// error; y is about slope * code + offset.
+// Codes 0 .. 15 by y * inverse + start, then the line through (code, y) with the least squared
+// error: y is about slope * code + offset.
 struct Fit {
   Lanes slope, offset;
-  Lanes explained;  // of the sum of squares of y
+  Lanes explained;  // part of the sum of squares of y
 };
 
 inline void fit_line(const Blocks& y, const Lanes& sum_y, const Lanes& inverse, const Lanes& start,
@@ -101,9 +101,9 @@ inline void keep_better(const Fit& candidate, Fit& best) {
   best.explained = better ? candidate.explained : best.explained;
 }
 
-// The best line for y, values between 0 and 15. First by ranges that leave out a little at either
-// end (a large value may be cut off), then by the codes of the best line so far. On real weights
-// the error is then within 1.5 % of what a hundred ranges reach.
+// The best line for y, values between 0 and 15: first with ranges that leave out a little at both
+// ends (a large value may be cut off), then with the codes of the best line so far. On real weights
+// the error is within 1.5 % of what a hundred ranges reach.
 inline void best_line(const Blocks& y, Fit& best) {
   constexpr float cuts[] = {0.0f, 0.6f};  // in steps of the whole range / 15
   Lanes sum = {};
@@ -136,7 +136,7 @@ void fit_lines(const float* values, std::int64_t count, float* scales, float* mi
       low = smaller(x, low);
       high = larger(x, high);
     }
-    // Below the smallest half all values are equal.
+    // Below the smallest half all values count as equal.
     const Ints flat = (high - low) <= 1e-7f;
     const Lanes unit = flat ? all(1) : (high - low) * (1.0f / 15), inverse = 1 / unit;
     for (Lanes& x : b.x) x = (x - low) * inverse;

@@ -1,4 +1,4 @@
-// The loops of encoding, one table of functions per instruction set. All give the same bits.
+// The loops of encoding: one table of functions per instruction set. All give the same bits.
 #pragma once
 
 #include <cstdint>
@@ -6,18 +6,18 @@
 namespace llm::detail {
 
 // How the values of each block become whole numbers: value * inverse + start, rounded to the
-// nearest and kept within the bounds; NaN becomes the highest.
+// nearest and kept within the bounds; NaN becomes the highest bound.
 struct CodeLines {
   const float* inverse;  // [blocks]
   const float* start;    // [blocks]
   float lowest, highest;
 };
 
-// `values`: blocks of 32, `count` of them. Scales of blocks with a value that is not finite: NaN.
+// `values`: `count` blocks of 32. A block with a value that is not finite gets the scale NaN.
 struct EncodeKernels {
-  // Of each block, the largest |value|.
+  // The largest |value| of each block.
   void (*largest_magnitudes)(const float* values, std::int64_t count, float* largest);
-  // Of each block, scale and minimum so that scale * code + minimum with codes 0 .. 15 has a small
+  // Scale and minimum of each block, so that scale * code + minimum with codes 0 .. 15 has a small
   // squared error.
   void (*fit_lines)(const float* values, std::int64_t count, float* scales, float* minimums);
   void (*round_to_codes)(const float* values, std::int64_t count, const CodeLines& lines,

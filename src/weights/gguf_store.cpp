@@ -1,4 +1,4 @@
-// The tensors of a GGUF file as the weight store sees them.
+// The tensors of a GGUF file for the weight store.
 #include <utility>
 
 #include "core/folder.hpp"
@@ -12,7 +12,7 @@ namespace llm::detail {
 
 namespace {
 
-// Numbers of the format; those that weights may have first.
+// Type numbers of the format; first those that weights may have.
 constexpr std::pair<std::uint32_t, DType> known_types[] = {
     {28, DType::f64},   {0, DType::f32},   {1, DType::f16},     {30, DType::bf16},
     {2, DType::q4_0},   {3, DType::q4_1},  {6, DType::q5_0},    {7, DType::q5_1},
@@ -48,10 +48,10 @@ WeightFile tensors_of(std::shared_ptr<const GgufFile> gguf) {
   throw Error(code, part.string() + ": " + what, part.string());
 }
 
-// How many parts the model has, as its first one says; the others are found by their names.
+// How many parts the model has, according to the first one; the others are found by their names.
 std::int64_t parts_of(const GgufFile& first) {
   const std::int64_t count = first.find_int("split.count").value_or(1);
-  if (count == 0 || count == 1) return 1;  // 0: as the format's own tools read it
+  if (count == 0 || count == 1) return 1;  // 0: the format's own tools take it for 1
   const auto name = split_name(first.path());
   if (!name || name->number != 1 || name->count != count) {
     fail_part(first.path(),

@@ -1,5 +1,5 @@
-// Products with weights: `float` by the kernels of this machine, `double` (what results are
-// verified with) by Eigen on dequantized rows.
+// Products with weights: `float` with the kernels of this machine; `double`, for verifying, with
+// Eigen on dequantized rows.
 #include <Eigen/Core>
 #include <algorithm>
 #include <type_traits>
@@ -22,7 +22,7 @@ void multiply(const Matmul<float>& args) {
                   args.bias, args.y, args.ldy, args.scratch, fast});
 }
 
-// One matrix-vector product per row of x, so that a row's value does not depend on the others.
+// One matrix-vector product per row of x, so that a row's value does not depend on other rows.
 void multiply(const Matmul<double>& args) {
   using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   const std::int64_t rows = args.w->rows(), cols = args.w->cols();

@@ -140,7 +140,7 @@ void SourceRows::release() const {
 
 namespace {
 
-// Where value (k, j) of a panel of 4-byte or 2-byte values lies.
+// Where value (k, j) is in a panel of 4-byte or 2-byte values.
 template <typename T>
 std::int64_t place(std::int64_t k, std::int64_t j) {
   if constexpr (sizeof(T) == 4) return k * panel_rows + j;
@@ -154,7 +154,7 @@ struct PanelSource {
   std::int64_t cols;
 };
 
-// Short runs of columns of all rows in turn, so that what is written stays in cache.
+// Short runs of columns, all rows in turn, so that what is written stays in the cache.
 template <typename T>
 void pack_plain(const PanelSource& source, std::byte* out) {
   constexpr std::int64_t run = 16;
@@ -199,7 +199,7 @@ void copy_row(const SourceRows& source, std::int64_t output, std::byte* out) {
   }
 }
 
-// An output's values; `copy` is memory for those that do not lie together.
+// An output's values; `copy` is memory for values that are not contiguous.
 void read_row_values(const SourceRows& source, std::int64_t output, std::vector<std::byte>& copy,
                      float* values) {
   const SourceRows::Row row = source.row(output);
@@ -220,8 +220,8 @@ void convert_row(const SourceRows& source, DType dtype, std::int64_t output, std
   encode_row(dtype, values, out);
 }
 
-// A panel of a quantized type from the values of the outputs [first, first + count), some rows at a
-// time: enough for the widest vectors, few enough to stay in cache.
+// A panel of a quantized type from the values of outputs [first, first + count), some rows at a
+// time: enough for the widest vectors, few enough to stay in the cache.
 void encode_panel(const SourceRows& source, DType dtype, std::int64_t first, std::int64_t count,
                   std::byte* out) {
   constexpr std::int64_t values_at_once = 16384;

@@ -22,7 +22,7 @@ std::optional<DType> dtype_named(const std::string& name) {
   return std::nullopt;
 }
 
-// Sorts as the numbers do.
+// Sorts in the order of the numbers.
 std::string part_name(std::size_t index) {
   std::string digits = std::to_string(index);
   return std::string(8 - std::min<std::size_t>(8, digits.size()), '0') + digits;
@@ -70,7 +70,7 @@ std::string table_of(const WeightStore& store,
   return table.dump();
 }
 
-// Bytes of a matrix in memory order.
+// Bytes of a matrix in memory.
 std::int64_t matrix_bytes(DType dtype, WeightLayout layout, std::int64_t rows, std::int64_t cols) {
   if (layout == WeightLayout::panels) return panel_count(rows) * panel_bytes(dtype, cols);
   return rows * (cols / block_values(dtype) * block_bytes(dtype));
@@ -88,7 +88,8 @@ void PackedWriter::add(std::vector<float> vector) {
 void PackedWriter::write(const std::filesystem::path& path, const WeightStore& original,
                          const std::set<std::string, std::less<>>& duplicates,
                          const std::string& head) const {
-  std::vector<std::vector<std::byte>> padded(parts_.size());  // parts of odd sizes
+  std::vector<std::vector<std::byte>> padded(
+      parts_.size());  // parts whose size is not a multiple of the padding
   std::vector<TensorToWrite> tensors;
   Json description = Json::array();
   for (std::size_t i = 0; i < parts_.size(); ++i) {

@@ -1,9 +1,9 @@
-// A checkpoint whose matrices lie in memory order in one file: what `pack` writes and loading maps.
-//
+// A checkpoint whose matrices are stored in one file as they are in memory: `pack` writes it,
+// loading maps it.
 // The file is a safetensors file of byte tensors, each padded to 64 bytes so that a matrix is used
-// where it is mapped. They stand in the order in which the layers are built, which follows from the
-// configuration alone; the metadata hold, as JSON, the table of the original tensors (name, type,
-// shape), with which a family finds its way as it always does, and the description of each part.
+// where it is mapped. Their order is that in which the layers are built, which follows from the
+// configuration alone. The metadata hold, as JSON, the table of the original tensors (name, type,
+// shape), with which a family finds its way as always, and the description of each part.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +27,8 @@ class PackedWriter {
   void add(std::shared_ptr<const Weight> matrix);
   void add(std::vector<float> vector);
 
-  // `duplicates` of `original` are left out of its table; `head` is the name of the head the layers
-  // were built for. Throws Error (io).
+  // `duplicates` of `original` are left out of its table. `head` is the name of the head that the
+  // layers were built for. Throws Error (io).
   void write(const std::filesystem::path& path, const WeightStore& original,
              const std::set<std::string, std::less<>>& duplicates, const std::string& head) const;
 
@@ -40,7 +40,7 @@ class PackedWriter {
   std::vector<Part> parts_;
 };
 
-// Reads the parts in their order.
+// Reads the parts in order.
 class PackedWeights {
  public:
   // Throws Error: bad_format, unsupported (another version).

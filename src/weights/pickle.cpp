@@ -1,6 +1,6 @@
-// The stack machine of pickles, cut down to what builds plain values. Meaning of the opcodes:
-// Python's pickletools.py. Bounded: a step adds at most one value and a few pointers, and there are
-// limits on steps and on values; nothing recurses.
+// The stack machine of pickles, reduced to what builds plain values. Meaning of the opcodes:
+// Python's pickletools.py. Its work is bounded: a step adds at most one value and a few pointers,
+// steps and values are limited, and nothing recurses.
 #include "weights/pickle.hpp"
 
 #include <algorithm>
@@ -16,16 +16,16 @@ namespace llm::detail {
 
 namespace {
 
-// A tensor takes about 60 steps and 14 values, so this is a hundred thousand tensors in one file.
-// Values and what points at them bound the memory, to some 200 MB.
+// A tensor takes about 60 steps and 14 values: this is enough for a hundred thousand tensors.
+// Values and the pointers to them are the memory: at most some 200 MB.
 constexpr std::size_t max_steps = 6'000'000;
 constexpr std::size_t max_values = 1'500'000;
 constexpr std::size_t max_stack = 1'000'000;
-constexpr std::size_t max_marks = 1'000;  // lists and dicts within each other
+constexpr std::size_t max_marks = 1'000;  // lists and dicts inside each other
 constexpr int max_protocol = 5;
 constexpr std::string_view ordered_dict = "collections.OrderedDict";
 
-// The opcodes that are known but not followed, for messages.
+// Opcodes that are known but not supported, for messages.
 constexpr std::pair<unsigned char, const char*> refused_opcodes[] = {
     {'i', "INST"},       {'o', "OBJ"},         {0x81, "NEWOBJ"},      {0x92, "NEWOBJ_EX"},
     {0x82, "EXT1"},      {0x83, "EXT2"},       {0x84, "EXT4"},        {'P', "PERSID"},
@@ -155,7 +155,7 @@ class PickleMachine {
     return value;
   }
 
-  // The values since the last mark, which is removed with them.
+  // The values since the last mark; removes them and the mark.
   std::vector<const PickleValue*> pop_to_mark() {
     if (marks_.empty()) fail("there is no mark on the stack");
     const auto first = stack_.begin() + static_cast<std::ptrdiff_t>(marks_.back());
@@ -165,7 +165,7 @@ class PickleMachine {
     return values;
   }
 
-  // --- groups of opcodes; false: not one of these ---
+  // --- groups of opcodes; false: not in this group ---
 
   bool constant(unsigned char opcode) {
     switch (opcode) {
@@ -287,7 +287,7 @@ class PickleMachine {
     target->items.insert(target->items.end(), items.begin(), items.end());
   }
 
-  // Marks, the memo, and what does not change the values.
+  // Marks, the memo, and opcodes that change no values.
   bool shuffle(unsigned char opcode) {
     switch (opcode) {
       case 0x80:  // PROTO
@@ -300,7 +300,7 @@ class PickleMachine {
         bound(marks_.size() + 1, max_marks, "has", "marks within each other");
         marks_.push_back(stack_.size());
         return true;
-      case '0':  // POP: a mark, when one is on top
+      case '0':  // POP: or a mark, when one is on top
         if (!marks_.empty() && marks_.back() == stack_.size()) {
           marks_.pop_back();
         } else {
@@ -348,7 +348,7 @@ class PickleMachine {
     push(*found->second);
   }
 
-  // What would run code in Python, and here only leaves a note of it.
+  // Opcodes that would run code in Python; here they only leave a note of it.
   bool object(unsigned char opcode) {
     switch (opcode) {
       case 'c': {  // GLOBAL
@@ -389,7 +389,7 @@ class PickleMachine {
     }
   }
 
-  // The entry of the allowed list; the list is the whole of what a pickle may name.
+  // The entry of the allowed list. Nothing else may be named.
   std::string_view allowed_name(std::string_view module, std::string_view name) const {
     const std::string full = std::string(module) + "." + std::string(name);
     const auto found = std::ranges::find(allowed_, full);
@@ -432,7 +432,7 @@ class PickleMachine {
   std::span<const std::string_view> allowed_;
   std::vector<PickleValue*> stack_;
   std::vector<std::size_t> marks_;
-  std::map<std::uint64_t, PickleValue*> memo_;  // a tree: the file chooses the keys
+  std::map<std::uint64_t, PickleValue*> memo_;  // a tree, because the file chooses the keys
 };
 
 Pickle::Pickle(std::span<const std::byte> bytes, std::size_t begin, const std::string& where,

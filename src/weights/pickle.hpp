@@ -1,5 +1,5 @@
-// Reads Python pickles without Python: into a tree of plain values. Nothing is ever run. What a
-// pickle would call stays a node that says so, and only functions on a given list may be named.
+// Reads Python pickles without Python, into a tree of plain values. Nothing is ever run: a call
+// stays a node that says so, and only functions on a given list may be named.
 #pragma once
 
 #include <cstddef>
@@ -39,28 +39,28 @@ struct PickleValue {
 
 class Pickle {
  public:
-  // Reads the pickle that starts at byte `begin` of `bytes`, which must outlive this. Protocols 2
-  // to 5. Throws Error: bad_format for damage, unsupported for an opcode or a global that is not
-  // `allowed`, by name. `where` names the file.
+  // Reads the pickle that begins at byte `begin` of `bytes`, which must outlive this. Protocols 2
+  // to 5. Throws Error: bad_format for damage; unsupported, which names an opcode or a global that
+  // is not in `allowed`. `where` names the file.
   Pickle(std::span<const std::byte> bytes, std::size_t begin, const std::string& where,
          std::span<const std::string_view> allowed);
 
   const PickleValue& root() const { return *root_; }
   // Where the pickle ends in `bytes`.
   std::size_t end() const { return end_; }
-  // Every object outside that the pickle refers to, as often as it does.
+  // Every reference to an object outside the pickle.
   const std::vector<const PickleValue*>& persistent() const { return persistent_; }
 
  private:
   friend class PickleMachine;
 
-  std::deque<PickleValue> values_;  // owns all; the tree may share and may go round in circles
+  std::deque<PickleValue> values_;  // owns all values; the tree may share values and have cycles
   std::vector<const PickleValue*> persistent_;
   const PickleValue* root_ = nullptr;
   std::size_t end_ = 0;
 };
 
-// The value under a key of a dict; nullptr when there is none, or `dict` is none.
+// The value of a key of a dict; nullptr when there is none, or when `dict` is not a dict.
 const PickleValue* find_item(const PickleValue& dict, std::string_view key);
 
 }  // namespace llm::detail

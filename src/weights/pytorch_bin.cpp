@@ -1,7 +1,7 @@
 // Reads what torch.save writes (pytorch_model.bin): a pickle that says how tensors lie in storages,
-// and the storages; in a zip archive (since torch 1.6) or one after the other (before). Contiguous
-// tensors are handed out as they lie in the file, others are copied into order.
-// Formats: torch/serialization.py, torch/_utils.py.
+// and the storages; in a zip archive (since torch 1.6) or one after another (before). Contiguous
+// tensors are used where they are in the file, others are copied into order. Formats:
+// torch/serialization.py, torch/_utils.py.
 #include <algorithm>
 #include <cstring>
 #include <deque>
@@ -35,7 +35,7 @@ constexpr std::pair<std::string_view, DType> storage_types[] = {
     {"torch.ShortStorage", DType::i16},     {"torch.CharStorage", DType::i8},
     {"torch.ByteStorage", DType::u8},       {"torch.BoolStorage", DType::boolean}};
 
-// All that a pickle may name. What they would do in Python is done by TensorReader, here.
+// All that a pickle may name. TensorReader does here what these would do in Python.
 constexpr std::string_view allowed[] = {
     "collections.OrderedDict", "torch.Size",           rebuild_tensor,
     rebuild_tensor_v2,         rebuild_parameter,      rebuild_parameter_with_state,
@@ -44,15 +44,15 @@ constexpr std::string_view allowed[] = {
     storage_types[6].first,    storage_types[7].first, storage_types[8].first,
     storage_types[9].first};
 
-// Training checkpoints keep the tensors below one of these names.
+// Training checkpoints have the tensors under one of these names.
 constexpr std::string_view nested_names[] = {"state_dict", "model_state_dict", "model"};
 
 constexpr std::size_t most_dimensions = 16;
-constexpr int most_parameters = 4;  // within each other; torch writes one
-// Of the pickle alone, without storages: a tensor takes about 200.
+constexpr int most_parameters = 4;  // inside each other; torch writes one
+// Of the pickle, without storages: a tensor takes about 200.
 constexpr std::size_t most_pickle_bytes = std::size_t{64} << 20;
 
-// The bytes that tensors point into.
+// The bytes that tensors point to.
 struct Backing {
   MappedFile file;
   std::deque<std::vector<std::byte>> copies;
@@ -63,7 +63,7 @@ struct Backing {
   throw Error(code, where + ": " + what, where);
 }
 
-// A storage as the pickle refers to it: ("storage", type, key, location, number of values).
+// A storage as the pickle names it: ("storage", type, key, location, number of values).
 struct StorageId {
   DType dtype;
   std::string_view key;
@@ -71,7 +71,7 @@ struct StorageId {
 };
 
 StorageId read_storage_id(const PickleValue& value, const std::string& where) {
-  const auto& id = value.items.front()->items;  // empty for what is no tuple
+  const auto& id = value.items.front()->items;  // empty when it is not a tuple
   const auto of = [&](std::size_t i, PickleKind kind) {
     return i < id.size() && id[i]->kind == kind;
   };
@@ -90,7 +90,7 @@ StorageId read_storage_id(const PickleValue& value, const std::string& where) {
   fail(where, "the type of storage " + quote(id[2]->text) + " is no type of storage");
 }
 
-// Position and steps of a tensor inside its storage, counted in values.
+// Offset and strides of a tensor in its storage, in values.
 struct Layout {
   std::uint64_t offset = 0;
   std::vector<std::int64_t> shape;
@@ -110,8 +110,8 @@ class TensorReader {
  public:
   TensorReader(Backing& backing, const Storages& storages, const std::string& where)
       : backing_(backing), storages_(storages), where_(where) {
-    // Copies may be as large as the file several times over (a storage seen through several
-    // views), but not any size: a view may repeat one value without end.
+    // Copies may be as large as the file several times over (a storage with several views), but not
+    // larger: a view may repeat one value without end.
     left_to_copy_ = 4 * backing.file.bytes().size() + (std::size_t{16} << 20);
   }
 
@@ -180,7 +180,7 @@ class TensorReader {
     return tensor;
   }
 
-  // A tuple of sizes or strides, also as torch.Size.
+  // A tuple of sizes or strides, or a torch.Size.
   std::vector<std::int64_t> sizes(const PickleValue& value, const std::string& what) const {
     const PickleValue* tuple = &value;
     if (tuple->kind == PickleKind::call && !tuple->items.front()->items.empty()) {
@@ -293,8 +293,8 @@ std::vector<FileTensor> read_archive(Backing& backing, const std::string& where)
   return TensorReader(backing, storages, where).read(state.root());
 }
 
-// The storages behind the pickles of the older format: for each key of `keys`, in that order, the
-// number of values and the values, whose type only the pickle of the tensors tells.
+// The storages after the pickles in the older format: for each key of `keys`, in order, the number
+// of values and the values. Only the pickle of the tensors says their type.
 Storages walk_storages(Bytes bytes, const Pickle& state, const Pickle& keys,
                        const std::string& where) {
   std::map<std::string_view, StorageId> ids;

@@ -26,7 +26,7 @@ void decode_nibbles(Bytes in, std::int8_t* codes) {
   }
 }
 
-// The same with a fifth bit: bit i of 32; less `zero_point`.
+// The same with a fifth bit: bit i of 32; minus `zero_point`.
 void decode_five_bits(Bytes fifth, Bytes in, int zero_point, std::int8_t* codes) {
   std::uint32_t bits;
   std::memcpy(&bits, fifth, 4);
@@ -136,7 +136,8 @@ float widen_scale(const QuantFormat& format, std::uint16_t bits) {
   return format.bf16_scales ? bf16_to_float(bits) : f16_to_float(bits);
 }
 
-// Where output j's codes of columns 4c .. 4c+3 (nibbles: 8c .. 8c+7) lie among those of 32 columns.
+// Where the codes of output j in columns 4c .. 4c+3 (nibbles: 8c .. 8c+7) are among those of 32
+// columns.
 constexpr std::int64_t code_offset(std::int64_t c, std::int64_t j) {
   return (c * panel_rows + j) * 4;
 }
@@ -279,7 +280,7 @@ void PanelBlocks::unpack(const std::byte* in, std::int64_t j, QuantBlock& block)
 
 namespace {
 
-// Where that of output j lies in a panel.
+// Where the value of output j is in a panel.
 std::int64_t row_scale_place(std::int64_t block_bytes, std::int64_t j, std::int64_t cols) {
   return cols / 32 * block_bytes + j * static_cast<std::int64_t>(sizeof(float));
 }

@@ -1,5 +1,5 @@
-// One block of a quantized type between its three forms: the bytes of a GGUF file, the place in a
-// panel, and the values. Source of the file forms: the `gguf` Python package, gguf/quants.py.
+// One block of a quantized type in its three forms: the bytes of a GGUF file, its place in a panel,
+// and its values. Source of the file forms: the `gguf` Python package, gguf/quants.py.
 #pragma once
 
 #include <cstddef>
@@ -25,10 +25,10 @@ struct QuantBlock {
 // From the block_bytes(dtype) bytes of a file.
 void decode_block(DType dtype, const std::byte* in, QuantBlock& block);
 
-// out[i] = value i, in float32 with one rounding per operation: what the file defines.
+// out[i] = value i, in float32 with one rounding per operation: what the file format defines.
 void block_values_of(DType dtype, const QuantBlock& block, float* out);
 
-// How a type's blocks lie in a panel, worked out once for many of them.
+// How a type's blocks lie in a panel, computed once for many blocks.
 class PanelBlocks {
  public:
   explicit PanelBlocks(DType dtype);
@@ -40,7 +40,8 @@ class PanelBlocks {
             std::byte* panel_block) const;
   void unpack(const std::byte* panel_block, std::int64_t j, QuantBlock& block) const;
 
-  // The scale of output j of a panel of `cols` columns where outputs have one, else nothing and 0.
+  // The scale of output j of a panel of `cols` columns. For types without a scale per output
+  // nothing is written and 0 is returned.
   void pack_row_scale(float scale, std::int64_t j, std::int64_t cols, std::byte* panel) const;
   float row_scale(const std::byte* panel, std::int64_t j, std::int64_t cols) const;
 

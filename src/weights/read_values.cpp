@@ -1,4 +1,4 @@
-// Widens the values of a file's tensor to the scalar that is computed with, exactly.
+// Widens the values of a file's tensor to the scalar type of the computation, exactly.
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -40,7 +40,7 @@ void read_blocks(const std::byte* in, std::int64_t count, S* out, DType dtype) {
   }
 }
 
-// That the range lies inside the tensor and the tensor has the bytes its shape needs.
+// Checks that the range lies inside the tensor and that the tensor has the bytes of its shape.
 void check_range(const FileTensor& tensor, std::int64_t first, std::int64_t count) {
   const std::int64_t values = tensor.rows() * tensor.cols();
   const std::int64_t unit = block_values(tensor.dtype);

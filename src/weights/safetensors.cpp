@@ -164,7 +164,7 @@ std::map<std::string, std::string> read_metadata(const Source& source, const Jso
 
 std::optional<std::uint64_t> byte_size(DType dtype, const std::vector<std::int64_t>& shape) {
   constexpr std::uint64_t limit = std::uint64_t{1} << 62;
-  // Zeros count as 1, so that a later product over some of the dimensions cannot overflow either.
+  // Zeros count as 1, so that a product over some of the dimensions cannot overflow either.
   std::uint64_t product = static_cast<std::uint64_t>(block_bytes(dtype));
   bool empty = false;
   for (const std::int64_t size : shape) {

@@ -18,7 +18,7 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   return text + "]";
 }
 
-// Whether two tensors hold the same; files that are mapped do not stay in memory for it. Those of a
+// Whether two tensors have the same values. Mapped files do not stay in memory for it. Tensors of a
 // packed folder have no bytes: it lists no duplicates.
 bool same_values(const FileTensor& a, const FileTensor& b) {
   if (a.dtype != b.dtype || a.bytes.size() != b.bytes.size() || a.bytes.empty()) return false;

@@ -1,5 +1,5 @@
-// One file of tensors, whatever its format: what the weight store is put together from. A new
-// format is one more open_* function.
+// One file of tensors of any format: the weight store is made of these. A new format is one more
+// open_* function.
 #pragma once
 
 #include <cstdint>
@@ -24,18 +24,18 @@ struct WeightFile {
 };
 
 WeightFile open_safetensors(const std::filesystem::path& path);
-// With the other parts beside it, where it is the first part of a split file.
+// Opens the other parts too, if this is the first part of a split file.
 std::vector<WeightFile> open_gguf(std::shared_ptr<const GgufFile> gguf);
-// What torch.save wrote. Reads the pickle inside without running anything of it.
+// A file of torch.save. Reads its pickle without running anything in it.
 WeightFile open_pytorch_bin(const std::filesystem::path& path);
-// Whether a file begins as such a one does.
+// Whether a file begins like one of torch.save.
 bool is_pytorch_bin(std::span<const std::byte> bytes);
 
-// The tensors of a GGUF file that was parsed already.
+// The tensors of a GGUF file that has been parsed.
 std::shared_ptr<const WeightStore> open_gguf_store(std::shared_ptr<const GgufFile> gguf);
 
-// Bytes of a row-major tensor; nothing when a dimension is negative, the size overflows, or a row
-// is no whole number of blocks.
+// Bytes of a row-major tensor; nullopt when a dimension is negative, the size overflows, or a row
+// is not a whole number of blocks.
 std::optional<std::uint64_t> byte_size(DType dtype, const std::vector<std::int64_t>& shape);
 
 }  // namespace llm::detail

@@ -32,7 +32,8 @@ namespace {
 namespace fs = std::filesystem;
 using detail::WeightFile;
 
-// How one kind of weight files is named in a folder, and read. Suffix: of indexes by any name.
+// How one kind of weight files is named in a folder, and how it is read. Suffix: of an index with
+// any name.
 struct Kind {
   const char* single_name;
   const char* index_name;
@@ -40,7 +41,7 @@ struct Kind {
   WeightFile (*open)(const fs::path&);
 };
 
-// In order of preference: safetensors is checked more easily and never needs a copy.
+// In order of preference: safetensors is easier to check and never needs a copy.
 constexpr Kind kinds[] = {{"model.safetensors", "model.safetensors.index.json",
                            ".safetensors.index.json", detail::open_safetensors},
                           {"pytorch_model.bin", "pytorch_model.bin.index.json", ".bin.index.json",
@@ -87,10 +88,10 @@ class FileWeightStore : public WeightStore {
   std::vector<fs::path> paths_;
 };
 
-// Shard -> the tensors the index says it holds.
+// Shard -> the tensors that the index says it has.
 using Shards = std::map<std::string, std::vector<std::string>>;
 
-// A shard must lie beside its index: an index is no licence to open other files.
+// A shard must be in the folder of its index: an index must not open other files.
 bool is_plain_name(const std::string& name) {
   return !name.empty() && name != "." && name != ".." &&
          name.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
@@ -181,7 +182,7 @@ std::vector<WeightFile> open_folder(const fs::path& folder) {
   return detail::open_gguf(detail::GgufFile::open(gguf));
 }
 
-// Files in a cache may have lost their extension, so the first bytes count as well.
+// Files in a cache may have lost their extension, so the first bytes are looked at too.
 std::vector<WeightFile> open_file(const fs::path& path) {
   const std::string name = path.filename().string();
   for (const Kind& kind : kinds) {

@@ -1,4 +1,4 @@
-// Writes a safetensors file so that a reader never sees half of one: under a temporary name in the
+// Writes a safetensors file so that nobody ever reads half of one: under a temporary name in the
 // same folder, flushed to the disk, then renamed.
 #include <fcntl.h>
 #include <unistd.h>
@@ -21,13 +21,13 @@ namespace {
 namespace fs = std::filesystem;
 using detail::Json;
 
-// The file that is being written. Unless it is put in place, it is removed.
+// The file while it is being written. Removed, unless it is put in place.
 class PendingFile {
  public:
   explicit PendingFile(fs::path destination) : destination_(std::move(destination)) {
     std::error_code ignored;
     const auto kind = fs::status(destination_, ignored).type();
-    // Devices and pipes are written into; a file is replaced, a link to one is followed.
+    // Devices and pipes are written to directly; a file is replaced; a link is followed.
     direct_ = kind == fs::file_type::character || kind == fs::file_type::fifo;
     if (kind == fs::file_type::regular) destination_ = fs::canonical(destination_, ignored);
     if (direct_) {
@@ -68,7 +68,7 @@ class PendingFile {
   }
 
  private:
-  // Other processes and threads may be writing the same file, and an old run may have left its own.
+  // Other processes and threads may write the same file, and an old run may have left its own.
   void create_temporary() {
     constexpr int max_attempts = 1000;
     const std::string stem = destination_.string() + ".partial-" + std::to_string(::getpid()) + "-";
@@ -118,7 +118,7 @@ const char* format_name(const TensorToWrite& tensor) {
 }
 
 void check_tensors(std::span<const TensorToWrite> tensors) {
-  std::set<std::string_view> names{"__metadata__"};  // taken by the format
+  std::set<std::string_view> names{"__metadata__"};  // the format itself uses it
   for (const TensorToWrite& tensor : tensors) {
     if (!names.insert(tensor.name).second) {
       throw Error(
@@ -146,8 +146,8 @@ std::vector<const TensorToWrite*> data_order(std::span<const TensorToWrite> tens
   return order;
 }
 
-// The JSON with the tensors' places, keys sorted, padded so that the data, behind the 8 bytes of
-// its length, begin at a multiple of 64.
+// The JSON with the tensors' places, keys sorted. Padded so that the data, after this and the 8
+// bytes of its length, begin at a multiple of 64.
 std::string header_text(const std::vector<const TensorToWrite*>& order,
                         const std::map<std::string, std::string>& metadata) {
   Json header = Json::object();

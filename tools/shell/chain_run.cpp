@@ -68,7 +68,7 @@ class ValueWriter {
     return fields;
   }
 
-  // Of a row whose list has no elements.
+  // For a row whose list has no elements.
   OrderedJson nothing() const {
     return {{"step", plan_.steps()[selected_[0]].step.name}, {"items", OrderedJson::array()}};
   }
@@ -161,7 +161,7 @@ class ChainRunner {
     return run;
   }
 
-  // Why the row can be no run.
+  // Why the row cannot be a run.
   std::optional<RowError> add_run(const Row& row, std::vector<ChainRun>& runs) const {
     try {
       runs.push_back(inputs_of(row));
@@ -171,11 +171,12 @@ class ChainRunner {
     }
   }
 
-  // False when a signal came. Of a file's rows, those not done are then done by the run that
-  // resumes this one; of the only row there is what it has got to.
+  // False when a signal came. Rows of a file that are not done are then left to the run that
+  // resumes this one; of a single row there is what it has got to.
   bool run_group(RowRun& run, const std::vector<Row>& rows) {
     std::vector<ChainRun> runs;
-    std::vector<std::optional<std::size_t>> places;  // of rows in `runs`; none: they have errors
+    std::vector<std::optional<std::size_t>>
+        places;  // indices of rows in `runs`; nullopt: the row has an error
     std::vector<std::optional<RowError>> errors;
     for (const Row& row : rows) {
       errors.push_back(row.error ? row.error : add_run(row, runs));
@@ -213,7 +214,7 @@ class ChainRunner {
     return true;
   }
 
-  // The only row: what there is up to an error or a signal is kept.
+  // The only row: keeps what there is before an error or a signal.
   bool write_single(RowRun& run, const ChainOutcome& outcome,
                     const std::vector<OrderedJson>& streamed, std::vector<OrderedJson> values) {
     const bool is_whole = !outcome.error && !outcome.interrupted;
@@ -313,7 +314,7 @@ void choose_chain_models(ChainDescription& description,
     }
     found->second.path = path;
   }
-  // Paths as models were named to those where they are.
+  // The paths by which models were named, with the paths where they are.
   std::map<std::string, std::string> found;
   const ChainPlan plan(description);
   for (const PlannedModel& model : plan.models()) {

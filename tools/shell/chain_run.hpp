@@ -1,4 +1,4 @@
-// One run of chain: rows to the inputs of a chain, and its values to what is written.
+// One run of chain: from rows to the inputs of a chain, and from its values to what is written.
 #pragma once
 
 #include <cstdint>
@@ -27,18 +27,18 @@ struct ChainJob {
   RowJob rows = {};
 };
 
-// The rows of a file of any format that rows are read from, as values.
+// The rows of a file in any row format, as values.
 std::vector<ChainValue> chain_rows(const std::filesystem::path& file);
 
-// A text given by a flag; with @ in front what the file holds: rows of .jsonl, .csv and .tsv, the
-// value of .json, the text of any other. "-" is standard input.
+// A text given by a flag. With @ in front it is what the file holds: the rows of .jsonl, .csv and
+// .tsv, the value of .json, the text of any other file. "-" is standard input.
 ChainValue chain_value_of_flag(const std::string& text, const std::string& place);
-// A text as it was given, which must be UTF-8.
+// A text as given; it must be UTF-8.
 ChainValue chain_text(std::string text, const std::string& place);
 
-// Puts models in place of those that the file names: `named` by name, "" for steps that name none.
-// Looks all models that are used for up, so that one that is missing is found before any is loaded;
-// with `missing_are_errors` not set, a warning says which. Throws Error.
+// Replaces the models that the file names: `named` by name, "" for steps that name none. Looks up
+// all models that are used, so that a missing one is found before any is loaded. Unless
+// `missing_are_errors`, a warning says which is missing. Throws Error.
 void choose_chain_models(ChainDescription& description,
                          const std::map<std::string, std::string>& named, bool missing_are_errors);
 

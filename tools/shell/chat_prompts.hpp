@@ -1,4 +1,4 @@
-// Conversations as prompts: what one turn and rows of `messages` have in common.
+// Conversations as prompts: for one turn, and for rows of `messages`.
 #pragma once
 
 #include <filesystem>
@@ -30,8 +30,8 @@ class ChatPrompts {
                 const Tokenizer* tokenizer);
 
   // The conversation as the model reads it, to be encoded without special tokens; with `forget`
-  // so much of it as the model's context holds, and a warning. `place` names it in the warning.
-  // Throws Error.
+  // only as much of it as the model's context holds, and a warning. `place` names it in the
+  // warning. Throws Error.
   std::string prompt(std::vector<Message> messages, const std::string& place) const;
 
  private:
@@ -44,14 +44,14 @@ class ChatPrompts {
   std::int64_t context_ = 0;  // 0: unbounded
 };
 
-// What --overflow means for a conversation, which is cut between turns only: whether to forget the
-// oldest ones. Throws Error (invalid_option) for what would cut within one.
+// What --overflow means for a conversation, which is cut only between turns: whether to forget the
+// oldest turns. Throws Error (invalid_option) for what would cut inside a turn.
 bool forgets_turns(const std::string& overflow);
 
-// "the 2 oldest turns were forgotten", as a warning.
+// The warning "the 2 oldest turns were forgotten".
 void warn_of_forgotten_turns(const std::string& place, int turns);
 
-// The messages as JSON, as --messages reads them.
+// The messages as JSON, in the form that --messages reads.
 std::string messages_json(const std::vector<Message>& messages);
 
 }  // namespace llm::shell

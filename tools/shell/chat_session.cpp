@@ -37,7 +37,7 @@ constexpr const char* help =
 
 constexpr std::string_view block = "\"\"\"";
 
-// Messages from standard input, for people at a terminal with a sign that it is their turn.
+// Messages from standard input. At a terminal a prompt shows people that it is their turn.
 class MessageReader {
  public:
   MessageReader() { lines_.emplace("-"); }
@@ -65,7 +65,7 @@ class MessageReader {
       std::optional<std::string> line = lines_->next();
       if (line) return line;
       if (terminal_) std::fputs("\n", stderr);
-      // A first Ctrl-C of someone who types is a slip; LineReader has to begin anew after it.
+      // A first Ctrl-C while somebody types is a slip. LineReader has to begin anew after it.
       if (!terminal_ || warned || caught_signal() != SIGINT) return std::nullopt;
       clear_interrupt();
       lines_.emplace("-");
@@ -226,7 +226,7 @@ class Session {
             "your message was not taken into the conversation, which is as before; /drop forgets "
             "its oldest turn, /reset all of it, /save FILE writes it down");
     }
-    if (caught_signal() == SIGINT) clear_interrupt();  // it was about this answer
+    if (caught_signal() == SIGINT) clear_interrupt();  // it was meant for this answer
   }
 
   GenerationResult reply() {

@@ -1,6 +1,6 @@
-// Messages for people, on standard error: errors, warnings, and with -v what is going on. A message
-// is one line, and nothing that it quotes can command a terminal: see printable(). Standard output
-// is for data only, see output.hpp.
+// Messages for people, on standard error: errors, warnings, and with -v details. A message is one
+// line, and nothing it quotes can control the terminal: see printable(). Standard output is for
+// data, see output.hpp.
 #pragma once
 
 #include <string>
@@ -23,9 +23,9 @@ class Console {
   void detail(std::string_view line) const;       // with -v only
   // Whole lines for people; not with -q.
   void lines(std::string_view text) const;
-  // The same, also with -q: what was asked for.
+  // The same, also with -q: for what was asked for.
   void show(std::string_view text) const;
-  // Whether standard error is a terminal that can redraw a line, and not -q.
+  // Whether standard error is a terminal that can redraw a line, and there is no -q.
   bool shows_progress() const;
   bool is_verbose() const { return verbosity_ == Verbosity::verbose; }
 

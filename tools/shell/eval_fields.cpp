@@ -8,7 +8,7 @@
 namespace llm::shell {
 namespace {
 
-// What a cell holds as JSON, within the depth that rows may have; null when it is none.
+// The JSON in a cell, at most as deep as rows may be; null when it is not JSON.
 OrderedJson json_of_cell(const std::string& cell) {
   try {
     return detail::parse_ordered_json(cell, "a cell");

@@ -1,4 +1,4 @@
-// Where rows say what was predicted, and what is right.
+// Where rows have what was predicted, and what is right.
 #pragma once
 
 #include <optional>
@@ -9,17 +9,17 @@
 
 namespace llm::shell {
 
-// The value at a field, or at a path of fields and numbers ("labels.0.label"); a cell of CSV may
-// hold JSON on the way. nullopt when there is none.
+// The value of a field, or of a path of fields and numbers ("labels.0.label"); on the way a cell of
+// CSV may hold JSON. nullopt when there is none.
 std::optional<OrderedJson> value_at(const OrderedJson& fields, const std::string& path);
 
 // A text, number or truth value as text; nullopt for other values.
 std::optional<std::string> value_as_text(const OrderedJson& value);
 
-// Both.
+// The two together: the value at a path, as text.
 std::optional<std::string> text_at(const OrderedJson& fields, const std::string& path);
 
-// Where a result of one of our commands has its (best) prediction; empty when it is of none.
+// Where a result of one of our commands has its (best) prediction; empty for other rows.
 std::string prediction_path(const OrderedJson& result);
 
 // The references of a row: a text or number, a list of them, or answers as SQuAD has them (objects

@@ -13,15 +13,14 @@ namespace {
 
 constexpr std::size_t max_groups = 1000;
 
-// The same value in a cell of a table and in JSON is the same group: 1, 1.0 and "1", true and
-// "true".
+// The same value in a cell of a table and in JSON is one group: 1, 1.0 and "1"; true and "true".
 OrderedJson group_value(const OrderedJson& value) {
   if (value.is_string()) {
     const OrderedJson bare =
         OrderedJson::parse(value.get_ref<const std::string&>(), nullptr, false);
     return bare.is_number() || bare.is_boolean() ? group_value(bare) : value;
   }
-  constexpr double most = 1e15;  // below, a double is exactly the integer it looks like
+  constexpr double most = 1e15;  // below, a double that looks like an integer is exactly that
   if (!value.is_number_float() || !(std::abs(value.get<double>()) < most)) return value;
   const auto whole = static_cast<std::int64_t>(value.get<double>());
   return static_cast<double>(whole) == value.get<double>() ? OrderedJson(whole) : value;

@@ -1,5 +1,4 @@
-// Evaluations side by side, one for each value that a field has (of a sweep: each number of shots),
-// and what comes of them.
+// One evaluation for each value of a field (in a sweep: for each number of shots).
 #pragma once
 
 #include <cstdint>
@@ -19,7 +18,7 @@ struct EvalSummary {
   };
 
   EvalOptions options;
-  std::string by;            // the field; empty: there is one group
+  std::string by;            // the field; empty: there is one group only
   std::uint64_t failed = 0;  // rows and results that are in no group
   std::vector<Group> groups;
 
@@ -35,7 +34,7 @@ class EvalGroups {
                                              const std::vector<std::string>& references);
   void add_failed() { ++failed_; }
 
-  // Groups in the order of their values where all are numbers, or else of their appearance.
+  // Groups in the order of their values if all are numbers, else in order of appearance.
   EvalSummary summary() const;
 
  private:

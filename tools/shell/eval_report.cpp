@@ -11,7 +11,7 @@
 namespace llm::shell {
 namespace {
 
-// Larger confusion matrices are nothing to look at.
+// Larger confusion matrices are not shown.
 constexpr std::size_t most_shown_labels = 12;
 constexpr std::size_t most_written_labels = 100;
 
@@ -103,7 +103,7 @@ std::string percent(double part) {
   return text;
 }
 
-// A label as people can read it: generated ones may hold anything.
+// A label for people: generated labels may hold anything.
 std::string shown_label(const std::string& label) {
   constexpr std::size_t most_bytes = 24;
   const bool plain = !label.empty() && label.size() <= most_bytes && label.front() != ' ' &&
@@ -152,7 +152,7 @@ std::string many_groups_table(const EvalSummary& summary) {
   return table.text();
 }
 
-// The labels worth a line: all, or those of references when there are many more.
+// The labels that get a line: all, or only those of references when there are many more.
 std::vector<std::size_t> shown_labels(const ConfusionMatrix& matrix,
                                       const std::vector<ClassCounts>& classes) {
   std::vector<std::size_t> shown;

@@ -11,10 +11,10 @@ namespace llm::shell {
 // {"value", "low", "high", ...}}; of several groups "by" and the list "groups" with these.
 OrderedJson to_json(const EvalSummary& summary);
 
-// Whole lines.
+// As whole lines.
 std::string to_table(const EvalSummary& summary);
 
-// "0.8400", of BLEU "23.41"; "-" where it is not defined.
+// "0.8400", for BLEU "23.41"; "-" where it is not defined.
 std::string metric_text(Metric metric, double value);
 
 }  // namespace llm::shell

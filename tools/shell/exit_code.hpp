@@ -1,4 +1,4 @@
-// The exit codes of llm-generate, and the one place that says which error ends in which.
+// The exit codes of llm-generate, and which error ends in which.
 #pragma once
 
 #include "llm/core/error.hpp"

@@ -25,7 +25,7 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// Figures of a run, for -v.
+// Numbers of a run, for -v.
 struct Figures {
   std::int64_t prompt_tokens = 0, new_tokens = 0, sequences = 0, longest_prompt = 0;
   std::uint64_t seed = 0;
@@ -52,14 +52,14 @@ struct Figures {
   }
 };
 
-// A request's place in what is written: fields in front of its results, and its prompt.
+// What is written with a request's results: fields in front, and its prompt.
 struct Expected {
   OrderedJson fields;
   std::string prompt;
   bool last = true;  // of its row
 };
 
-// Brings what the generator gives, request by request and sample by sample, into results of rows.
+// Turns what the generator gives, request by request and sample by sample, into results of rows.
 class Collector {
  public:
   Collector(RowRun& run, const GenerationLayout& layout, std::int64_t samples,
@@ -70,7 +70,7 @@ class Collector {
   void expect(Expected expected) { expected_.push_back(std::move(expected)); }
 
   void add(const GenerationResult& result) {
-    // What is cut short is done again when the run is resumed.
+    // A result that was cut short is computed again when the run is resumed.
     if (result.finish_reason == FinishReason::interrupted && run_.resumable()) run_.stop();
     const Expected& expected = expected_.front();
     if (result.error && expected.last && results_.empty()) {
@@ -100,7 +100,7 @@ class Collector {
   GenerationLayout layout_;
   std::int64_t samples_;
   const Tokenizer* tokenizer_;
-  std::deque<Expected> expected_;     // requests without all their results
+  std::deque<Expected> expected_;     // requests that do not have all their results yet
   std::vector<OrderedJson> results_;  // of the row
   std::optional<RowError> error_;     // in place of results
 };
@@ -143,7 +143,7 @@ class Run {
   }
 
  private:
-  // What all prompts begin with is computed here, for all of them.
+  // The beginning of all prompts is computed here, once for all of them.
   void read_shared() {
     const Tokenizer* const tokenizer = opened_.tokenizer.get();
     if (plan_.shared.empty() || tokenizer == nullptr || opened_.model->is_encoder_decoder()) return;
@@ -154,7 +154,7 @@ class Run {
     shared_ = Scorer<S>(*opened_.model).read(ids);
   }
 
-  // Encoders without a limit of their own (T5) were made for some length all the same.
+  // Encoders without a limit (T5) were still made for some length.
   void warn_of_long_texts(std::int64_t longest) const {
     if (!opened_.tokenizer || !opened_.model->is_encoder_decoder()) return;
     const auto usual = opened_.tokenizer->max_length();
@@ -204,8 +204,8 @@ class Run {
     return std::move(request);
   }
 
-  // The requests of a row; of one that cannot be done, one with its error. False when the user ends
-  // the run meanwhile.
+  // The requests of a row; for a row that cannot be done, one with its error. False when the user
+  // ends the run meanwhile.
   bool make_requests(const Row& row) {
     GenerationRequest request;
     request.row = opened_.config().do_sample ? row.stream() : row.number;
@@ -253,7 +253,7 @@ class Run {
                                         : opened_.tokenizer->decode(request.ids, {false});
   }
 
-  // Rows that cannot be done, with a sentence that tells the user of the command why.
+  // For rows that cannot be done: a sentence that tells the user of the command why.
   std::optional<RowError> refusal(const GenerationRequest& request, bool empty) const {
     if (request.text && opened_.tokenizer == nullptr)
       return RowError{ErrorCode::invalid_input,
@@ -264,7 +264,7 @@ class Run {
     return std::nullopt;
   }
 
-  // Writes pieces behind `prompt`. Ends the row when nobody reads any more, and keeps why.
+  // Writes pieces after `prompt`. Ends the row when nobody reads any more, and remembers why.
   static std::function<bool(std::int32_t, std::string_view)> stream_to(
       RowRun& run, std::string prompt, std::exception_ptr& failure) {
     return
@@ -285,7 +285,7 @@ class Run {
   double load_seconds_ = 0;
   KeptSequence<S> shared_;
   bool streams_ = false;
-  std::deque<std::pair<GenerationRequest, OrderedJson>> waiting_;  // of the present row
+  std::deque<std::pair<GenerationRequest, OrderedJson>> waiting_;  // of the current row
 };
 
 }  // namespace

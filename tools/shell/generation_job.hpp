@@ -1,4 +1,4 @@
-// One run of generate or few-shot: what was asked for, and the way from rows to written results.
+// One run of generate or few-shot: what was asked for, and how rows become written results.
 #pragma once
 
 #include <algorithm>
@@ -27,8 +27,8 @@ struct GenerationJob {
   bool explain = false;
   bool add_special_tokens = true;
 
-  // What the model is asked to do, and its own options for it; empty: to continue or transform the
-  // prompt, with the options of its files.
+  // What the model is asked to do, and the model's options for it; empty: to continue or transform
+  // the prompt, with the options of its files.
   std::function<TextTask(const std::filesystem::path&, const TransformerConfig&, const Tokenizer*)>
       task;
   std::vector<GenerationSetting> settings;
@@ -41,17 +41,17 @@ struct GenerationJob {
   RowJob rows;
 };
 
-// What a prompt may be, once the model is known.
+// How long a prompt may be, once the model is known.
 struct PromptRoom {
   const Tokenizer* tokenizer = nullptr;     // may be null
-  std::optional<std::int64_t> most_tokens;  // of a prompt that leaves room for the answer
+  std::optional<std::int64_t> most_tokens;  // of a prompt, with room for the answer
   bool add_special_tokens = true;
 
-  // Tokens of the text; 0 without a tokenizer.
+  // How many tokens the text has; 0 without a tokenizer.
   std::int64_t tokens(const std::string& text) const;
   bool holds(const std::string& text) const { return !most_tokens || tokens(text) <= *most_tokens; }
 };
-// The room that a model has; a decoder keeps some for `answer_tokens` behind the prompt.
+// The room in a model's context; a decoder keeps some for `answer_tokens` after the prompt.
 template <typename S>
 PromptRoom prompt_room(const LanguageModel<S>& model, const Tokenizer* tokenizer,
                        bool add_special_tokens, std::int64_t answer_tokens) {
@@ -61,7 +61,7 @@ PromptRoom prompt_room(const LanguageModel<S>& model, const Tokenizer* tokenizer
   return {tokenizer, most, add_special_tokens};
 }
 
-// One of the prompts of a row, and fields that its results have in front.
+// One of a row's prompts, and the fields in front of its results.
 struct RowPrompt {
   std::string text;
   OrderedJson fields = OrderedJson::object();
@@ -69,12 +69,12 @@ struct RowPrompt {
 
 // How rows become prompts.
 struct PromptPlan {
-  // All rows have as many prompts as `count`. Throws Error about the row. Empty: the row's text, or
-  // its ids, are the prompt.
+  // Gives every row the same number of prompts, `count`. Throws Error about the row. Empty: the
+  // prompt is the row's text or ids.
   std::function<std::vector<RowPrompt>(const Row& row, const PromptRoom& room)> make = {};
   std::size_t count = 1;
   std::vector<std::string> columns = {};  // the names of the prompts' fields
-  std::string shared = {};                // what many prompts begin with: a decoder reads it once
+  std::string shared = {};                // a beginning of many prompts: a decoder reads it once
 };
 
 // Loads the model, generates for all rows, writes the results. Returns the exit code; throws Error

@@ -1,5 +1,5 @@
-// What generate and few-shot write of a row: results of the generator as result fields, and the
-// text that people read.
+// What generate and few-shot write for a row: the generator's results as fields, and the text that
+// people read.
 #pragma once
 
 #include <string>
@@ -13,9 +13,9 @@ namespace llm::shell {
 
 // Which fields results have.
 struct GenerationLayout {
-  std::vector<std::string> first = {};  // fields of the prompt, in front
-  bool sample = false;                  // rows say which sample they are
-  bool prompt = false;                  // the prompt is written, too
+  std::vector<std::string> first = {};  // of the prompt, in front
+  bool sample = false;                  // which sample a result is
+  bool prompt = false;                  // the prompt, too
   bool score = false;                   // of beams
   bool logprobs = false;                // of every token
 
@@ -23,11 +23,11 @@ struct GenerationLayout {
   std::vector<std::string> columns() const;
 };
 
-// `prompt` is what the text follows; `tokenizer` may be null.
+// `prompt` stands before the text; `tokenizer` may be null.
 OrderedJson to_fields(const GenerationResult& result, const std::string& prompt,
                       const GenerationLayout& layout, const Tokenizer* tokenizer);
 
-// The text behind its prompt, if that is written; without a tokenizer the new ids.
+// The text, after its prompt if that is written; without a tokenizer the new ids.
 std::string to_text(const OrderedJson& fields, bool has_tokenizer);
 
 }  // namespace llm::shell

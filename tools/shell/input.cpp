@@ -18,7 +18,7 @@
 namespace llm::shell {
 namespace {
 
-// Bounds what a line or a file may make us hold.
+// Bounds the memory for a line or a file.
 constexpr std::size_t max_input_bytes = std::size_t{1} << 30;
 
 std::string display_name(const std::string& path) { return path == "-" ? "standard input" : path; }
@@ -34,7 +34,8 @@ int open_input(const std::string& path) {
 bool read_some(int file, const std::string& name, std::string& buffer) {
   if (buffer.size() > max_input_bytes) bad_input(name, "more than 1 GiB without a line end");
   char bytes[1 << 16];
-  buffer.reserve(buffer.size() + sizeof bytes);  // what is read must not be lost for want of memory
+  buffer.reserve(buffer.size() +
+                 sizeof bytes);  // what has been read must not get lost when there is no memory
   for (;;) {
     const ssize_t count = ::read(file, bytes, sizeof bytes);
     if (count > 0) {
@@ -48,7 +49,7 @@ bool read_some(int file, const std::string& name, std::string& buffer) {
 
 constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 
-// Where a text begins, behind its byte order mark.
+// Where a text begins, after its byte order mark.
 std::size_t text_begin(std::string_view text, const std::string& name) {
   if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff"))
     bad_input(name, "is UTF-16; convert it to UTF-8 first, for example with iconv");
@@ -115,7 +116,7 @@ std::optional<std::string> LineReader::next_with_cr() {
     pass_over();
     line.emplace();
   }
-  if (interrupt_flag() || !line) return std::nullopt;  // the line may be half a line
+  if (interrupt_flag() || !line) return std::nullopt;  // it may be half a line
   ++line_;
   return line;
 }
@@ -127,8 +128,8 @@ std::optional<std::string> LineReader::next() {
   return line;
 }
 
-// Reads on until the buffer has the end of the line, and says where that is; npos when the line is
-// too long.
+// Reads until the buffer has the end of the line, and says where that is; npos when the line is too
+// long.
 std::size_t LineReader::fill() {
   std::size_t searched = begin_;
   for (;;) {
@@ -155,7 +156,7 @@ std::optional<std::string> LineReader::take() {
   if (begin_ >= buffer_.size()) return std::nullopt;
   std::string line;
   const std::size_t begin = begin_;
-  if (end - begin > buffer_.size() / 2) {  // most of the buffer: it is not copied
+  if (end - begin > buffer_.size() / 2) {  // most of the buffer: move it instead of copying
     std::string rest = buffer_.substr(std::min(end + 1, buffer_.size()));
     count(begin, end);
     line = std::exchange(buffer_, std::move(rest));
@@ -176,7 +177,7 @@ void LineReader::count(std::size_t begin, std::size_t end) {
   given_ += end - begin + 1;
 }
 
-// The rest of the line, in constant memory.
+// Skips the rest of the line, in constant memory.
 void LineReader::pass_over() {
   std::size_t end = buffer_.find('\n', begin_);
   while (end == std::string::npos) {

@@ -14,7 +14,7 @@
 namespace llm::shell {
 namespace {
 
-// Prompts whose scores for a query without content are remembered.
+// How many prompts to remember the scores of a query without content for.
 constexpr std::size_t max_remembered = 256;
 
 std::vector<double> logprobs_of(const ScoreResult& result) {
@@ -23,7 +23,7 @@ std::vector<double> logprobs_of(const ScoreResult& result) {
   return logprobs;
 }
 
-// Shares of exp(scores) in their sum.
+// exp(scores), divided by their sum.
 std::vector<double> shares(const std::vector<double>& scores) {
   const double most = std::ranges::max(scores);
   std::vector<double> shares;
@@ -73,7 +73,7 @@ class LabelRun {
   }
 
  private:
-  // One prompt of one row, or why it cannot be scored.
+  // One prompt of a row, or why it cannot be scored.
   struct Asked {
     std::size_t row = 0;
     FewShotPrompt prompt;
@@ -85,7 +85,7 @@ class LabelRun {
 
   EncodeOptions encoding() const { return {.add_special_tokens = job_.add_special_tokens}; }
 
-  // The first token of a label, when it follows its prompt, should be the one the examples show.
+  // The first token of a label after its prompt should be the one that the examples show.
   void compare_first_tokens() const {
     const FewShotBuilder& builder = prompts_.builder();
     const FewShotTemplate& few = builder.few_shot_template();
@@ -129,7 +129,7 @@ class LabelRun {
       RowResult& result = results[one.row];
       if (!one.error) one.error = scores[one.request].error;
       if (one.error && prompts_.options().shots.size() == 1) {
-        result.error = one.error;  // the row fails as a whole
+        result.error = one.error;  // one prompt's error is the row's error
         continue;
       }
       if (one.error) {
@@ -178,7 +178,7 @@ class LabelRun {
     one.fields["prompt_tokens"] = one.tokens;
   }
 
-  // The labels' log-probabilities behind a query that says nothing.
+  // The labels' log-probabilities after a query that says nothing.
   std::vector<double> without_content(const FewShotBuilder::Shots& shots) {
     const auto known = remembered_.find(shots);
     if (known != remembered_.end()) return known->second;

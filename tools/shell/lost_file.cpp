@@ -1,5 +1,5 @@
-// The handler runs in the middle of anything, so it neither allocates nor locks: it asks the system
-// what is mapped where.
+// The handler may run at any moment, so it neither allocates nor locks: it asks the system what is
+// mapped at the address.
 #include "shell/lost_file.hpp"
 
 #include <fcntl.h>
@@ -46,10 +46,10 @@ std::string_view path_if_at(std::string_view line, std::uintptr_t address) {
   return is_there ? line.substr(path) : std::string_view();
 }
 
-// Calls f for every line of /proc/self/maps until it returns true; whether it did.
+// Calls f for every line of /proc/self/maps until it returns true; returns whether it did.
 template <typename F>
 bool any_line_of_maps(const F& f) {
-  static std::array<char, 1 << 14> text;  // lines are shorter than two paths
+  static std::array<char, 1 << 14> text;  // a line is shorter than two paths
   const int file = ::open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
   bool found = false;
   for (std::size_t size = 0; !found && file >= 0;) {
@@ -81,7 +81,7 @@ bool tell_file_at(std::uintptr_t address) {
 }
 
 extern "C" void on_bus_error(int number, siginfo_t* info, void*) {
-  if (info->si_code <= 0) {  // somebody sent it
+  if (info->si_code <= 0) {  // sent by a process
     ::signal(number, SIG_DFL);
     ::raise(number);
     return;

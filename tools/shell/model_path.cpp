@@ -99,13 +99,13 @@ void refuse_closed_models(std::string name) {
   throw Error(ErrorCode::file_not_found, sentence, name);
 }
 
-// A folder as it is, or the one .gguf in it when it has no config.json.
+// A folder as it is, or its only .gguf when it has no config.json.
 fs::path model_in(const fs::path& folder) {
   std::error_code failed;
   if (fs::exists(folder / "config.json", failed)) return folder;
   if (const fs::path only = detail::gguf_in(folder); !only.empty()) return only;
   const std::vector<fs::path> files = detail::files_ending_in(folder, {".gguf"});
-  if (files.empty()) return folder;  // whoever opens it knows what is missing
+  if (files.empty()) return folder;  // who opens it knows what is missing
   std::string sentence =
       "the folder " + quote(folder.string()) + " holds several .gguf files; name one of:";
   for (const fs::path& file : files) sentence += " " + file.filename().string();
@@ -116,7 +116,7 @@ fs::path model_in(const fs::path& folder) {
 fs::path locate_model(const std::string& name) {
   std::error_code failed;
   if (fs::is_directory(name, failed)) return model_in(name);
-  if (fs::exists(fs::symlink_status(name, failed))) return name;  // a link that leads nowhere, too
+  if (fs::exists(fs::symlink_status(name, failed))) return name;  // also a link that leads nowhere
   const auto at = name.find('@');
   const std::string repository = name.substr(0, at);
   const std::string revision = at == std::string::npos ? "main" : name.substr(at + 1);
@@ -126,7 +126,7 @@ fs::path locate_model(const std::string& name) {
   not_found(name);
 }
 
-// An output must not replace any of them.
+// No output may replace any of them.
 void note_files(const fs::path& model) {
   note_reading(model.string());
   if (const auto split = detail::split_name(model)) {

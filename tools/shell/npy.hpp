@@ -1,5 +1,5 @@
-// A matrix as NumPy reads it (.npy), written row by row. How many rows there are is put into the
-// header at the end.
+// A matrix as NumPy reads it (.npy), written row by row. The number of rows is put into the header
+// at the end.
 #pragma once
 
 #include <cstdint>

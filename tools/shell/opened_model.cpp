@@ -24,7 +24,7 @@ TokenId token_of(const std::string& name, const Tokenizer* tokenizer) {
               "--stop-token");
 }
 
-// A banned word is banned at the start of a text and within one.
+// A banned word is banned both at the start of a text and inside it.
 std::vector<std::vector<TokenId>> ids_of_words(const std::vector<std::string>& words,
                                                const Tokenizer* tokenizer) {
   if (tokenizer == nullptr)
@@ -43,7 +43,7 @@ std::vector<std::vector<TokenId>> ids_of_words(const std::vector<std::string>& w
 
 GenerationConfig configure(const GenerationJob& job, GenerationConfig config,
                            const Tokenizer* tokenizer) {
-  // What came with the model, but from no file of generation options.
+  // Options that come with the model, but from no file of generation options.
   for (const char* name :
        {"bos_token_id", "pad_token_id", "eos_token_id", "decoder_start_token_id"})
     if (config.source(name) == "default") config.sources[name] = "model";

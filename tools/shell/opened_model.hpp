@@ -1,5 +1,5 @@
-// A model opened for generating, with the options that hold for it: what the model's files say,
-// then what the user said.
+// A model that is opened for generating, with its options: what the model's files say, and over
+// that what the user says.
 #pragma once
 
 #include <filesystem>
@@ -14,7 +14,7 @@ namespace llm::shell {
 
 template <typename S>
 struct OpenedModel {
-  // Throws Error. Warns about options without effect; with -v tells what was loaded.
+  // Throws Error. Warns about options without effect; with -v says what was loaded.
   explicit OpenedModel(const GenerationJob& job);
 
   const GenerationConfig& config() const { return task.config; }

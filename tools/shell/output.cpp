@@ -28,14 +28,14 @@ bool is_raw = false;  // what set_raw() said
 std::size_t bytes_of_half_character(std::string_view text) {
   for (std::size_t n = 1; n <= std::min<std::size_t>(3, text.size()); ++n) {
     const auto byte = static_cast<unsigned char>(text[text.size() - n]);
-    if (byte >= 0x80 && byte < 0xc0) continue;  // not the first one
+    if (byte >= 0x80 && byte < 0xc0) continue;  // not the first byte of one
     const std::size_t length = byte < 0xc0 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
     return length > n ? n : 0;
   }
   return 0;
 }
 
-// Whether it is a file of ours that has no other name.
+// Whether it is a file of this user that has no other name.
 bool is_own_file(const struct stat& status) {
   return S_ISREG(status.st_mode) && status.st_nlink == 1 && status.st_uid == ::geteuid();
 }
@@ -62,7 +62,7 @@ bool Output::is_file(const std::string& path) {
 
 std::string Output::behind_links(const std::string& path) {
   namespace fs = std::filesystem;
-  constexpr int most_links = 40;  // as the system
+  constexpr int most_links = 40;  // as the system's limit
   if (!is_file(path)) return path;
   fs::path target = path;
   std::error_code failed;
@@ -77,7 +77,7 @@ void Output::open_file(bool force) {
   if (!exists && errno != ENOENT) fail(errno);
   if (exists && S_ISDIR(status.st_mode))
     throw Error(ErrorCode::invalid_option, "the output " + quote(path_) + " is a folder", path_);
-  if (exists && !S_ISREG(status.st_mode)) {  // a device or pipe: nothing to rename
+  if (exists && !S_ISREG(status.st_mode)) {  // a device or pipe cannot be renamed
     file_ = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC);
     if (file_ < 0) fail(errno);
     is_terminal_ = ::isatty(file_) != 0;
@@ -106,7 +106,7 @@ void Output::open_temporary() {
   fail(reason);
 }
 
-// Its name can be foreseen, and so a link may lie there, or a file of somebody else.
+// Its name is predictable, so there may be a link, or somebody else's file.
 void Output::open_partial() {
   temporary_ = partial_path(path_);
   if (unfinished_ == Unfinished::resumed) return resume_partial();
@@ -116,7 +116,7 @@ void Output::open_partial() {
   lock_partial();
 }
 
-// Unless another run is writing it.
+// Unless another run is writing to it.
 void Output::remove_partial() {
   file_ = ::open(temporary_.c_str(), O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   if (file_ >= 0) {
@@ -179,7 +179,7 @@ void Output::write(std::string_view bytes) {
 
 void Output::flush() { write_buffer(is_terminal_ ? bytes_of_half_character(buffer_) : 0); }
 
-// All of it but the last bytes.
+// All but the last bytes.
 void Output::write_buffer(std::size_t kept) {
   const std::string rest = buffer_.substr(buffer_.size() - kept);
   std::string bytes = std::exchange(buffer_, rest);
@@ -211,7 +211,7 @@ void Output::overwrite(std::uint64_t offset, std::string_view bytes) {
 void Output::finish() {
   write_buffer(0);
   if (path_.empty()) return;
-  // Some file systems tell only now that there was no room.
+  // Some file systems say only now that the disk is full.
   const int closed = ::close(std::exchange(file_, -1));
   if (closed != 0 && errno != EINTR) fail(errno);
   if (temporary_.empty()) return;

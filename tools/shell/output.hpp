@@ -1,4 +1,4 @@
-// Where data goes: standard output, or a file that appears under its name only when it is whole.
+// Where data goes: standard output, or a file that gets its name only when it is whole.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace llm::shell {
 
-// The reader of our standard output has gone: not an error, there is just nothing left to do.
+// Nobody reads our standard output any more. Not an error: there is nothing left to do.
 struct ClosedPipe : std::exception {
   const char* what() const noexcept override { return "the reader closed the pipe"; }
 };
@@ -18,41 +18,41 @@ class Output {
  public:
   // What becomes of a file that is not finished.
   enum class Unfinished {
-    thrown_away,  // it has a random name beside `path`
-    kept,         // it is `path.partial`, which is new
-    resumed,      // it is `path.partial`, which is there: see cut()
+    thrown_away,  // removed; it has a random name beside `path`
+    kept,         // kept as `path.partial`, which is new
+    resumed,      // kept as `path.partial`, which is there already: see cut()
   };
-  // `path` empty or "-": standard output. Throws Error (invalid_option) when the file exists and
-  // `force` is not given, is an input too, or cannot be there.
+  // `path` empty or "-": standard output. Throws Error (invalid_option) when the file exists
+  // without `force`, is an input too, or cannot be made.
   explicit Output(const std::string& path = {}, bool force = false,
                   Unfinished unfinished = Unfinished::thrown_away);
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
   ~Output();
 
-  // Whether `path` is an ordinary file, or will be: then there can be a partial one.
+  // Whether `path` is or will be an ordinary file: only then can there be a partial one.
   static bool is_file(const std::string& path);
-  // Where a link of that name leads, if that is or will be an ordinary file: links stay.
+  // Where a link of that name leads, if that is or will be an ordinary file: the link stays.
   static std::string behind_links(const std::string& path);
   static std::string partial_path(const std::string& path) { return path + ".partial"; }
-  // Whether a terminal obeys what is written to it. Otherwise it shows escapes for whatever it
-  // would obey, but tabs and line ends; files and pipes always have the bytes as they are.
+  // Whether a terminal gets control characters as they are. Otherwise it gets escapes for all of
+  // them but tabs and line ends. Files and pipes always get every byte.
   static void set_raw(bool raw);
 
-  // Makes room for so many bytes, which write() then takes without memory of its own.
+  // Makes room for so many bytes: write() then needs no memory for them.
   void reserve(std::size_t bytes) { buffer_.reserve(buffer_.size() + bytes); }
   // Buffered. Throws ClosedPipe, or Error (io) with the reason the system gives.
   void write(std::string_view bytes);
   void flush();
-  // Replaces bytes that were written before. Throws Error (io) where that cannot be done, as in a
+  // Replaces bytes that were written before. Throws Error (io) where that is not possible, as in a
   // pipe.
   void overwrite(std::uint64_t offset, std::string_view bytes);
-  // Flushes and gives the file its name.
+  // Flushes, and gives the file its name.
   void finish();
 
-  // Goes on behind the first `bytes` of a partial file; the rest of it goes.
+  // Goes on after the first `bytes` of a partial file, and removes the rest.
   void cut(std::uint64_t bytes);
-  // Throws a partial file away.
+  // Removes a partial file.
   void discard();
 
   bool is_stdout() const { return path_.empty(); }

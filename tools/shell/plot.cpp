@@ -1,4 +1,4 @@
-// The picture's frame, scales and marks. Its colors can be read on white and on black.
+// The picture: frame, scales and marks. Its colors can be read on white and on black.
 #include "shell/plot.hpp"
 
 #include <algorithm>
@@ -40,14 +40,14 @@ std::string svg_text(const std::string& text) {
   return out;
 }
 
-// The least of 1, 2, 5, 10, ... times `unit` that is not below `value`.
+// The smallest of 1, 2, 5, 10, ... times `unit` that is not below `value`.
 double round_above(double value, double unit) {
   for (double tens = unit;; tens *= 10)
     for (const double factor : {1.0, 2.0, 5.0})
       if (tens * factor >= value * (1 - 1e-9)) return tens * factor;
 }
 
-// Numbers in proportion, unless some would stand too near to each other.
+// Numbers in proportion, unless some would be too close together.
 void place_points(const EvalSummary& summary, std::vector<PlotPoint>& points,
                   const std::vector<OrderedJson>& values) {
   const auto count = static_cast<double>(points.size());
@@ -143,7 +143,7 @@ void draw_points(const std::vector<PlotPoint>& points, Metric metric, double mos
   if (points.size() > 1)
     drawing.add("<polyline class=\"mark\" fill=\"none\" points=\"" + path + "\"/>");
   constexpr double cap = 5;
-  constexpr std::size_t most_values = 12;  // that can be read beside their points
+  constexpr std::size_t most_values = 12;  // more cannot be read beside their points
   const double room = (frame_right - frame_left) / static_cast<double>(points.size());
   const auto labels_apart = static_cast<std::size_t>(std::ceil(std::max(1.0, least_gap / room)));
   for (std::size_t i = 0; i < points.size(); ++i) {

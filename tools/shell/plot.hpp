@@ -1,4 +1,4 @@
-// A metric over the values of a field, with its intervals, as a picture in SVG.
+// A picture in SVG: a metric over the values of a field, with intervals.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace llm::shell {
 
-// Of the first metric. Throws Error (invalid_input) when no group has a value of it.
+// Draws the first metric. Throws Error (invalid_input) when no group has a value of it.
 std::string plot_svg(const EvalSummary& summary);
 
 }  // namespace llm::shell

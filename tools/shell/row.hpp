@@ -1,5 +1,5 @@
-// A row: what a command works on, from a file of many or as the one text of an argument, and what
-// comes of it. Read by RowReader, written by RowWriter, kept in order by RowRun.
+// A row: what a command works on, from a file of many or as the one text of an argument, and its
+// results. RowReader reads rows, RowWriter writes them, RowRun keeps them in order.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace llm::shell {
 
-// Objects keep the order of their members: that of the file, and that of the columns written.
+// Objects keep the order of their members: that of the file, and that of the written columns.
 using detail::OrderedJson;
 
 // The value on one line; bytes that are not UTF-8 become replacement characters.
@@ -32,26 +32,25 @@ struct Row {
   std::optional<RowError> error;               // the row cannot be used; commands never see it
   std::size_t bytes = 0;                       // of the file that it takes
 
-  // Forgets what it holds: it cannot be used, and its memory is needed.
+  // Forgets its contents: it cannot be used, and its memory is needed.
   void give_up(RowError why);
-  // Number for the row's random stream: of its own id where it has one, so that it does not depend
-  // on the order of rows, or else its place.
+  // The number for the row's random stream: made of its own id if it has one, so that it does not
+  // depend on the order of rows; else its place.
   std::uint64_t stream() const;
 };
 
-// A field as text: strings as they are, numbers and truth values as JSON writes them. nullopt when
-// the row has no such field, or one that is no text.
+// A field as text: strings as they are, numbers and truth values as JSON. nullopt when the row has
+// no such field, or when it is not a text.
 std::optional<std::string> text_field(const Row& row, const std::string& name);
 
 // The list of token ids in the field "ids". Throws Error (invalid_input) with the row's place.
 std::vector<TokenId> token_ids(const Row& row);
 
-// "; did you mean "lable"?" or "; the row has: "a" "b"", for errors about a field that is missing.
+// "; did you mean "lable"?" or "; the row has: "a" "b"", for errors about a missing field.
 std::string field_suggestion(const std::string& name, const OrderedJson& fields);
 
-// What came of a row: result fields by name, in the order they are written; several objects when a
-// row has several results (some of which may have `error` in place of theirs); or why there is
-// none.
+// What became of a row: result fields by name, in the order in which they are written; several
+// objects when a row has several results (some may have `error` instead); or why there is none.
 struct RowResult {
   RowResult(OrderedJson fields) { results.push_back(std::move(fields)); }
   RowResult(std::vector<OrderedJson> several) : results(std::move(several)) {}
@@ -61,20 +60,20 @@ struct RowResult {
   std::optional<RowError> error;
 };
 
-// The error of a row that there was not enough memory for.
+// The error of a row that there is not enough memory for.
 RowError no_memory();
 
-// Whether a result says that it was generated up to this.
+// Whether the generation of a result ended for this reason.
 bool ended_by(const OrderedJson& fields, FinishReason reason);
 
 // The fields "error" and "error_code".
 OrderedJson to_fields(const RowError& error);
 
-// A running hash (FNV-1a) that tells whether bytes are those of an earlier run.
+// A running hash (FNV-1a), which shows whether bytes are those of an earlier run.
 class Digest {
  public:
   Digest() = default;
-  // Goes on from value() of another.
+  // Goes on from another one's value().
   explicit Digest(std::uint64_t value) : value_(value) {}
   void add(std::string_view bytes) {
     for (const char c : bytes)

@@ -1,5 +1,5 @@
-// The file beside a partial output: a line with what the run is, then two slots of fixed size that
-// are written in turns, so that one of them is whole whenever the program ends.
+// The file beside a partial output: a line that describes the run, then two slots of fixed size
+// that are written in turns, so that one of them is whole whenever the program ends.
 #include "shell/row_checkpoint.hpp"
 
 #include <errno.h>
@@ -26,7 +26,7 @@ constexpr std::size_t max_header_bytes = std::size_t{16} << 20;
               path + ": " + what + "; give --force without --resume to begin again", "--resume");
 }
 
-// Again where a signal comes between.
+// Once more when a signal comes between.
 ssize_t read_block(int file, const std::string& path, std::span<char> bytes) {
   for (;;) {
     const ssize_t count = ::read(file, bytes.data(), bytes.size());
@@ -73,7 +73,7 @@ std::string to_slot(const RunProgress& progress) {
   return text + '\n';
 }
 
-// nullopt for a slot that was never or not wholly written.
+// nullopt for a slot that was never written, or only in part.
 std::optional<RunProgress> from_slot(std::string_view text) {
   OrderedJson json = OrderedJson::parse(text, nullptr, false);
   if (!json.is_object() || !json.contains("check")) return std::nullopt;
@@ -104,7 +104,7 @@ bool bears_out(const std::string& output, const RunProgress& progress) {
   return left == 0 && digest.value() == progress.output_digest;
 }
 
-// Refuses the run that the file is from when it is another one than this.
+// Refuses a file of another run than this one.
 void compare(const std::string& path, const OrderedJson& then, const OrderedJson& now) {
   if (then == now) return;
   const auto value = [](const OrderedJson& run, const std::string& name) {
@@ -131,7 +131,8 @@ void Checkpoint::create(const OrderedJson& identity, std::uint64_t seed) {
   seed_ = seed;
   const std::string header = dump({{"run", identity}, {"seed", seed}}) + '\n';
   header_bytes_ = header.size();
-  const std::string text = header + std::string(2 * slot_bytes, ' ');  // room, before it is needed
+  const std::string text =
+      header + std::string(2 * slot_bytes, ' ');  // makes room before it is needed
   write_at(file_, path_, text, 0);
   save(RunProgress{.output_digest = Digest().value(), .input_digest = Digest().value()});
 }

@@ -1,6 +1,6 @@
-// What makes a run of rows resumable: beside FILE.partial, which grows, stands FILE.partial.run. It
-// says which run this is, and how far it certainly got. Written before the first row and removed
-// when FILE is whole.
+// Makes a run of rows resumable: FILE.partial.run beside the growing FILE.partial says which run
+// this is, and how far it certainly got. It is written before the first row and removed when FILE
+// is whole.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +13,11 @@ namespace llm::shell {
 
 // How far a run got.
 struct RunProgress {
-  std::uint64_t rows = 0;     // of this shard that are written, failed ones included
+  std::uint64_t rows = 0;     // of this shard that are written, also failed ones
   std::uint64_t failed = 0;   // of these
-  std::uint64_t results = 0;  // written for them
-  std::uint64_t late = 0;     // results that a limit of time cut short
-  std::uint64_t bytes = 0;    // of the output that these rows fill
+  std::uint64_t results = 0;  // written for these rows
+  std::uint64_t late = 0;     // results that a time limit cut short
+  std::uint64_t bytes = 0;    // of the output that these rows take
   std::uint64_t output_digest = 0;
   std::uint64_t input_digest = 0;  // of the input up to the last of these rows
 };
@@ -29,17 +29,17 @@ class Checkpoint {
   Checkpoint& operator=(const Checkpoint&) = delete;
   ~Checkpoint();
 
-  // Begins a new one for a run that does what `identity`, an object, says. Throws Error (io).
+  // Begins one for a new run, which the object `identity` describes. Throws Error (io).
   void create(const OrderedJson& identity, std::uint64_t seed);
-  // Opens that of a stopped run and says how far it got. `output` is what it wrote. Throws Error:
-  // invalid_option when there is none, or it is of a run that did something else, or the output is
-  // not what that run wrote.
+  // Opens that of a stopped run and says how far the run got. `output` is what it wrote. Throws
+  // Error: invalid_option when there is none, or it is of another run, or the output is not what
+  // that run wrote.
   RunProgress open(const OrderedJson& identity, const std::string& output);
-  // Replaces the older one of the last two. Throws Error (io).
+  // Replaces the older of the two slots. Throws Error (io).
   void save(const RunProgress& progress);
   void remove();
 
-  // The random number that was drawn for the run when it began.
+  // The random number that was drawn when the run began.
   std::uint64_t seed() const { return seed_; }
 
  private:

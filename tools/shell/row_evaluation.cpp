@@ -25,7 +25,7 @@ std::unique_ptr<Output> open_report(const std::string& path, bool force) {
 std::filesystem::path file_of(const std::string& path) {
   const bool is_stdout = path.empty() || path == "-";
   if (is_stdout) return "-";
-  std::error_code failed;  // whoever opens it says why
+  std::error_code failed;  // who opens it says why
   const std::filesystem::path canonical = std::filesystem::weakly_canonical(path, failed);
   return failed ? std::filesystem::path(path) : canonical;
 }
@@ -89,7 +89,7 @@ void RowEvaluation::see(const Row& row, const RowResult& result) {
     const auto group = job_.by.empty() ? fields.end() : fields.find(job_.by);
     try {
       groups_.add(group == fields.end() ? OrderedJson() : *group, *prediction, references);
-    } catch (const Error& error) {  // the row is written; only its score is not to be had
+    } catch (const Error& error) {  // the row is written; only its score is missing
       if (error.code() != ErrorCode::invalid_input) throw;
       console().warning(row.place + ": " + error.what());
       groups_.add_failed();

@@ -1,5 +1,5 @@
-// The evaluation of a run of rows while it runs (--eval): every result is compared with what the
-// row's own reference says. Rows are written as they would be without it.
+// Evaluates a run of rows while it runs (--eval): compares every result with the reference in its
+// row. The rows are written as they would be without it.
 #pragma once
 
 #include <memory>
@@ -21,8 +21,8 @@ struct EvalJob {
   std::vector<std::string> others = {};  // further files that are written; "" is standard output
 };
 
-// Files for reports: they are made before anything is computed, since they may not be there yet,
-// and get their names when the report is whole.
+// Files for reports. They are made before anything is computed, to see that they can be, and get
+// their names when the report is whole.
 class EvalFiles {
  public:
   // Throws Error (invalid_option).
@@ -35,15 +35,15 @@ class EvalFiles {
 
 class RowEvaluation {
  public:
-  // Adds itself to `rows`, which must not outlive it. Rows without a reference are then bad ones.
-  // Throws Error (invalid_option) when there are no rows of a file, or what they become cannot be
-  // evaluated.
+  // Adds itself to `rows`, which must not outlive it. Rows without a reference are then bad rows.
+  // Throws Error (invalid_option) when the rows are not from a file, or when their results cannot
+  // be evaluated.
   RowEvaluation(EvalJob job, RowJob& rows);
   RowEvaluation(const RowEvaluation&) = delete;
   RowEvaluation& operator=(const RowEvaluation&) = delete;
 
-  // After the run, which ended with that exit code: the report, on standard error and in its files.
-  // Returns the code, or that of a signal that came meanwhile. Throws Error.
+  // Call it after the run, with the run's exit code: writes the report to standard error and its
+  // files. Returns the code, or that of a signal that came meanwhile. Throws Error.
   int finish(int code);
 
  private:

@@ -1,4 +1,4 @@
-// Records of the formats, and rows from records.
+// From the formats to records, and from records to rows.
 #include "shell/row_reader.hpp"
 
 #include <algorithm>
@@ -32,7 +32,7 @@ class CellScanner {
   void feed(std::string_view text, const std::string& place) {
     for (const char c : text) take(c, place);
   }
-  // Whether the record goes on behind a line end.
+  // Whether the record goes on after a line end.
   bool open() const { return state_ == State::quoted; }
   std::vector<std::string> finish() {
     cells_.push_back(std::move(cell_));
@@ -132,7 +132,7 @@ std::optional<std::string> RowReader::next_line() {
   return line;
 }
 
-// A line, or in CSV and TSV as many as quotes hold together. Blank lines are passed over, but not
+// A line; in CSV and TSV as many lines as quotes hold together. Blank lines are skipped, except
 // where every line is a row.
 std::optional<std::string> RowReader::next_record() {
   lost_.reset();

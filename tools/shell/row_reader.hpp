@@ -1,4 +1,4 @@
-// Rows from a file: JSON lines, CSV, TSV, or plain lines; one at a time, in constant memory.
+// Rows from a file of JSON lines, CSV, TSV or plain lines: one at a time, in constant memory.
 #pragma once
 
 #include <cstdint>
@@ -13,18 +13,18 @@
 
 namespace llm::shell {
 
-// csv and tsv have a line of names first; a cell that begins with a quote is quoted as RFC 4180
-// says. Blank lines are no rows, but for `lines`. A row of lines has the field "text".
+// csv and tsv begin with a line of names; a cell that begins with a quote is quoted as in RFC 4180.
+// Blank lines are not rows, except in `lines`. A row of lines has the field "text".
 enum class InputFormat { jsonl, csv, tsv, lines };
 
-// "jsonl", "csv", "tsv" or "lines"; Error (invalid_option) for other names.
+// The value of "jsonl", "csv", "tsv" or "lines". Throws Error (invalid_option).
 InputFormat input_format_from_name(const std::string& name);
-// By the file's extension; JSON lines when that says nothing.
+// By the file's extension; JSON lines when that does not say.
 InputFormat input_format_of(const std::string& path);
 
 class RowReader {
  public:
-  // A field that every row must have as text, or the text that stands in for it in all rows.
+  // A field that every row must have as text, or a text that all rows use instead.
   struct Field {
     std::string name;
     std::optional<std::string> value;
@@ -36,22 +36,22 @@ class RowReader {
     bool ids = false;                // "ids", a list of token ids, may stand in for `fields`
     std::vector<std::string> needed = {};  // further fields that every row must have
     std::string line_field = "text";       // what a row of lines has
-    bool unique_ids = true;                // an id that was there before is an error
+    bool unique_ids = true;                // the same id twice is an error
   };
 
-  // "-" is standard input. Throws Error (invalid_input): the file cannot be read, has no header, or
-  // its header lacks a field.
+  // "-" is standard input. Throws Error (invalid_input) when the file cannot be read, has no
+  // header, or its header lacks a field.
   RowReader(const std::string& path, Options options);
 
-  // The next row; one that cannot be used has `error`, also one that is too long or that there is
-  // no memory for. nullopt at the end and after a signal.
+  // The next row. A row that cannot be used has `error`: also one that is too long, or that there
+  // is no memory for. nullopt at the end and after a signal.
   std::optional<Row> next();
 
   // The names of a CSV or TSV file's columns; empty for other formats.
   const std::vector<std::string>& header() const { return header_; }
   // Of all that next() has given so far.
   std::uint64_t digest() const { return lines_.digest(); }
-  // Which part of the file has been read, 0 to 1; nullopt when its size is not known.
+  // How much of the file has been read, 0 to 1; nullopt when its size is unknown.
   std::optional<double> fraction() const { return lines_.fraction(); }
 
  private:
@@ -74,8 +74,8 @@ class RowReader {
   LineReader lines_;
   std::vector<std::string> header_;
   std::uint64_t count_ = 0;
-  std::uint64_t first_line_ = 0;  // of the present record
-  std::optional<RowError> lost_;  // the present record, why it is not there
+  std::uint64_t first_line_ = 0;  // of the current record
+  std::optional<RowError> lost_;  // why the current record is missing
   SeenIds seen_;
 };
 

@@ -1,4 +1,4 @@
-// The order of rows, the state of a resumable run, and what people see of its progress.
+// The order of rows, the state of a run that can be resumed, and the progress that people see.
 #include "shell/row_run.hpp"
 
 #include <unistd.h>
@@ -21,10 +21,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// How much work a killed run may lose, beside the rows in flight.
+// How much work a killed run may lose, beside the rows that are being computed.
 constexpr auto save_interval = 20ms;
 constexpr auto progress_interval = 500ms;
-// Rows looked at for one group of good ones: bad rows must not pile up.
+// Rows to look at for one group of good rows: bad rows must not pile up.
 constexpr std::size_t max_group_rows = 4096;
 // Bytes of input after which a group is large enough.
 constexpr std::size_t max_group_bytes = std::size_t{16} << 20;
@@ -77,7 +77,7 @@ RowRun::~RowRun() {
   }
 }
 
-// A partial output, with what makes it resumable, for files of rows that go to a file.
+// A partial output with its checkpoint, for rows of a file that go to a file.
 void RowRun::open_output() {
   const bool partial = job_.batch() && Output::is_file(job_.output);
   if (job_.resume && !partial)
@@ -89,7 +89,7 @@ void RowRun::open_output() {
   }
   const std::string path = Output::partial_path(job_.output);
   std::error_code failed;
-  const auto status = std::filesystem::symlink_status(path, failed);  // a link is something, too
+  const auto status = std::filesystem::symlink_status(path, failed);  // also a link
   const bool exists = std::filesystem::exists(status);
   if (exists && !job_.resume && !job_.force)
     throw Error(ErrorCode::invalid_option,
@@ -97,9 +97,9 @@ void RowRun::open_output() {
                     " is left from a run that was stopped; --resume goes on with it, "
                     "--force begins again",
                 path);
-  // A run that was killed when its file had its name already leaves this.
+  // Left by a run that was killed when its file already had its name.
   if (!exists) std::filesystem::remove(path + ".run", failed);
-  // One that was killed before its first row leaves nothing to go on with.
+  // A run that was killed before its first row leaves nothing to go on from.
   const bool is_empty =
       std::filesystem::is_regular_file(status) && std::filesystem::file_size(path, failed) == 0;
   const bool resumed = job_.resume && exists && !is_empty;
@@ -130,7 +130,7 @@ void RowRun::resume() {
   if (resumed_ > 0) output_digest_ = Digest(done_.output_digest);
 }
 
-// Rows that earlier runs wrote are read once more, which shows that the input is still the same.
+// Reads the rows that earlier runs wrote once more: this shows that the input is still the same.
 void RowRun::skip_done_rows() {
   std::optional<WrittenResults> written;
   if (job_.seen) written.emplace(Output::partial_path(job_.output), job_.format);
@@ -167,7 +167,7 @@ std::optional<Row> RowRun::read() {
   return std::nullopt;
 }
 
-// Scores that there is no memory for are not to be had; the row is written all the same.
+// When there is no memory for the score, the row is still written.
 void RowRun::see(const Row& row, const RowResult& result) const {
   try {
     job_.seen(row, result);
@@ -197,7 +197,7 @@ std::optional<Row> RowRun::next() {
   return row;
 }
 
-// Until it is written. Where there is no memory for the row a second time it has failed.
+// Keeps it until it is written. When there is no memory for the row a second time, it has failed.
 void RowRun::remember(Row& row) {
   const std::uint64_t digest = reader_ ? reader_->digest() : 0;
   try {
@@ -208,7 +208,7 @@ void RowRun::remember(Row& row) {
   }
 }
 
-// What the writer wants of a row: many may wait for an earlier one.
+// What the writer needs of a row: many rows may wait for an earlier one.
 Row RowRun::written_part(const Row& row) const {
   if (job_.seen || job_.keep_all || job_.format == Format::text) return row;
   Row part;
@@ -226,7 +226,7 @@ Row RowRun::written_part(const Row& row) const {
 
 void RowRun::put(std::string_view bytes) {
   out_->write(bytes);
-  if (!checkpoint_) return out_->flush();  // whoever reads along sees each row when it is done
+  if (!checkpoint_) return out_->flush();  // a reader sees each row when it is done
   output_digest_.add(bytes);
   done_.bytes += bytes.size();
 }
@@ -241,7 +241,7 @@ void RowRun::write(const RowResult& result) {
   Row& row = pending_.front().row;
   try {
     write(row, result, writer_->bytes(row, result));
-  } catch (const std::bad_alloc&) {  // nothing is written yet
+  } catch (const std::bad_alloc&) {  // nothing has been written yet
     row.give_up(no_memory());
     write(row, *row.error, writer_->bytes(row, *row.error));
   }
@@ -318,13 +318,14 @@ void RowRun::show_progress(bool last) {
 int RowRun::finish() {
   show_progress(true);
   const std::string rows = std::to_string(done_.results) + " results";
-  const bool is_interrupted = interrupt_flag();  // asked once: what a later signal finds is whole
+  const bool is_interrupted =
+      interrupt_flag();  // asked once: a signal that comes later finds the file whole
   if (is_interrupted && checkpoint_) {
     save(true);
     console().note("interrupted after " + rows);
     return signal_exit_code();
   }
-  if (is_interrupted && done_.results == 0) {  // there is nothing to be kept
+  if (is_interrupted && done_.results == 0) {  // there is nothing to keep
     console().note("interrupted after " + rows);
     return signal_exit_code();
   }
@@ -347,7 +348,7 @@ int RowRun::finish() {
 
 namespace {
 
-// Results of `rows`; when that fails, of each alone, to find whose fault it is.
+// The results of `rows`; when that fails, of each row alone, to find the one that fails.
 std::vector<RowResult> compute(const RowTask& task, std::span<const Row> rows) {
   try {
     std::vector<RowResult> results = task.compute(rows);

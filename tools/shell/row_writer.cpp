@@ -1,4 +1,4 @@
-// One row to bytes, in each format.
+// From a row to bytes, in each format.
 #include "shell/row_writer.hpp"
 
 #include <algorithm>
@@ -69,8 +69,8 @@ bool RowWriter::has_cells() const {
   return layout_.format == Format::csv || layout_.format == Format::tsv;
 }
 
-// The name of a field of the input in a result: a new one where the result has that name itself,
-// which no other field that is kept may have.
+// The name of an input field in a result: a new one if the result has a field of that name, and one
+// that no other kept field has.
 std::string RowWriter::kept_name(const std::string& name,
                                  const std::function<bool(const std::string&)>& kept) const {
   std::string free = name;
@@ -79,7 +79,7 @@ std::string RowWriter::kept_name(const std::string& name,
   return free;
 }
 
-// A row that could not be read has none of its fields.
+// A row that could not be read has no fields.
 void RowWriter::add_kept(const Row& row, OrderedJson& line) const {
   if (layout_.keep_all && !has_cells()) {
     const auto kept = [&](const std::string& name) { return row.fields.contains(name); };

@@ -1,4 +1,4 @@
-// Rows as JSON, JSON lines, CSV, TSV or text: what is written of a row and what came of it.
+// Rows as JSON, JSON lines, CSV, TSV or text: their input fields and their results.
 #pragma once
 
 #include <cstdint>
@@ -14,16 +14,16 @@ namespace llm::shell {
 
 enum class Format { text, json, jsonl, csv, tsv };
 
-// "text", "json" and so on; Error (invalid_option) for other names.
+// The value of "text", "json" and so on. Throws Error (invalid_option) for other names.
 Format format_from_name(const std::string& name);
 
-// What people read of one result, without a line end.
+// One result for people, without a line end.
 using TextForm = std::function<std::string(const Row& row, const OrderedJson& result)>;
 
-// A row is written as its `id`, the input fields to be kept, and the fields of its result; a failed
-// one with `error`, `error_code` and `line` in place of the result. An input field that has the
-// name of a result field is kept as `input_NAME`. CSV and TSV have a header and the same columns in
-// every row; lists and objects stand in a cell as JSON.
+// A row is written as its `id`, the input fields to keep, and the fields of its result; a failed
+// row has `error`, `error_code` and `line` instead of a result. An input field with the name of a
+// result field is kept as `input_NAME`. CSV and TSV have a header and the same columns in every
+// row; lists and objects are JSON in a cell.
 class RowWriter {
  public:
   struct Layout {
@@ -32,20 +32,20 @@ class RowWriter {
     bool keep_all = false;               // keep all input fields
     std::vector<std::string> keep = {};  // or these
     std::vector<std::string> columns;    // names of the result fields
-    std::string id_field = "id";         // where the id is from: not kept a second time
+    std::string id_field = "id";         // the field of the id: it is not kept twice
     TextForm text;
   };
 
   // `written`: results that an earlier run wrote into the same file.
   RowWriter(Layout layout, std::uint64_t written);
 
-  // Must be called before the first line(): the input fields of CSV and TSV with `keep_all`.
+  // Call it before the first line(): the input fields of CSV and TSV with `keep_all`.
   void set_input_fields(const OrderedJson& fields);
   // The input field that `keep_all` has no column for, if there is one.
   std::optional<std::string> unforeseen_field(const OrderedJson& fields) const;
   // The bytes to write for a row; of a failed one in the text format an empty line.
   std::string bytes(const Row& row, const RowResult& result);
-  // What stands behind the last row.
+  // What comes after the last row.
   std::string end() const;
 
  private:

@@ -19,8 +19,8 @@ namespace {
 constexpr std::size_t first_size = 1 << 10;
 constexpr std::size_t most_in_memory = std::size_t{1} << 22;  // bytes
 
-// A file without a name that has room for so many bytes; -1 where none can be made. Room that is
-// only promised would end the program when a page is written.
+// A file without a name with room for so many bytes; -1 if that is not possible. The room must be
+// real: if it were only promised, the program would end when a page is written.
 int open_unnamed(std::size_t bytes) {
   std::error_code error;
   std::string path = std::filesystem::temp_directory_path(error) / "llm-generate.XXXXXX";
@@ -32,7 +32,7 @@ int open_unnamed(std::size_t bytes) {
   return -1;
 }
 
-// Zeros.
+// All zeros.
 void* map_pages(std::size_t bytes) {
   constexpr int access = PROT_READ | PROT_WRITE;
   const int file = bytes > most_in_memory ? open_unnamed(bytes) : -1;
@@ -69,7 +69,7 @@ std::optional<std::uint64_t> SeenIds::add(std::string_view id, std::uint64_t lin
   return std::nullopt;
 }
 
-// The slot of that hash, or the empty one where it belongs.
+// The slot of that hash, or the empty slot where it belongs.
 SeenIds::Slot& SeenIds::find(std::uint64_t hash) const {
   std::size_t at = ((hash * spread_) >> 32) & (size_ - 1);
   while (slots_[at].line != 0 && slots_[at].hash != hash) at = (at + 1) & (size_ - 1);

@@ -1,4 +1,4 @@
-// Where ids stand in a file of rows, to find those that are there twice.
+// Where ids are in a file of rows, to find those that are there twice.
 #pragma once
 
 #include <cstddef>
@@ -8,11 +8,11 @@
 
 namespace llm::shell {
 
-// Every id is remembered, by 16 bytes in a hash table at most three quarters full: the hash of the
-// id and its line. (Two of a million ids have the same hash in one of 40 million files.) Beyond
-// 196,608 ids the table is a file without a name in the folder for temporary files: its pages, 32
-// MB for a million ids, are the system's to keep or to write to disk, and no memory that a run
-// holds. Where there is no room for such a file, it is memory.
+// Remembers every id in 16 bytes of a hash table that is at most three quarters full: the hash of
+// the id, and its line. (Two of a million ids have the same hash in one of 40 million files.) From
+// 196,608 ids on the table is a file without a name in the folder for temporary files: the system
+// keeps its pages (32 MB for a million ids) or writes them to disk, so they are no memory of the
+// run. Without room for such a file the table is in memory.
 class SeenIds {
  public:
   SeenIds();
@@ -32,7 +32,7 @@ class SeenIds {
   void grow();
 
   Slot* slots_ = nullptr;
-  std::uint64_t spread_;  // odd, drawn: ids cannot be chosen so that they crowd one place
+  std::uint64_t spread_;  // odd and random: nobody can choose ids that crowd one place
   std::size_t size_ = 0;  // a power of two
   std::size_t used_ = 0;
 };

@@ -1,4 +1,4 @@
-// The table of what can be opened, as the README shows it.
+// The table of what can be opened, as the documentation shows it.
 #pragma once
 
 #include <string>

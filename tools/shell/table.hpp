@@ -1,4 +1,4 @@
-// What people read of scores: numbers with as many digits as they have, aligned lines.
+// Scores for people: numbers with as many digits as they have, aligned lines.
 #pragma once
 
 #include <charconv>
@@ -10,8 +10,8 @@
 
 namespace llm::shell {
 
-// The number with no more digits than a value of type S has: what was computed in float is not
-// written with the digits of a double.
+// The number with no more digits than a value of type S has: a result of float does not get the
+// digits of a double.
 template <typename S>
 double own_digits(S value) {
   char text[32];
@@ -28,7 +28,7 @@ inline std::string score_line(double score, std::string_view what) {
   return text + std::string(what);
 }
 
-// What stands before the lines about a row when there are several rows: "7: The old house ...".
+// What is in front of a row's lines when there are several rows: "7: The old house ...".
 inline std::string heading(const Row& row, bool several) {
   if (!several) return {};
   constexpr std::size_t most_bytes = 70;

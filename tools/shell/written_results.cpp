@@ -29,8 +29,7 @@ WrittenResults::WrittenResults(const std::string& path, Format format)
     : reader_(path, {.format = format_to_read(format), .unique_ids = false}),
       next_(reader_.next()) {}
 
-// Results of one row have its id; a row that failed as a whole has the line where it stands, and is
-// alone.
+// The results of a row have its id; a row that failed as a whole has its line, and only one result.
 RowResult WrittenResults::of(const Row& row) {
   std::vector<OrderedJson> results;
   while (next_ && bare_id(*next_) == bare_id(row)) {

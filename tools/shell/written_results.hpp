@@ -1,4 +1,4 @@
-// Results that were written as rows, read back: by a run that goes on with another one's output.
+// Results that were written as rows, read back by a run that goes on with another one's output.
 #pragma once
 
 #include <optional>
@@ -9,12 +9,12 @@
 
 namespace llm::shell {
 
-// Whether a row that was written says that it failed.
+// Whether a written row says that it failed.
 bool has_failed(const OrderedJson& fields);
 
 class WrittenResults {
  public:
-  // `format` is one with fields, and one row a line: jsonl, csv or tsv.
+  // `format` is one with fields, and a line for each row: jsonl, csv or tsv.
   WrittenResults(const std::string& path, Format format);
 
   // What was written for the next row of the input.

@@ -70,7 +70,8 @@
 ///                tgt_lang; shots, select, select_seed, label_field; top_k, function_to_apply;
 ///                hypothesis_template, multi_label; aggregation_strategy, ignore_labels, stride;
 ///                max_answer_len, handle_impossible_answer, max_seq_len, doc_stride,
-///                align_to_words; targets; length_normalize, token_logprobs; pooling, normalize, max_seq_length, prompt, prompt_name
+///                align_to_words; targets; length_normalize, token_logprobs; pooling, normalize,
+///                max_seq_length, prompt, prompt_name
 ///   file, field  of retrieve: the rows, and which of their fields is embedded (default "text");
 ///                "top_k" of the options says how many (default 3), "each" and "separator" how they
 ///                are joined
@@ -93,40 +94,46 @@ namespace llm {
 struct ChainModelSource {
   std::string path;                        ///< as named; the loader finds it
   std::optional<WeightType> weights = {};  ///< absent: as the loader is told
-  std::vector<Adapter> adapters = {};
+  std::vector<Adapter> adapters = {};      ///< merged into it
 };
 
 /// A step that goes on with its own output.
 struct ChainRepeat {
-  std::int64_t times = 1;               ///< most rounds
-  std::vector<std::string> until = {};  ///< strings that end it; cut off, as all behind them
-  std::optional<std::int64_t> max_chars = {}, max_new_tokens = {};  ///< of the value
-  std::vector<std::string> between = {};  ///< between two outputs, in turns
+  std::int64_t times = 1;                      ///< most rounds
+  std::vector<std::string> until = {};         ///< strings that end it; cut off, as all behind them
+  std::optional<std::int64_t> max_chars = {};  ///< most characters of the value
+  std::optional<std::int64_t> max_new_tokens = {};  ///< most tokens of the value
+  std::vector<std::string> between = {};            ///< between two outputs, in turns
 };
 
 /// A text or an option of a step, by name.
 struct ChainSetting {
-  std::string name;
-  std::string value;
+  std::string name;   ///< as in the file
+  std::string value;  ///< a template, or JSON text
 };
 
 /// One step; names are those of the file.
 struct ChainStep {
-  std::string name;
+  std::string name;        ///< that other steps use
   std::string task = {};   ///< empty: "generate" with a prompt, "text" with only a reduce
   std::string model = {};  ///< of ChainDescription::models, or a path; empty: the only model
   std::vector<ChainSetting> texts = {};  ///< templates: "prompt", "text", ...; of few-shot prompts
                                          ///< "fields.NAME"
-  std::vector<ChainSetting> options = {};  ///< values as JSON text
-  std::string map = {}, reduce = {};
-  std::optional<std::string> each = {}, separator = {};
-  std::optional<ChainRepeat> repeat = {};
-  std::string file = {}, field = {};                  ///< of "retrieve"
-  std::string few_shot_template = {}, examples = {};  ///< of "few-shot": files
+  std::vector<ChainSetting> options = {};     ///< values as JSON text
+  std::string map = {};                       ///< a list: the step is done for each element
+  std::string reduce = {};                    ///< a list: it becomes one text
+  std::optional<std::string> each = {};       ///< how an element stands in that text
+  std::optional<std::string> separator = {};  ///< what stands between elements
+  std::optional<ChainRepeat> repeat = {};     ///< goes on with its own output
+  std::string file = {};                      ///< of "retrieve": the rows
+  std::string field = {};                     ///< of "retrieve": the field that is embedded
+  std::string few_shot_template = {};         ///< of "few-shot": a file
+  std::string examples = {};                  ///< of "few-shot": a file
 };
 
+/// Something that a chain is given.
 struct ChainInput {
-  std::string name;
+  std::string name;                      ///< that steps use
   std::optional<ChainValue> value = {};  ///< when nothing is given; absent: it must be given
   std::string file = {};                 ///< whose rows are the value
 };
@@ -135,11 +142,11 @@ struct ChainInput {
 struct ChainDescription {
   std::string where = "the chain";    ///< names it in errors
   std::filesystem::path folder = {};  ///< files with relative names are in it
-  std::map<std::string, ChainModelSource, std::less<>> models = {};
+  std::map<std::string, ChainModelSource, std::less<>> models = {};  ///< by name
   std::string default_model = {};  ///< of steps that name none; empty: the only one of `models`
   /// Absent: any name that is no step's is an input that must be given.
   std::optional<std::vector<ChainInput>> inputs = {};
-  std::vector<ChainStep> steps = {};
+  std::vector<ChainStep> steps = {};  ///< in any order
 
   /// Throws Error: file_not_found, or invalid_input for anything unknown (with the nearest name) or
   /// of the wrong type.

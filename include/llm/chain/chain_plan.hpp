@@ -17,26 +17,27 @@ namespace llm {
 
 /// A step with all that its file leaves out.
 struct PlannedStep {
-  ChainStep step;
-  std::map<std::string, TextTemplate, std::less<>> texts = {};
-  TextTemplate each = {};
-  std::vector<std::size_t> needs = {};   ///< steps, by their number
-  std::vector<std::string> inputs = {};  ///< that it uses
-  bool has_text = true;                  ///< its value can stand in a text
-  bool has_items = false;                ///< its value is (also) a list
+  ChainStep step;                                               ///< with its defaults
+  std::map<std::string, TextTemplate, std::less<>> texts = {};  ///< ChainStep::texts, parsed
+  TextTemplate each = {};                                       ///< ChainStep::each, parsed
+  std::vector<std::size_t> needs = {};                          ///< steps, by their number
+  std::vector<std::string> inputs = {};                         ///< that it uses
+  bool has_text = true;                                         ///< its value can stand in a text
+  bool has_items = false;                                       ///< its value is (also) a list
   std::string origin = {};  ///< of a map step: the input or step that the list came from
   std::optional<std::size_t> model = {};  ///< of ChainPlan::models()
 
+  /// Whether it is done for each element of a list.
   bool maps() const { return !step.map.empty(); }
 };
 
 /// A model, and which steps use it.
 struct PlannedModel {
-  std::string name;  ///< as steps call it
-  ChainModelSource source;
-  std::optional<HeadKind> head = {};  ///< as LoadOptions::head
-  bool embeds = false;                ///< all its steps embed
-  std::vector<std::size_t> steps = {};
+  std::string name;                     ///< as steps call it
+  ChainModelSource source;              ///< where it is from
+  std::optional<HeadKind> head = {};    ///< as LoadOptions::head
+  bool embeds = false;                  ///< all its steps embed
+  std::vector<std::size_t> steps = {};  ///< that use it, by their number
 };
 
 /// Immutable. Nothing but the description is read for it.
@@ -47,6 +48,7 @@ class ChainPlan {
   /// way round, a cycle, a model that is missing.
   explicit ChainPlan(ChainDescription description);
 
+  /// As given.
   const ChainDescription& description() const { return description_; }
   /// In the order of the file.
   const std::vector<PlannedStep>& steps() const { return steps_; }

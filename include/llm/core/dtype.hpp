@@ -1,5 +1,5 @@
 /// \file
-/// Element types of tensors in files and of weights at rest.
+/// Element types of tensors in files and of weights in memory.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,8 @@
 
 namespace llm {
 
-/// Element type. The quantized types store blocks of 32 or 256 values along a row, all but
-/// q8_channel as GGUF defines them.
+/// Element type. The quantized types store blocks of 32 or 256 values along a row. GGUF defines
+/// them all but q8_channel.
 enum class DType : std::uint8_t {
   f64,
   f32,
@@ -28,8 +28,8 @@ enum class DType : std::uint8_t {
   q8_0,
   iq4_nl,
   mxfp4,
-  q8_channel,  ///< signed bytes and one float32 scale per row, no type of files: a block in rows is
-               ///< the row's scale and 32 codes
+  q8_channel,  ///< signed bytes with one float32 scale per row; in memory only. Kept by rows, a
+               ///< block is the row's scale and 32 codes
   // quantized, blocks of 256
   q2_k,
   q3_k,
@@ -96,7 +96,9 @@ constexpr std::int64_t block_bytes(DType dtype) {
   return 0;
 }
 
+/// Whether it is f64, f32, f16 or bf16.
 constexpr bool is_floating(DType dtype) { return dtype <= DType::bf16; }
+/// Whether values are stored in blocks that share a scale.
 constexpr bool is_quantized(DType dtype) { return dtype >= DType::q4_0; }
 
 }  // namespace llm

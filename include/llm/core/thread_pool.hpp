@@ -1,6 +1,6 @@
 /// \file
-/// Threads for one forward pass: one parallel region per pass, inside it every worker runs the same
-/// function, takes its static share of each step and meets the others at sync().
+/// Threads for a forward pass. A pass is one parallel region: every worker runs the same function,
+/// takes a fixed share of each step, and waits for the others at sync().
 #pragma once
 
 #include <atomic>
@@ -12,18 +12,20 @@ namespace llm {
 
 /// Half-open range of indices.
 struct Range {
-  std::int64_t begin = 0;
-  std::int64_t end = 0;
+  std::int64_t begin = 0;  ///< the first index
+  std::int64_t end = 0;    ///< one behind the last index
+  /// How many indices.
   std::int64_t size() const { return end - begin; }
 };
 
-/// Meeting point of the workers of one region.
+/// Where the workers of one region wait for each other.
 class Barrier {
  public:
+  /// `count`: how many workers meet.
   explicit Barrier(int count) : count_(count) {}
   /// Returns when all workers have arrived. Spins briefly, then sleeps.
   void wait();
-  /// For the next region; while nobody waits.
+  /// Sets the number of workers of the next region. Call it while nobody waits.
   void set_count(int count) { count_ = count; }
 
  private:
@@ -33,14 +35,15 @@ class Barrier {
   alignas(64) std::atomic<int> generation_{0};
 };
 
-/// What a worker knows of itself inside a region. The caller of the region is worker 0.
+/// One worker of a region. The thread that called ThreadPool::run() is worker 0.
 class Worker {
  public:
+  /// `barrier` may be null when `count` is 1.
   Worker(int index, int count, Barrier* barrier)
       : index_(index), count_(count), barrier_(barrier) {}
-  int index() const { return index_; }
-  int count() const { return count_; }
-  /// Waits for all other workers; everything they wrote before is visible after.
+  int index() const { return index_; }  ///< from 0 to count() - 1
+  int count() const { return count_; }  ///< workers in the region
+  /// Waits for all other workers. What they wrote before is visible afterwards.
   void sync() const {
     if (count_ > 1) barrier_->wait();
   }
@@ -53,32 +56,35 @@ class Worker {
   Barrier* barrier_;
 };
 
-/// A fixed set of threads. Safe to use from several threads at once and from inside a region: when
-/// the pool is busy, the caller does the work alone (results never depend on the number of
-/// workers). Threads spin for a few tens of microseconds after a region, then sleep.
+/// A fixed set of threads. May be used from several threads at once and from inside a region: when
+/// the pool is busy, the caller does all the work (results never depend on the number of workers).
+/// After a region the threads spin for a few tens of microseconds, then sleep.
 ///
-/// A worker whose core is taken by another process makes all others wait at every meeting. Regions
-/// in which that happens are followed by a while with one worker less, so that more threads are
-/// never slower than fewer for long.
+/// When another process takes a worker's core, all other workers wait for it at every sync(). After
+/// a region in which that happened the pool uses one worker fewer for a while, so that more threads
+/// are never slower than fewer for long.
 ///
-/// After fork() the child has none of the threads: the pool starts its own there before the first
-/// region. The fork must not happen inside a region.
+/// A child of fork() has none of the threads: the pool starts new ones there before its first
+/// region. Do not fork inside a region.
 class ThreadPool {
  public:
+  /// The largest size of a pool.
   static constexpr int max_threads = 1024;
 
   /// `threads` >= 1 counts the caller; 0 means one per core this process may use. Throws Error
   /// (invalid_option beyond max_threads; out_of_memory when the system starts no more threads).
   explicit ThreadPool(int threads = 0);
+  /// Ends the threads. No region may be running.
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
+  /// Threads, the caller included.
   int size() const;
 
   /// Calls f(const Worker&) on 1 to size() workers and returns when all are done. If a worker
-  /// throws, the first exception is rethrown here after all have ended; a worker that throws must
-  /// not leave others waiting at a sync(), so throw before the first sync() or not at all.
+  /// throws, the first exception is rethrown here when all have ended. Throw before the first
+  /// sync() or not at all: otherwise the other workers would wait for ever.
   template <typename F>
   void run(F&& f) {
     using Fn = std::remove_reference_t<F>;

@@ -1,5 +1,5 @@
 /// \file
-/// Small types that every station of the line shares.
+/// Small types that the whole library shares.
 #pragma once
 
 #include <cstdint>

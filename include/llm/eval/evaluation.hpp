@@ -1,6 +1,6 @@
 /// \file
-/// Scores of many predictions against their references, row by row, with confidence intervals.
-/// Stands behind the line: generated texts, labels, answers -> Evaluation -> EvalReport.
+/// Scores of many predictions, taken row by row, with confidence intervals:
+/// generated texts, labels, answers -> Evaluation -> EvalReport.
 #pragma once
 
 #include <cstdint>
@@ -22,30 +22,31 @@ namespace llm {
 
 /// What is measured. White space at the ends never counts.
 enum class Metric : std::uint8_t {
-  accuracy,     ///< share of predictions that are the reference, letter by letter
+  accuracy,     ///< share of predictions that equal the reference
   exact_match,  ///< the same after normalize_answer()
-  f1,           ///< of labels, macro average; with those of micro and weighted average
+  f1,           ///< of labels: the macro average; micro and weighted are parts
   squad_f1,     ///< of the words of answers
-  rouge1,
-  rouge2,
-  rouge_l,
-  rouge_lsum,
-  bleu,
+  rouge1,       ///< RougeType::rouge1
+  rouge2,       ///< RougeType::rouge2
+  rouge_l,      ///< RougeType::rouge_l
+  rouge_lsum,   ///< RougeType::rouge_lsum
+  bleu,         ///< of the corpus, see bleu_score()
 };
 
-/// "accuracy" and so on, as users name it; those of ROUGE as rouge-score does ("rougeLsum").
+/// The name that users give, such as "accuracy"; ROUGE's are those of rouge-score ("rougeLsum").
 std::string_view to_string(Metric metric);
-/// The reverse; "rouge" is all four. What is there twice is taken once. Throws Error
-/// (invalid_option) that suggests the nearest name.
+/// The metrics of these names, each once; "rouge" is all four. Throws Error (invalid_option), which
+/// suggests the nearest name.
 std::vector<Metric> metrics_from_names(std::span<const std::string> names);
 
+/// What to measure, and how.
 struct EvalOptions {
-  std::vector<Metric> metrics;
+  std::vector<Metric> metrics;           ///< in the order of the report
   bool use_stemmer = false;              ///< ROUGE compares words without their endings
-  std::vector<std::string> labels = {};  ///< F1 averages over these only; empty: over all
-  double confidence = 0.95;              ///< of the intervals
+  std::vector<std::string> labels = {};  ///< F1 is the average over these; empty: over all
+  double confidence = 0.95;              ///< of the intervals, between 0 and 1
   std::int64_t resamples = 1000;         ///< of the bootstrap; 0: no intervals
-  std::uint64_t seed = 0;
+  std::uint64_t seed = 0;                ///< of the resamples
   /// Asked before every resample; once it is true, report() gives no intervals.
   std::function<bool()> interrupted = {};
 
@@ -53,58 +54,62 @@ struct EvalOptions {
   void validate() const;
 };
 
+/// A confidence interval.
 struct Interval {
-  double low = 0.0, high = 0.0;
+  double low = 0.0;   ///< its lower end
+  double high = 0.0;  ///< its upper end
 };
 
-/// Over all rows; NaN where it is not defined, as without rows.
+/// A score over all rows.
 struct Estimate {
-  double value = std::numeric_limits<double>::quiet_NaN();
-  std::optional<Interval> interval = std::nullopt;
+  double value = std::numeric_limits<double>::quiet_NaN();  ///< NaN where it is not defined
+  std::optional<Interval> interval = std::nullopt;          ///< with EvalOptions::resamples
 };
 
+/// The score of one metric.
 struct MetricReport {
-  Metric metric = Metric::accuracy;
-  Estimate estimate;
-  /// Precision and recall of ROUGE, micro and weighted average of F1, by name.
+  Metric metric = Metric::accuracy;  ///< which
+  Estimate estimate;                 ///< its score
+  /// By name: precision and recall of ROUGE, micro and weighted average of F1.
   std::vector<std::pair<std::string, Estimate>> parts = {};
 };
 
+/// All scores.
 struct EvalReport {
-  std::uint64_t rows = 0;
-  std::vector<MetricReport> metrics;              ///< as EvalOptions::metrics
-  std::optional<ConfusionMatrix> confusion = {};  ///< of accuracy and f1
-  std::optional<BleuScore> bleu = {};             ///< of bleu
-  std::optional<BleuCounts> bleu_counts = std::nullopt;
-  bool too_many_labels = false;  ///< no labels, it seems: there is no F1 and no confusion matrix
+  std::uint64_t rows = 0;                                ///< that count
+  std::vector<MetricReport> metrics;                     ///< as EvalOptions::metrics
+  std::optional<ConfusionMatrix> confusion = {};         ///< of accuracy and f1
+  std::optional<BleuScore> bleu = {};                    ///< of bleu
+  std::optional<BleuCounts> bleu_counts = std::nullopt;  ///< of bleu
+  bool too_many_labels = false;  ///< these seem to be no labels: no F1, no confusion matrix
 };
 
-/// Takes rows one by one. Of each it keeps numbers, not texts: 8 bytes for accuracy, exact_match,
-/// squad_f1 and f1 (accuracy: another 8 for the confusion matrix, which f1 shares), 24 for each
-/// ROUGE, 40 for BLEU.
+/// Takes rows one by one and keeps numbers, not texts: for each row 8 bytes for accuracy,
+/// exact_match, squad_f1 and f1 (accuracy: 8 more for the confusion matrix, which f1 shares), 24
+/// for each ROUGE, 40 for BLEU. Not thread-safe.
 ///
-/// The intervals are those of the bootstrap: every resample draws as many rows as there are, with
-/// replacement, and the middle `confidence` of the scores of all resamples is the interval
-/// (percentiles as numpy interpolates them). Labels that a resample has not drawn are still labels:
-/// their F1 is 0. Which rows are drawn depends on the seed and on the number of rows alone.
+/// The intervals come from the bootstrap: every resample draws as many rows as there are, with
+/// replacement, and the interval is the middle `confidence` of the scores of all resamples
+/// (percentiles as numpy interpolates them). A label that a resample does not have still counts:
+/// its F1 is 0. Which rows are drawn depends only on the seed and on the number of rows.
 class Evaluation {
  public:
-  /// Distinct labels, of references and predictions, that are kept.
+  /// Most distinct labels, in references and predictions together.
   static constexpr std::size_t max_labels = 1000;
 
   /// Throws Error (invalid_option).
   explicit Evaluation(EvalOptions options);
 
-  /// Returns the row's own value of each metric that has one (all but f1 and bleu; the F-measure of
-  /// ROUGE). A prediction may have several references; `f1` takes the one that was predicted, or
-  /// else the first. Throws Error (invalid_input), and the row does not count, when there is none
-  /// or two texts are too long for ROUGE.
+  /// Adds a row and returns its own value of each metric that has one (all but f1 and bleu; of
+  /// ROUGE the F-measure). A prediction may have several references; `f1` takes the one that was
+  /// predicted, or else the first. Throws Error (invalid_input) when there is no reference, or when
+  /// two texts are too long for ROUGE; the row then does not count.
   std::vector<std::pair<Metric, double>> add(std::string_view prediction,
                                              std::span<const std::string> references);
 
-  std::uint64_t rows() const { return rows_; }
-  const EvalOptions& options() const { return options_; }
-  /// Can be asked at any time. The time it takes is in proportion to rows times resamples.
+  std::uint64_t rows() const { return rows_; }             ///< that count
+  const EvalOptions& options() const { return options_; }  ///< as given
+  /// The scores of the rows so far. Takes time in proportion to rows times resamples.
   EvalReport report() const;
 
  private:

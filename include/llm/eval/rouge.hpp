@@ -1,6 +1,6 @@
 /// \file
-/// ROUGE (Lin, "ROUGE: a package for automatic evaluation of summaries", 2004): how much of a text
-/// is in its reference, by words, pairs of words, or longest common subsequences.
+/// ROUGE (Lin, "ROUGE: a package for automatic evaluation of summaries", 2004): how much a text and
+/// its reference have in common, in words, pairs of words, or longest common subsequences.
 /// Reference: the Python package rouge-score.
 #pragma once
 
@@ -13,6 +13,7 @@
 
 namespace llm {
 
+/// What is compared.
 enum class RougeType : std::uint8_t {
   rouge1,      ///< words
   rouge2,      ///< two words in a row
@@ -20,20 +21,25 @@ enum class RougeType : std::uint8_t {
   rouge_lsum,  ///< the same for texts whose lines are sentences
 };
 
+/// A score, 0 to 1.
 struct RougeScore {
-  double precision = 0.0, recall = 0.0, fmeasure = 0.0;
+  double precision = 0.0;  ///< common / of the prediction
+  double recall = 0.0;     ///< common / of the reference
+  double fmeasure = 0.0;   ///< harmonic mean of the two
 };
 
-/// The words that count: a-z and 0-9 of the text in lower case; with `use_stemmer` those of more
-/// than three letters without their endings (Porter's algorithm, with the extensions of NLTK).
+/// The words that count: of a-z and 0-9, in lower case. With `use_stemmer`, words of more than
+/// three letters lose their endings (Porter's algorithm with NLTK's extensions).
 std::vector<std::string> rouge_words(std::string_view text, bool use_stemmer = false);
 
+/// Scores texts. Immutable: any number of threads may use one.
 class RougeScorer {
  public:
-  /// Bytes of a prediction times bytes of a reference: time and memory grow with it, at the limit
-  /// to some seconds and 100 MB.
+  /// Limit on the bytes of a prediction times the bytes of a reference. Time and memory grow with
+  /// this product, up to some seconds and 100 MB.
   static constexpr std::uint64_t max_bytes = std::uint64_t{1} << 34;
 
+  /// `types`: what score() returns, in this order; `use_stemmer` as in rouge_words().
   explicit RougeScorer(std::vector<RougeType> types, bool use_stemmer = false)
       : types_(std::move(types)), use_stemmer_(use_stemmer) {}
 

@@ -1,6 +1,6 @@
 /// \file
-/// Beam search over one row, as the reference does it: bookkeeping of running and finished
-/// sequences, apart from the model. Scores come in, parents and tokens of the next beams come out.
+/// Beam search over one row, as the reference does it: which sequences go on and which are
+/// finished. It knows no model: scores come in, the parents and tokens of the next beams come out.
 #pragma once
 
 #include <algorithm>
@@ -21,23 +21,22 @@ namespace llm {
 /// One sequence of beam search.
 struct Beam {
   std::vector<TokenId> ids;  ///< prompt and new tokens
-  double score = 0.0;        ///< running: sum of processed scores; finished: with length penalty
-  std::vector<double> logprobs = {};  ///< the visitor's own, kept with the beam
-  std::size_t parent = 0;             ///< the running beam it continues
+  double score = 0.0;        ///< running: sum of processed scores; finished: length penalty applied
+  std::vector<double> logprobs = {};  ///< the visitor's, kept with the beam
+  std::size_t parent = 0;             ///< index of the running beam that it continues
   bool finished = false;              ///< set by the visitor, with `ending`
-  Ending ending;
+  Ending ending;                      ///< how it ended
 };
 
 /// Follows `num_beams` sequences and keeps the best `num_beams` finished ones.
 template <typename S>
 class BeamSearch {
  public:
-  /// Sees each continuation that is considered, its last token new, and decides whether it ends
-  /// there; may add to its logprobs, which begin as those of its parent.
+  /// Is called for each continuation, whose last token is new; decides whether it ends there. May
+  /// add to its logprobs, which begin as its parent's.
   using Visitor = std::function<void(Beam& continuation)>;
 
-  /// `prompt` is what all beams begin with; `max_length` counts it. `random` is used with
-  /// do_sample.
+  /// All beams begin with `prompt`, which `max_length` counts too. `random` is used with do_sample.
   BeamSearch(const GenerationConfig& config, std::vector<TokenId> prompt, std::int64_t max_length,
              RandomStream random)
       : config_(config),
@@ -51,12 +50,15 @@ class BeamSearch {
     best_.assign(beams, Beam{std::move(prompt), unreachable, {}, 0, false, {}});
   }
 
+  /// The sequences that go on, best first.
   const std::vector<Beam>& running() const { return running_; }
   /// The best sequences, best first; those that are not `finished` are placeholders.
   const std::vector<Beam>& best() const { return best_; }
+  /// Whether the search has ended.
   bool done() const { return done_; }
 
-  /// `scores`: the processed log-probabilities of the next token after each running beam.
+  /// One step. `scores[b]` [vocab_size]: the processed log-probabilities of the token after running
+  /// beam b.
   void advance(std::span<const std::span<const S>> scores, const Visitor& visit) {
     const std::vector<Beam> next = continuations(scores, visit);
     keep_finished(next);
@@ -68,8 +70,8 @@ class BeamSearch {
             (all_complete && config_.early_stopping == EarlyStopping::yes);
   }
 
-  /// Ends the search where it is, as if the running sequences were complete: best() is then the
-  /// best of these and of the finished ones. To be called after advance().
+  /// Ends the search here, as if the running sequences were complete: best() is then the best of
+  /// these and of the finished ones. Call it after advance().
   void close() {
     std::erase_if(best_, [](const Beam& beam) { return !beam.finished; });
     for (Beam beam : running_) {
@@ -83,8 +85,8 @@ class BeamSearch {
  private:
   static constexpr double unreachable = -1e9;  // the reference's score of what does not count
 
-  // The best (or drawn) continuations of all running beams: enough to go on with num_beams even
-  // when each of them also ends in every eos token.
+  // The best (or drawn) continuations of all running beams: so many that num_beams can go on even
+  // when every beam has one that ends in each eos token.
   std::vector<Beam> continuations(std::span<const std::span<const S>> scores,
                                   const Visitor& visit) {
     const std::size_t vocabulary = scores[0].size();
@@ -115,12 +117,12 @@ class BeamSearch {
     }
     std::vector<std::size_t> best = detail::top_indices(std::span<const double>(sums), count);
     for (std::size_t i = 0; i < sums.size() && best.size() < count; ++i) {
-      if (!detail::is_candidate(sums[i])) best.push_back(i);  // banned everywhere else
+      if (!detail::is_candidate(sums[i])) best.push_back(i);  // too few candidates: banned ones
     }
     return best;
   }
 
-  // Of the continuations only the first num_beams may enter the best list.
+  // Only the first num_beams continuations may become finished sequences.
   void keep_finished(const std::vector<Beam>& next) {
     const bool full = std::ranges::all_of(best_, &Beam::finished);
     const bool closed = (full && config_.early_stopping == EarlyStopping::yes) || !improvable_;
@@ -149,13 +151,13 @@ class BeamSearch {
     beams.resize(static_cast<std::size_t>(config_.num_beams));
   }
 
-  // The score of a sequence that ends with this length.
+  // The score of a sequence that ends at this length.
   double penalized(double score, std::size_t length) const {
     return score / std::pow(static_cast<double>(length - prompt_length_), config_.length_penalty);
   }
 
   // Whether a running beam might still beat the worst finished one. Exact only for "never"; the
-  // default takes the present length for the final one, as the reference does.
+  // default takes the current length for the final one, as the reference does.
   bool can_improve() const {
     const bool longest =
         config_.early_stopping == EarlyStopping::never && config_.length_penalty > 0.0;

@@ -1,6 +1,7 @@
 /// \file
-/// How one row chooses its tokens once its prompt is read: each sample for itself (greedy or
-/// drawn), or as beams. The scheduler feeds what a Decoding asks for and hands it the logits.
+/// How one row chooses its tokens once its prompt has been read: samples that do not know of each
+/// other (greedy or drawn), or beams. The scheduler runs the inputs that a Decoding asks for and
+/// hands it the logits.
 #pragma once
 
 #include <algorithm>
@@ -26,27 +27,28 @@ template <typename S>
 class Decoding {
  public:
   virtual ~Decoding() = default;
-  /// The prompt is in `state`; `logits` [vocab_size] stand after it.
+  /// `state` has read the prompt; `logits` [vocab_size] are those after it.
   virtual void begin(std::unique_ptr<SequenceState<S>> state, std::span<const S> logits) = 0;
   /// Adds one input for each live sequence; the ids stay valid until the next call of advance().
   virtual void add_inputs(std::vector<StepInput<S>>& batch) = 0;
-  /// The logits after those inputs, [live sequences, vocab_size].
+  /// Takes the logits after those inputs, [live sequences, vocab_size].
   virtual void advance(TensorView<const S> logits) = 0;
   virtual bool done() const = 0;
-  /// Ends all live sequences as they are; what depends on them is not finished either.
+  /// Ends all live sequences as they are. What depends on them does not count as finished either.
   virtual void interrupt() = 0;
   virtual std::vector<GenerationResult> take_results() = 0;
 };
 
-/// What all decodings of a run share.
+/// What the decodings of a run share.
 template <typename S>
 struct DecodingContext {
   const RunOptions<S>* options = nullptr;
   std::shared_ptr<const ProcessorList<S>> processors;
-  KeptSequence<S>* kept = nullptr;  ///< receives what the model has read of the first sample
+  KeptSequence<S>* kept = nullptr;  ///< receives the sequence of the first sample; may be null
 };
 
-/// Log of the sum of exp(logits). Throws Error (bad_format) when the model computed no numbers.
+/// log(sum(exp(logits))). Throws Error (bad_format) when it is not finite: the logits are not
+/// numbers.
 template <typename S>
 double checked_norm(std::span<const S> logits) {
   const double norm = log_sum_exp(logits);
@@ -54,7 +56,7 @@ double checked_norm(std::span<const S> logits) {
   return norm;
 }
 
-/// Applies all processors to `scores` in place, telling the observer.
+/// Applies all processors to `scores` in place, and tells the observer.
 template <typename S>
 void process(const DecodingContext<S>& context, const SequenceView& sequence,
              const StepPlace& place, std::span<S> scores) {
@@ -66,7 +68,7 @@ void process(const DecodingContext<S>& context, const SequenceView& sequence,
   }
 }
 
-/// Ends that the tokens alone tell.
+/// Whether the last token ends the sequence.
 inline std::optional<Ending> ending_by_tokens(const Task& task, std::span<const TokenId> ids) {
   const TokenId last = ids.back();
   if (std::ranges::count(task.config->eos_token_id, last) ||
@@ -76,7 +78,7 @@ inline std::optional<Ending> ending_by_tokens(const Task& task, std::span<const 
   return std::nullopt;
 }
 
-/// Ends by limits (`late`: that of time has passed), and by the caller's rules.
+/// Whether a limit or a rule of the caller ends the sequence. `late`: the time limit has passed.
 template <typename S>
 std::optional<Ending> ending_by_limits(const Task& task, const RunOptions<S>& options,
                                        std::span<const TokenId> ids, std::string_view text,
@@ -93,7 +95,7 @@ std::optional<Ending> ending_by_limits(const Task& task, const RunOptions<S>& op
   return std::nullopt;
 }
 
-/// Greedy decoding and sampling: num_return_sequences sequences that do not know of each other.
+/// Greedy decoding and sampling: num_return_sequences independent sequences.
 template <typename S>
 class SampleDecoding final : public Decoding<S> {
  public:
@@ -161,7 +163,7 @@ class SampleDecoding final : public Decoding<S> {
     return static_cast<std::int64_t>(sample.ids.size() - task_.prompt.size());
   }
 
-  // One token: scores, choice, and whether it was the last.
+  // Chooses one token and finds out whether it is the last.
   void choose(Sample& sample, std::span<const S> logits) {
     const StepPlace place{task_.row, sample.result.sample, step(sample)};
     scores_.assign(logits.begin(), logits.end());
@@ -210,14 +212,14 @@ class SampleDecoding final : public Decoding<S> {
                             task_.out_of_time());
   }
 
-  // Hands out what is certain; false when the caller wants no more.
+  // Hands out the text that is final. Returns false when the caller wants no more.
   bool emit(Sample& sample) {
     if (!task_.request.on_text) return true;
     const std::string piece = sample.streamer->take();
     return piece.empty() || task_.request.on_text(sample.result.sample, piece);
   }
 
-  /// The sequence is over: all tokens that were fed may be kept.
+  /// The sequence has ended: keeps what the model has read of it, if anybody asked for it.
   void release(Sample& sample) {
     if (context_.kept && sample.result.sample == 0) {
       const auto fed = std::span<const TokenId>(sample.ids)
@@ -259,7 +261,7 @@ class SampleDecoding final : public Decoding<S> {
   std::vector<S> scores_;
 };
 
-/// Beam search: num_beams sequences that compete. States are forked when a beam continues in
+/// Beam search: num_beams sequences that compete. A state is forked when its beam goes on in
 /// several ways.
 template <typename S>
 class BeamDecoding final : public Decoding<S> {
@@ -339,7 +341,7 @@ class BeamDecoding final : public Decoding<S> {
     if (!done_) follow(state_of);
   }
 
-  /// Log-probabilities after beam b, processed.
+  /// The processed log-probabilities after beam b.
   std::span<const S> processed(std::span<const S> logits, double norm, std::size_t b) {
     std::vector<S>& row = scores_[b];
     row.resize(logits.size());
@@ -360,8 +362,8 @@ class BeamDecoding final : public Decoding<S> {
     return ending ? ending : ending_by_limits(task_, *context_.options, beam.ids, {}, late);
   }
 
-  /// Gives each running beam the state and text of its parent: the last one to ask takes the
-  /// state itself, those before it a fork.
+  /// Gives each running beam its parent's state and text: the last child takes the state itself,
+  /// the others a fork.
   void follow(const std::vector<std::size_t>& state_of) {
     const std::vector<Beam>& running = search_.running();
     std::vector<std::size_t> uses(states_.size());
@@ -398,7 +400,7 @@ class BeamDecoding final : public Decoding<S> {
     }
     result.new_ids.assign(new_ids.begin(), new_ids.begin() + static_cast<std::ptrdiff_t>(kept));
     result.new_tokens = static_cast<std::int64_t>(kept);
-    // A sequence that was complete is not what the whole search would have found either.
+    // Even a complete sequence may not be what the whole search would have found.
     result.finish_reason = cut_short_.value_or(beam.ending.reason);
     if (!cut_short_) result.stop = beam.ending.stop;
     for (std::size_t i = 0; i < kept; ++i) result.logprob += beam.logprobs[i];
@@ -415,7 +417,7 @@ class BeamDecoding final : public Decoding<S> {
   DecodingContext<S> context_;
   BeamSearch<S> search_;
   std::vector<std::unique_ptr<SequenceState<S>>> states_;
-  std::vector<TextStreamer> texts_;  // of the running beams, with stop strings only
+  std::vector<TextStreamer> texts_;  // of the running beams; only with stop strings
   std::vector<std::vector<S>> scores_;
   bool done_ = false;
   std::optional<FinishReason> cut_short_;  // why the search ended before its end

@@ -1,5 +1,5 @@
 /// \file
-/// The generation options a model comes with.
+/// The generation options that come with a model.
 #pragma once
 
 #include <filesystem>
@@ -10,13 +10,13 @@
 
 namespace llm {
 
-/// What the folder recommends (GenerationConfig::from_folder), completed by the token ids of the
-/// model's configuration; for a `.gguf` file the latter alone. Throws Error as from_folder().
+/// What the folder recommends (GenerationConfig::from_folder()), completed with the token ids of
+/// the model's configuration; for a `.gguf` file only these. Throws Error as from_folder().
 GenerationConfig model_generation_config(const std::filesystem::path& path,
                                          const TransformerConfig& config);
 
-/// The first token that an encoder-decoder's decoder reads, as that configuration says:
-/// decoder_start_token_id, or else bos_token_id. Throws Error likewise.
+/// The first token that the decoder of an encoder-decoder reads: decoder_start_token_id of
+/// model_generation_config(), or else bos_token_id. Throws Error as from_folder().
 std::optional<TokenId> model_decoder_start(const std::filesystem::path& path,
                                            const TransformerConfig& config);
 

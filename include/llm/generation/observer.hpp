@@ -1,6 +1,6 @@
 /// \file
-/// A window into the choice of every token: the scores before and after each processor, the draw,
-/// and why a sequence ended. Costs nothing when no observer is given.
+/// To watch the choice of every token: the scores before and after each processor, the draw, and
+/// why a sequence ended. Without an observer it costs nothing.
 #pragma once
 
 #include <cstdint>
@@ -21,22 +21,24 @@ struct StepPlace {
 
 /// A token and its score or probability.
 struct Candidate {
-  TokenId id = 0;
-  double value = 0.0;
+  TokenId id = 0;      ///< the token
+  double value = 0.0;  ///< its score or probability
 };
 
 /// How one token was chosen.
 struct Draw {
-  TokenId id = 0;
-  double probability = 1.0;  ///< of `id` in the distribution that was drawn from; greedy: 1
+  TokenId id = 0;            ///< the token that was chosen
+  double probability = 1.0;  ///< of the token, in the distribution it was drawn from; greedy: 1
   double uniform = 0.0;      ///< the random number in [0, 1); greedy: 0
 };
 
+/// Is told of every choice, from the thread that generates.
 template <typename S>
 class GenerationObserver {
  public:
   virtual ~GenerationObserver() = default;
-  /// Called with stage "logits" before the first processor and after each with its name.
+  /// Called with stage "logits" before the first processor, and after each processor with its name.
+  /// scores: [vocab_size].
   virtual void scores(const StepPlace& place, std::string_view stage,
                       std::span<const S> scores) = 0;
   /// A token was chosen (not called in beam search).

@@ -1,7 +1,6 @@
 /// \file
-/// The processors themselves, each a few lines that say what the option means. make_processors()
-/// puts them in order; which of them agree with the reference to the last bit is tested with values
-/// from it.
+/// The logits processors, each a few lines that say what its option means. make_processors() puts
+/// them in order. Tests compare them with the reference's.
 #pragma once
 
 #include <algorithm>
@@ -43,7 +42,7 @@ void force(std::span<S> scores, std::span<const TokenId> ids) {
   }
 }
 
-/// Makes every token of `ids`, once, less likely by a factor above 1.
+/// Makes every token of `ids` less likely by `penalty` (above 1), once however often it occurs.
 template <typename S>
 void penalize(std::span<S> scores, std::span<const TokenId> ids, double penalty) {
   std::vector<bool> seen(scores.size());
@@ -56,7 +55,7 @@ void penalize(std::span<S> scores, std::span<const TokenId> ids, double penalty)
   }
 }
 
-/// Bans each token that followed, somewhere in `text`, the last `size - 1` tokens of `ids`.
+/// Bans each token that follows the last `size - 1` tokens of `ids` anywhere in `text`.
 template <typename S>
 void ban_ngrams(std::span<S> scores, std::span<const TokenId> ids, std::span<const TokenId> text,
                 std::int64_t size) {
@@ -72,10 +71,12 @@ void ban_ngrams(std::span<S> scores, std::span<const TokenId> ids, std::span<con
 
 }  // namespace detail
 
-/// Tokens of the sequence: positive scores are divided by the penalty, negative ones multiplied.
+/// Tokens of the sequence become less likely: positive scores are divided by the penalty, negative
+/// ones multiplied.
 template <typename S>
 class RepetitionPenalty final : public LogitsProcessor<S> {
  public:
+  /// `penalty` > 0; above 1 repeats less.
   explicit RepetitionPenalty(double penalty) : penalty_(penalty) {}
   std::string_view name() const override { return "repetition_penalty"; }
   void apply(const SequenceView& sequence, std::span<S> scores) const override {
@@ -86,10 +87,11 @@ class RepetitionPenalty final : public LogitsProcessor<S> {
   double penalty_;
 };
 
-/// Tokens of the source are made more likely by the same rule with 1 / penalty.
+/// Tokens of the source become more likely: RepetitionPenalty with 1 / penalty.
 template <typename S>
 class EncoderRepetitionPenalty final : public LogitsProcessor<S> {
  public:
+  /// `penalty` > 0; above 1 keeps nearer to the source.
   explicit EncoderRepetitionPenalty(double penalty) : penalty_(1.0 / penalty) {}
   std::string_view name() const override { return "encoder_repetition_penalty"; }
   void apply(const SequenceView& sequence, std::span<S> scores) const override {
@@ -104,6 +106,7 @@ class EncoderRepetitionPenalty final : public LogitsProcessor<S> {
 template <typename S>
 class NoRepeatNgram final : public LogitsProcessor<S> {
  public:
+  /// `size`: tokens of an n-gram, at least 1.
   explicit NoRepeatNgram(std::int64_t size) : size_(size) {}
   std::string_view name() const override { return "no_repeat_ngram_size"; }
   void apply(const SequenceView& sequence, std::span<S> scores) const override {
@@ -118,6 +121,7 @@ class NoRepeatNgram final : public LogitsProcessor<S> {
 template <typename S>
 class EncoderNoRepeatNgram final : public LogitsProcessor<S> {
  public:
+  /// `size`: tokens of an n-gram, at least 1.
   explicit EncoderNoRepeatNgram(std::int64_t size) : size_(size) {}
   std::string_view name() const override { return "encoder_no_repeat_ngram_size"; }
   void apply(const SequenceView& sequence, std::span<S> scores) const override {
@@ -128,11 +132,12 @@ class EncoderNoRepeatNgram final : public LogitsProcessor<S> {
   std::int64_t size_;
 };
 
-/// The last token of a word is banned where the tokens before it are the rest of the word. A word
-/// that is nothing but an eos token is no bad word.
+/// Bans the last token of a word where the sequence ends in the word's other tokens. A word that is
+/// only an eos token is left out.
 template <typename S>
 class BadWords final : public LogitsProcessor<S> {
  public:
+  /// `words`: each a sequence of tokens; `eos`: the tokens that end a sequence.
   BadWords(std::vector<std::vector<TokenId>> words, std::span<const TokenId> eos)
       : words_(std::move(words)) {
     std::erase_if(words_, [&](const std::vector<TokenId>& word) {
@@ -158,6 +163,7 @@ class BadWords final : public LogitsProcessor<S> {
 template <typename S>
 class MinLength final : public LogitsProcessor<S> {
  public:
+  /// `length` in tokens; `eos`: the tokens to ban before it is reached.
   MinLength(std::int64_t length, std::vector<TokenId> eos)
       : length_(length), eos_(std::move(eos)) {}
   std::string_view name() const override { return "min_length"; }
@@ -174,6 +180,7 @@ class MinLength final : public LogitsProcessor<S> {
 template <typename S>
 class MinNewTokens final : public LogitsProcessor<S> {
  public:
+  /// `count` in tokens; `eos`: the tokens to ban before it is reached.
   MinNewTokens(std::int64_t count, std::vector<TokenId> eos)
       : count_(count), eos_(std::move(eos)) {}
   std::string_view name() const override { return "min_new_tokens"; }
@@ -188,10 +195,11 @@ class MinNewTokens final : public LogitsProcessor<S> {
   std::vector<TokenId> eos_;
 };
 
-/// The token after a sequence of length 1 (the decoder start).
+/// Forces the token after a sequence of length 1 (the decoder start).
 template <typename S>
 class ForcedBos final : public LogitsProcessor<S> {
  public:
+  /// `id`: the only token that is then allowed.
   explicit ForcedBos(TokenId id) : id_(id) {}
   std::string_view name() const override { return "forced_bos_token_id"; }
   void apply(const SequenceView& sequence, std::span<S> scores) const override {
@@ -202,10 +210,11 @@ class ForcedBos final : public LogitsProcessor<S> {
   TokenId id_;
 };
 
-/// The last token before the limit.
+/// Forces the last token before max_length.
 template <typename S>
 class ForcedEos final : public LogitsProcessor<S> {
  public:
+  /// `ids`: the only tokens that are then allowed.
   explicit ForcedEos(std::vector<TokenId> ids) : ids_(std::move(ids)) {}
   std::string_view name() const override { return "forced_eos_token_id"; }
   void apply(const SequenceView& sequence, std::span<S> scores) const override {
@@ -218,7 +227,7 @@ class ForcedEos final : public LogitsProcessor<S> {
   std::vector<TokenId> ids_;
 };
 
-/// NaN becomes 0, infinities the largest finite numbers.
+/// NaN becomes 0, infinities become the largest finite numbers.
 template <typename S>
 class RemoveInvalidValues final : public LogitsProcessor<S> {
  public:
@@ -231,9 +240,11 @@ class RemoveInvalidValues final : public LogitsProcessor<S> {
   }
 };
 
+/// Bans tokens everywhere.
 template <typename S>
 class SuppressTokens final : public LogitsProcessor<S> {
  public:
+  /// `ids`: the tokens to ban.
   explicit SuppressTokens(std::vector<TokenId> ids) : ids_(std::move(ids)) {}
   std::string_view name() const override { return "suppress_tokens"; }
   void apply(const SequenceView&, std::span<S> scores) const override {
@@ -244,10 +255,11 @@ class SuppressTokens final : public LogitsProcessor<S> {
   std::vector<TokenId> ids_;
 };
 
-/// Only for the first new token; for the second when the first is forced by forced_bos_token_id.
+/// Bans tokens as the first new token; as the second when forced_bos_token_id forces the first.
 template <typename S>
 class BeginSuppressTokens final : public LogitsProcessor<S> {
  public:
+  /// `ids`: the tokens to ban; `bos_is_forced`: whether forced_bos_token_id is given.
   BeginSuppressTokens(std::vector<TokenId> ids, bool bos_is_forced)
       : ids_(std::move(ids)), bos_is_forced_(bos_is_forced) {}
   std::string_view name() const override { return "begin_suppress_tokens"; }
@@ -263,9 +275,11 @@ class BeginSuppressTokens final : public LogitsProcessor<S> {
   bool bos_is_forced_;
 };
 
+/// Divides the scores by the temperature.
 template <typename S>
 class Temperature final : public LogitsProcessor<S> {
  public:
+  /// `temperature` > 0.
   explicit Temperature(double temperature) : temperature_(static_cast<S>(temperature)) {}
   std::string_view name() const override { return "temperature"; }
   void apply(const SequenceView&, std::span<S> scores) const override {
@@ -276,10 +290,11 @@ class Temperature final : public LogitsProcessor<S> {
   S temperature_;
 };
 
-/// Keeps the scores that are at least the k-th largest; all that are equal to it stay.
+/// Keeps the k largest scores, and all that equal the k-th.
 template <typename S>
 class TopK final : public LogitsProcessor<S> {
  public:
+  /// `k` >= 1; at least `min_keep` tokens stay.
   TopK(std::int64_t k, std::size_t min_keep)
       : k_(std::max(static_cast<std::size_t>(k), min_keep)) {}
   std::string_view name() const override { return "top_k"; }
@@ -301,6 +316,7 @@ class TopK final : public LogitsProcessor<S> {
 template <typename S>
 class TopP final : public LogitsProcessor<S> {
  public:
+  /// `p` in [0, 1]; at least `min_keep` tokens stay.
   TopP(double p, std::size_t min_keep) : p_(p), min_keep_(min_keep) {}
   std::string_view name() const override { return "top_p"; }
   void apply(const SequenceView&, std::span<S> scores) const override;
@@ -317,16 +333,16 @@ void TopP<S>::apply(const SequenceView&, std::span<S> scores) const {
   std::vector<double> weight = detail::weights(all, std::span(tokens));
   const double total = std::accumulate(weight.begin(), weight.end(), 0.0);
   for (double& w : weight) w /= total;
-  const double light = 1.0 - p_;                  // what may go
-  std::vector<std::size_t> order(tokens.size());  // places in `tokens`, the best come first
+  const double light = 1.0 - p_;                  // the probability that may be removed
+  std::vector<std::size_t> order(tokens.size());  // indices into `tokens`, best first
   std::iota(order.begin(), order.end(), std::size_t{0});
-  // By score: of far apart ones the weights are all 0.
+  // By score, not by weight: weights far below the best are all 0.
   const auto before = [&](std::size_t a, std::size_t b) {
     const S first = scores[tokens[a]], second = scores[tokens[b]];
     return first != second ? first > second : a < b;
   };
-  // The cut is usually near the top: sort only a head, made longer until the tail behind it is
-  // light enough to go as a whole.
+  // The cut is usually near the top, so sort only a head. Lengthen it until all of the tail behind
+  // it may be removed.
   std::size_t head = 0;
   double tail = 1.0;
   while (head < order.size() && !(head > 0 && tail <= light)) {
@@ -349,10 +365,11 @@ void TopP<S>::apply(const SequenceView&, std::span<S> scores) const {
   }
 }
 
-/// Removes tokens less probable than min_p times the most probable one.
+/// Removes tokens that are less probable than min_p times the most probable one.
 template <typename S>
 class MinP final : public LogitsProcessor<S> {
  public:
+  /// `min_p` in [0, 1]; at least `min_keep` tokens stay.
   MinP(double min_p, std::size_t min_keep) : min_p_(min_p), min_keep_(min_keep) {}
   std::string_view name() const override { return "min_p"; }
   void apply(const SequenceView&, std::span<S> scores) const override {
@@ -377,6 +394,7 @@ class MinP final : public LogitsProcessor<S> {
 template <typename S>
 class TypicalP final : public LogitsProcessor<S> {
  public:
+  /// `mass` in (0, 1); at least `min_keep` tokens stay.
   TypicalP(double mass, std::size_t min_keep) : mass_(mass), min_keep_(min_keep) {}
   std::string_view name() const override { return "typical_p"; }
   void apply(const SequenceView&, std::span<S> scores) const override;
@@ -391,7 +409,7 @@ void TypicalP<S>::apply(const SequenceView&, std::span<S> scores) const {
   const std::span<const S> all(scores);
   std::vector<std::size_t> tokens = detail::candidates(all);
   const double norm = detail::log_sum_exp(all);
-  if (!std::isfinite(norm)) return;  // nothing can be said of infinite scores
+  if (!std::isfinite(norm)) return;  // infinite scores have no entropy
   const auto log_p = [&](std::size_t i) { return static_cast<double>(scores[i]) - norm; };
   double entropy = 0.0;
   for (const std::size_t i : tokens) entropy -= log_p(i) * std::exp(log_p(i));
@@ -402,14 +420,14 @@ void TypicalP<S>::apply(const SequenceView&, std::span<S> scores) const {
   std::size_t last = 0;
   double sum = 0.0;
   while (last < tokens.size() && (sum += std::exp(log_p(tokens[last]))) < mass_) ++last;
-  if (last >= tokens.size()) return;  // the mass is not reached: all stay
+  if (last >= tokens.size()) return;  // all tokens are needed to reach the mass
   const double limit = distance[tokens[last]];
   for (std::size_t i = std::min(min_keep_, tokens.size()); i < tokens.size(); ++i) {
     if (distance[tokens[i]] > limit) scores[tokens[i]] = detail::minus_infinity<S>;
   }
 }
 
-/// Scores become log-probabilities again.
+/// Makes the scores log-probabilities again.
 template <typename S>
 class Renormalize final : public LogitsProcessor<S> {
  public:

@@ -1,7 +1,7 @@
 /// \file
-/// Random numbers without state: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as
-/// 1, 2, 3", 2011) of a counter. A number is a function of (seed, row, sample, step, draw), so it
-/// depends neither on scheduling nor on the platform's library.
+/// Random numbers from a counter, without state: Philox4x32-10 (Salmon et al., "Parallel random
+/// numbers: as easy as 1, 2, 3", 2011). A number is a function of (seed, row, sample, step, draw),
+/// so it depends neither on scheduling nor on the platform.
 #pragma once
 
 #include <array>
@@ -27,12 +27,13 @@ inline std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> coun
 /// The random numbers of one sample of one row.
 class RandomStream {
  public:
+  /// The stream of that seed, row and sample; all are different.
   RandomStream(std::uint64_t seed, std::uint64_t row, std::uint32_t sample) {
     const auto block = philox4x32({low(row), high(row), sample, 0}, {low(seed), high(seed)});
     key_ = {block[0], block[1]};
   }
 
-  /// In [0, 1), 53 random bits. `draw` tells several numbers of one step apart.
+  /// A number in [0, 1) with 53 random bits. `draw`: which of several numbers of one step.
   double uniform(std::uint64_t step, std::uint32_t draw = 0) const {
     const auto block = philox4x32({low(step), high(step), draw, 1}, key_);
     const std::uint64_t bits = (std::uint64_t{block[0]} << 32 | block[1]) >> 11;

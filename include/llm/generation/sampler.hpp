@@ -1,6 +1,5 @@
 /// \file
-/// The choice of one token from its processed scores: the largest, or a draw from their softmax by
-/// a given random number.
+/// Chooses one token by the processed scores: the largest, or one drawn from their softmax.
 #pragma once
 
 #include <algorithm>
@@ -24,8 +23,8 @@ std::optional<Draw> choose_greedy(std::span<const S> scores) {
   return Draw{static_cast<TokenId>(best), 1.0, 0.0};
 }
 
-/// The token at which the running sum of probabilities, in index order, passes `uniform`; nothing
-/// when no token can be chosen.
+/// The token at which the running sum of probabilities, in index order, passes `uniform`, a number
+/// in [0, 1). Nothing when no token can be chosen.
 template <typename S>
 std::optional<Draw> draw_token(std::span<const S> scores, double uniform) {
   const std::vector<std::size_t> tokens = detail::candidates(scores);
@@ -34,16 +33,16 @@ std::optional<Draw> draw_token(std::span<const S> scores, double uniform) {
   std::vector<double> sum(weight.size());
   double total = 0.0;
   for (std::size_t i = 0; i < weight.size(); ++i) sum[i] = total += weight[i];
-  // upper_bound passes by tokens of weight 0, whose running sum is that of the token before. The
-  // product may round up to the total: then it is the last token of positive weight.
+  // upper_bound skips tokens of weight 0: their running sum is that of the token before. The
+  // product may round up to the total: then choose the last token of positive weight.
   auto at = std::upper_bound(sum.begin(), sum.end(), uniform * total);
   if (at == sum.end()) at = std::lower_bound(sum.begin(), sum.end(), total);
   const auto chosen = static_cast<std::size_t>(at - sum.begin());
   return Draw{static_cast<TokenId>(tokens[chosen]), weight[chosen] / total, uniform};
 }
 
-/// `count` different indices in the order in which they are drawn without replacement from the
-/// softmax of `scores`. When fewer have a positive probability, the largest of the rest follow.
+/// Draws `count` different indices from the softmax of `scores`, and returns them in the order of
+/// the draws. When fewer have a positive probability, the largest of the rest follow.
 template <typename S>
 std::vector<std::size_t> draw_without_replacement(std::span<const S> scores, std::size_t count,
                                                   const RandomStream& random, std::uint64_t step) {

@@ -1,5 +1,5 @@
 /// \file
-/// The generation loop: keeps up to batch_size rows in flight, lets a new one join when one ends,
+/// The generation loop: runs up to batch_size rows at once, lets the next one join when one ends,
 /// and computes all of them in one step() of the model. Rows meet nowhere else.
 #pragma once
 
@@ -17,18 +17,19 @@
 
 namespace llm::detail {
 
-/// One row in flight: first its prompt is fed in chunks, then a Decoding chooses tokens.
+/// A row that is being computed: first the model reads its prompt in chunks, then a Decoding
+/// chooses tokens.
 template <typename S>
 struct Row {
   std::uint64_t order = 0;  ///< place among the results
   Task task;
   DecodingContext<S> context;
-  std::unique_ptr<SequenceState<S>> state;  ///< while the prompt is fed
-  std::size_t fed = 0;                      ///< prompt tokens in the state
-  std::size_t chunk = 0;                    ///< prompt tokens in the present step
-  std::size_t snapshot_at = 0;              ///< prompt tokens after which others fork; 0: none
-  std::unique_ptr<Decoding<S>> decoding;    ///< once the prompt is fed
-  bool over = false;                        ///< its results are among the finished
+  std::unique_ptr<SequenceState<S>> state;  ///< while the prompt is being read
+  std::size_t fed = 0;                      ///< prompt tokens that the state holds
+  std::size_t chunk = 0;                    ///< prompt tokens in the current step
+  std::size_t snapshot_at = 0;            ///< after so many prompt tokens other rows fork; 0: never
+  std::unique_ptr<Decoding<S>> decoding;  ///< once the prompt has been read
+  bool over = false;                      ///< its results are in finished_
 
   bool feeding() const { return fed < task.prompt.size(); }
 };
@@ -95,8 +96,8 @@ class Scheduler {
   std::deque<RowPointer> waiting_;
   std::vector<RowPointer> active_;
   std::map<std::uint64_t, std::vector<GenerationResult>> finished_;  // by order
-  KeptSequence<S> prefix_;          // a beginning that prompts share, computed once
-  KeptSequence<S>* const kept_;     // where the only row's sequence is left; may be null
+  KeptSequence<S> prefix_;          // a beginning that prompts share
+  KeptSequence<S>* const kept_;     // receives the sequence of the only row; may be null
   const Row<S>* leader_ = nullptr;  // computes the next prefix_; others wait for it
 };
 

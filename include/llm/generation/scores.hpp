@@ -1,7 +1,7 @@
 /// \file
-/// Arithmetic on one row of scores that processors, sampler and beam search share. The order of
-/// every sum is defined (index order in double, or that of the float kernels), so results do not
-/// depend on the instruction set.
+/// Arithmetic on one row of scores, for processors, sampler and beam search. The order of every sum
+/// is fixed (index order in double, or that of the float kernels), so results do not depend on the
+/// instruction set.
 #pragma once
 
 #include <algorithm>
@@ -62,7 +62,7 @@ std::size_t argmax(std::span<const S> scores) {
 /// to[i] = scores[i] + value, computed in double and rounded once.
 template <typename S, typename To>
 void add_to_all(std::span<const S> scores, double value, To* to) {
-  constexpr std::size_t block = 8;  // a fixed number, so that compilers use vectors
+  constexpr std::size_t block = 8;  // a constant, so that compilers vectorize the loop
   const S* from = scores.data();
   std::size_t i = 0;
   for (; i + block <= scores.size(); i += block) {
@@ -89,7 +89,7 @@ double log_sum_exp(std::span<const S> scores) {
   return max + std::log(sum);
 }
 
-/// exp(score - max) of each of `tokens`: probabilities without their common divisor.
+/// exp(score - max) of each of `tokens`: probabilities before division by their sum.
 template <typename S>
 std::vector<double> weights(std::span<const S> scores, std::span<const std::size_t> tokens) {
   const double max = static_cast<double>(max_score(scores));
@@ -101,8 +101,8 @@ std::vector<double> weights(std::span<const S> scores, std::span<const std::size
   return result;
 }
 
-/// Indices of the `count` largest scores, best first, of equals the first; candidates only.
-/// One pass with a heap: `count` is small beside the vocabulary.
+/// Indices of the `count` largest scores, best first (of equals the lower index first); candidates
+/// only. One pass with a heap: `count` is small beside the vocabulary.
 template <typename S>
 std::vector<std::size_t> top_indices(std::span<const S> scores, std::size_t count) {
   const auto before = [&](std::size_t a, std::size_t b) {

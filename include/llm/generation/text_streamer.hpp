@@ -1,6 +1,6 @@
 /// \file
-/// Token ids to text, one at a time: last station of the line. Emits only complete UTF-8 that no
-/// later token can change, and holds back what a stop string may still swallow.
+/// Token ids to text, one at a time. Releases only complete UTF-8 that no later token can change,
+/// and holds back what may be the beginning of a stop string.
 #pragma once
 
 #include <cstddef>
@@ -14,32 +14,31 @@
 
 namespace llm {
 
-/// The text of one growing sequence. The text is what the new tokens add to the text of the
-/// context: decode(context + new) without decode(context), so a leading space survives.
+/// The text of one growing sequence: what the new tokens add to the text of the context. It is
+/// decode(context + new) without decode(context), so that a leading space stays.
 ///
-/// After put() returns a stop or after finish(), the concatenation of all taken pieces equals
-/// text().
+/// Once put() has returned true, or after finish(), all taken pieces together equal text().
 class TextStreamer {
  public:
   /// `context`: the tokens before the first new one (a decoder's prompt; empty for an
-  /// encoder-decoder). `stop_strings` must not be empty strings. The tokenizer must outlive this.
+  /// encoder-decoder). No stop string may be empty. The tokenizer must outlive the streamer.
   TextStreamer(const Tokenizer& tokenizer, std::span<const TokenId> context,
                std::vector<std::string> stop_strings = {});
 
-  /// Adds a token. Returns whether the text now contains a stop string: then text() ends before it,
-  /// stop() is that string, and no more tokens may follow.
+  /// Adds a token. Returns whether the text now has a stop string: text() then ends before it,
+  /// stop() is that string, and no token may follow.
   bool put(TokenId id);
-  /// No more tokens will come: everything held back is released.
+  /// Says that no token will follow: releases all that was held back.
   void finish();
 
-  /// What became certain since the last call; whole characters.
+  /// The text that became final since the last call; whole characters.
   std::string take();
 
-  /// The text so far, with its uncertain end; ends before the stop string once there is one.
+  /// The text so far, with the end that may still change; once there is a stop string, up to it.
   const std::string& text() const { return text_; }
   /// The stop string that ended the text; empty when there is none.
   const std::string& stop() const { return stop_; }
-  /// How many of the tokens the text consists of: all, unless a stop string cut some off.
+  /// How many of the tokens make up the text: all, unless a stop string cut some off.
   std::size_t tokens_in_text() const;
 
  private:
@@ -54,16 +53,16 @@ class TextStreamer {
   const Tokenizer* tokenizer_;
   bool cleans_up_;
   std::vector<std::string> stop_strings_;
-  std::vector<TokenId> ids_;           // end of the context, then all new tokens
-  std::size_t window_ = 0;             // first token that is still decoded
-  std::size_t settled_ = 0;            // tokens before this have text that cannot change
-  std::string window_text_;            // text of the tokens from window_ to settled_
-  std::string open_;                   // what the end of text_ that may change is made from:
-  std::size_t open_settled_ = 0;       // so many bytes by tokens before settled_
-  std::string text_;                   // all new text so far
+  std::vector<TokenId> ids_;           // the end of the context, then all new tokens
+  std::size_t window_ = 0;             // the first token that is still decoded again
+  std::size_t settled_ = 0;            // the text of the tokens before this cannot change
+  std::string window_text_;            // the text of the tokens from window_ to settled_
+  std::string open_;                   // what the changeable end of text_ is made from:
+  std::size_t open_settled_ = 0;       // so many bytes of it are from tokens before settled_
+  std::string text_;                   // all new text
   std::size_t stable_ = 0;             // bytes of text_ that cannot change
-  std::size_t taken_ = 0;              // bytes of text_ that were handed out
-  std::vector<std::size_t> text_end_;  // bytes of text_ that the tokens up to each one make up
+  std::size_t taken_ = 0;              // bytes of text_ that have been taken
+  std::vector<std::size_t> text_end_;  // for each token: bytes of text_ up to its end
   std::string stop_;
   bool finished_ = false;
 };

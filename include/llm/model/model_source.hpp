@@ -1,6 +1,6 @@
 /// \file
-/// Where each layer of a model finds its weights: plain slots that a family fills by name and the
-/// loader turns into layers. Order and names follow nn/.
+/// Where each layer finds its weights: plain slots. A family fills them by name, the loader makes
+/// layers of them. Order and names are those of nn/.
 #pragma once
 
 #include <vector>
@@ -10,58 +10,73 @@
 
 namespace llm {
 
+/// The weights of an attention sublayer.
 struct AttentionSource {
-  LinearSource in;      ///< self: query, key, value; cross: query
-  LinearSource source;  ///< cross: key, value of the source
-  LinearSource out;
-  NormSource query_norm, key_norm;  ///< per head; null when there is none
+  LinearSource in;        ///< self-attention: query, key, value; cross-attention: query
+  LinearSource source;    ///< cross-attention: key, value of the source
+  LinearSource out;       ///< of all heads together to hidden
+  NormSource query_norm;  ///< of each head; null when there is none
+  NormSource key_norm;    ///< of each head; null when there is none
 };
 
+/// The weights of a feed-forward sublayer.
 struct FeedForwardSource {
-  LinearSource gate, up, down;
+  LinearSource gate;  ///< empty when it is not gated
+  LinearSource up;    ///< hidden to intermediate
+  LinearSource down;  ///< intermediate to hidden
 };
 
+/// The weights of a layer.
 struct BlockSource {
-  NormSource attention_norm, cross_attention_norm, feed_forward_norm;
-  AttentionSource attention, cross_attention;
-  FeedForwardSource feed_forward;
+  NormSource attention_norm;  ///< before or after self-attention
+  NormSource
+      cross_attention_norm;      ///< before or after cross-attention; decoders with a source only
+  NormSource feed_forward_norm;  ///< before or after feed-forward
+  AttentionSource attention;     ///< self-attention
+  AttentionSource cross_attention;  ///< decoders with a source only
+  FeedForwardSource feed_forward;   ///< the last sublayer
 };
 
+/// The weights of an encoder or decoder without its head.
 struct StackSource {
   const FileTensor* tokens = nullptr;     ///< [vocab, hidden]
   const FileTensor* positions = nullptr;  ///< [positions, hidden], learned positions only
-  const FileTensor* types = nullptr;      ///< [types, hidden], segments only
-  NormSource embedding_norm, final_norm;  ///< null when there is none
+  const FileTensor* types = nullptr;      ///< [types, hidden], token types only
+  NormSource embedding_norm;              ///< null when there is none
+  NormSource final_norm;                  ///< null when there is none
   /// RelativeBias only: [buckets, heads] for all layers, or one such table for each.
   std::vector<const FileTensor*> relative_bias;
-  std::vector<BlockSource> blocks;
+  std::vector<BlockSource> blocks;  ///< the layers, first to last
 };
 
-/// Rows of a text that a head reads.
+/// Which tokens of a text a head reads.
 enum class HeadRows : std::uint8_t {
-  all,
-  first,
-  last_unpadded,  ///< the last token that is no padding
+  all,            ///< every token
+  first,          ///< the first token
+  last_unpadded,  ///< the last token that is not padding
   last_eos        ///< the last end-of-sequence token, which must be there
 };
 
 /// A head: out(norm(activation(dense(x)))); dense and norm may be empty.
 struct HeadSource {
-  LinearSource dense;
+  LinearSource dense;                        ///< hidden to hidden; may be empty
   Activation activation = Activation::tanh;  ///< after dense
-  NormSource norm;
-  LinearSource out;
-  HeadRows rows = HeadRows::all;
+  NormSource norm;                           ///< may be null
+  LinearSource out;                          ///< to labels or the vocabulary
+  HeadRows rows = HeadRows::all;             ///< what it reads
 
+  /// Whether there is no such head.
   bool empty() const { return dense.empty() && out.empty(); }
 };
 
+/// The weights of a model.
 struct ModelSource {
-  StackSource encoder, decoder;
-  /// LM head; its weight may be the token embedding itself (tied). Empty: the checkpoint has none.
+  StackSource encoder;  ///< empty for a decoder
+  StackSource decoder;  ///< empty for an encoder
+  /// The LM head; its weight may be the token embedding (tied). Empty: the checkpoint has none.
   LinearSource lm_head;
   HeadSource head;    ///< for TransformerConfig::head other than language_model
-  HeadSource pooler;  ///< what a bare encoder makes of its first token (BERT); no `out`
+  HeadSource pooler;  ///< of the first token of an encoder without a head (BERT); no `out`
 };
 
 }  // namespace llm

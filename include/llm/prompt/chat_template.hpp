@@ -31,6 +31,7 @@ struct Message {
 /// wrong shape.
 std::vector<Message> parse_messages(std::string_view json, const std::string& where);
 
+/// How a conversation is rendered.
 struct ChatOptions {
   /// End with what makes the model answer as the assistant. The reference's default is false.
   bool add_generation_prompt = true;

@@ -1,6 +1,6 @@
 /// \file
-/// Few-shot prompts for many queries: which examples each of them shows, as one text or as turns of
-/// a conversation. Stands before the line: rows of fields -> text -> Tokenizer.
+/// Few-shot prompts for many queries: chooses the examples, and makes one text or turns of a
+/// conversation: rows of fields -> text -> Tokenizer.
 #pragma once
 
 #include <cstddef>
@@ -18,28 +18,30 @@
 
 namespace llm {
 
-/// Which examples a prompt shows. With all but `similar` they are the same for every query, and
-/// those of a prompt with fewer shots are the first of one with more.
+/// Which examples a prompt shows. Except with `similar` they are the same for every query, and a
+/// prompt with fewer shots has the first ones of a prompt with more.
 enum class Selection : std::uint8_t {
   first,     ///< the first ones, in their order
   random,    ///< drawn with a seed
-  balanced,  ///< in turns one of each label
-  similar,   ///< whose embeddings have the greatest cosine with the query's, the nearest one last
+  balanced,  ///< one of each label in turns
+  similar,   ///< those whose embeddings are nearest to the query's by cosine, the nearest one last
 };
 
-/// "first" and so on; Error (invalid_option) for other names.
+/// The value of a name such as "first". Throws Error (invalid_option) for other names.
 Selection selection_from_name(std::string_view name);
 
+/// How examples are chosen.
 struct FewShotOptions {
-  Selection selection = Selection::first;
-  std::uint64_t seed = 0;  ///< of `random`
-  std::string label_field =
-      {};  ///< of `balanced` and labels(): the field of an example that answers
-  /// For `similar`: a vector for each text, all of the same length.
+  Selection selection = Selection::first;  ///< which examples
+  std::uint64_t seed = 0;                  ///< of `random`
+  /// For `balanced` and labels(): the field of an example that holds the answer.
+  std::string label_field = {};
+  /// For `similar`: gives a vector for each text, all of one length.
   std::function<std::vector<std::vector<float>>(std::span<const std::string> texts)> embed = {};
 };
 
-/// Immutable; any number of threads may use one builder (as far as `embed` allows it).
+/// Makes few-shot prompts. Immutable: any number of threads may use one builder (as far as `embed`
+/// allows it).
 class FewShotBuilder {
  public:
   /// Indices of examples, in the order in which a prompt shows them.
@@ -49,14 +51,15 @@ class FewShotBuilder {
   /// there is no template for examples; invalid_option for options that do not fit together.
   FewShotBuilder(FewShotTemplate few, std::vector<FieldRow> examples, FewShotOptions options = {});
 
-  /// The examples for `query`; with Selection::similar never one that asks the same. Throws Error
-  /// (invalid_option) when there are too few.
+  /// `count` examples for `query`; with Selection::similar never one that asks the same. Throws
+  /// Error (invalid_option) when there are too few.
   Shots choose(std::size_t count, const FieldRow& query) const;
 
-  /// Throw Error (invalid_input) when the query lacks a field.
+  /// The prompt with these examples. Throws Error (invalid_input) when the query lacks a field.
   std::string prompt(const Shots& shots, const FieldRow& query) const;
-  /// The same for a chat template: the header as the system's message, each example's query and
-  /// answer as turns of user and assistant, then the query. White space at the ends is left out.
+  /// The same as a conversation: the header is the system's message, each example's query and
+  /// answer are turns of user and assistant, the query comes last. White space at the ends is left
+  /// out.
   std::vector<Message> messages(const Shots& shots, const FieldRow& query) const;
 
   /// The example that asks the same as `query`, if there is one.
@@ -64,9 +67,9 @@ class FewShotBuilder {
   /// The distinct labels of the examples, in order of appearance.
   std::vector<std::string> labels() const;
 
-  const FewShotTemplate& few_shot_template() const { return template_; }
-  const std::vector<FieldRow>& examples() const { return examples_; }
-  const FewShotOptions& options() const { return options_; }
+  const FewShotTemplate& few_shot_template() const { return template_; }  ///< as given
+  const std::vector<FieldRow>& examples() const { return examples_; }     ///< as given
+  const FewShotOptions& options() const { return options_; }              ///< as given
 
  private:
   void check_labels() const;
@@ -79,14 +82,14 @@ class FewShotBuilder {
   FewShotTemplate template_;
   std::vector<FieldRow> examples_;
   FewShotOptions options_;
-  Shots order_;                                   // of selection; empty for `similar`
+  Shots order_;                                   // of all examples; empty for `similar`
   std::vector<std::string> texts_;                // of the examples, as prompts show them
   std::map<std::string, std::size_t> questions_;  // filled query of an example -> the first
   std::vector<std::vector<float>> embeddings_;    // of length 1
 };
 
-/// Throws Error (invalid_option) when a label is empty, there twice, or the beginning of another:
-/// the shorter one would always be at least as probable.
+/// Throws Error (invalid_option) when a label is empty, is there twice, or is the beginning of
+/// another: the shorter one would always be at least as probable.
 void check_labels(std::span<const std::string> labels);
 
 }  // namespace llm

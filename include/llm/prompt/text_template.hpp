@@ -1,5 +1,5 @@
 /// \file
-/// A text with `{{field}}` placeholders. Stands before the line: fields -> text -> Tokenizer.
+/// A text with `{{field}}` placeholders: fields -> text -> Tokenizer.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +13,8 @@ namespace llm {
 /// Values for placeholders, by field name.
 using Fields = std::map<std::string, std::string, std::less<>>;
 
-/// Immutable once parsed. `{{ name }}` is replaced by the field's value as it is; `\{{` stands for
-/// two braces. Nothing else is special.
+/// A text with placeholders. `{{ name }}` is replaced by the field's value as it is; `\{{` stands
+/// for two braces. Nothing else is special. Immutable.
 class TextTemplate {
  public:
   TextTemplate() = default;
@@ -23,17 +23,18 @@ class TextTemplate {
   /// braces.
   TextTemplate(std::string_view source, std::string where);
 
-  /// The text with all placeholders replaced. Throws Error (invalid_input) when `fields` lacks one:
-  /// names it, its line and column, the nearest field there is, and `row`, where the fields are
-  /// from; and when the text has more than 256 MiB.
+  /// The text with all placeholders replaced. Throws Error (invalid_input) when `fields` lacks one
+  /// (the sentence names it, its line and column, the nearest field, and `row`, where the fields
+  /// come from), and when the text has more than 256 MiB.
   std::string fill(const Fields& fields, std::string_view row) const;
 
   /// The distinct names, in order of appearance.
   std::vector<std::string> field_names() const;
   /// The text before the first placeholder.
   std::string_view leading_text() const;
-  /// The text behind the last placeholder.
+  /// The text after the last placeholder.
   std::string_view trailing_text() const;
+  /// Whether it has no text and no placeholders.
   bool empty() const { return pieces_.empty(); }
 
  private:

@@ -35,6 +35,7 @@ bool forget_oldest_turn(std::vector<Message>& messages);
 template <typename S>
 class Chat {
  public:
+  /// Receives text as it is generated; return false to end the answer.
   using OnText = typename Generator<S>::OnText;
 
   /// `generator` must outlive the chat. Throws Error (invalid_option) when it has no tokenizer or
@@ -42,10 +43,13 @@ class Chat {
   Chat(const Generator<S>& generator, ChatTemplate chat_template, GenerationConfig config = {},
        ChatOptions options = {});
 
+  /// Adds a message.
   void add(Message message) { messages_.push_back(std::move(message)); }
+  /// Adds a message of that role.
   void add(std::string role, std::string content) {
     messages_.push_back({std::move(role), std::move(content), {}});
   }
+  /// The conversation so far.
   const std::vector<Message>& messages() const { return messages_; }
   /// The messages may be changed in any way; what the model has read is used as far as it fits.
   std::vector<Message>& messages() { return messages_; }

@@ -32,17 +32,19 @@ ScoreFunction score_function_from_name(std::string_view name);
 /// Scores of one row of logits.
 std::vector<double> scores_of(ScoreFunction function, std::vector<double> logits);
 
+/// A label and how well it fits.
 struct LabelScore {
-  std::string label;
-  double score = 0.0;
+  std::string label;   ///< as the model names it
+  double score = 0.0;  ///< by a ScoreFunction
 };
 
+/// How to classify.
 struct ClassifyOptions {
-  std::optional<ScoreFunction> function = {};  ///< default: score_function()
-  std::int64_t top_k = 0;                      ///< labels of the result; 0: all
-  Truncation truncation = Truncation::none;
-  std::int64_t batch_tokens = default_batch_tokens;
-  InputOptions input = {};
+  std::optional<ScoreFunction> function = {};        ///< default: score_function()
+  std::int64_t top_k = 0;                            ///< labels of the result; 0: all
+  Truncation truncation = Truncation::none;          ///< of texts that are too long
+  std::int64_t batch_tokens = default_batch_tokens;  ///< tokens computed together
+  InputOptions input = {};                           ///< what bounds the work on a text
 };
 
 /// Immutable; refers to model and tokenizer.

@@ -27,14 +27,16 @@ SentenceConfig embedding_config(const std::filesystem::path& path);
 
 /// "mean", "cls", "last", "max", "mean-sqrt-len" or "weighted-mean"; Error (invalid_option).
 PoolingMode pooling_from_name(std::string_view name);
+/// The name that pooling_from_name() takes.
 std::string_view to_string(PoolingMode mode);
 
+/// How to embed.
 struct EmbedOptions {
   std::string prompt = {};  ///< put before every text ("query: ")
   /// Long texts are cut, as the reference does, or an Error.
   Truncation truncation = Truncation::longest_first;
-  std::int64_t batch_tokens = default_batch_tokens;
-  InputOptions input = {};
+  std::int64_t batch_tokens = default_batch_tokens;  ///< tokens computed together
+  InputOptions input = {};                           ///< what bounds the work on a text
 };
 
 /// Immutable; refers to model and tokenizer.
@@ -47,6 +49,7 @@ class TextEmbedder {
 
   /// Values of an embedding.
   std::int64_t dimensions() const;
+  /// As given.
   const SentenceConfig& config() const { return config_; }
   /// Tokens a text may have; nothing when there is no limit.
   const std::optional<TokenLimit>& limit() const { return encoder_.limit(); }

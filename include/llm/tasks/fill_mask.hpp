@@ -18,20 +18,21 @@ namespace llm {
 
 /// One token for one mask.
 struct MaskFill {
-  TokenId token = 0;
-  std::string token_str;
-  double score = 0.0;    ///< the token's probability
-  std::string sequence;  ///< the text with it in place; other masks stay
+  TokenId token = 0;      ///< its id
+  std::string token_str;  ///< its text
+  double score = 0.0;     ///< the token's probability
+  std::string sequence;   ///< the text with it in place; other masks stay
 };
 
+/// How to fill masks.
 struct FillMaskOptions {
   std::int64_t top_k = 5;  ///< tokens for each mask
   /// Only these words compete; of one that is no token its first token does. Scores stay those
   /// among all tokens.
   std::vector<std::string> targets = {};
-  Truncation truncation = Truncation::none;
-  std::int64_t batch_tokens = default_batch_tokens;
-  InputOptions input = {};
+  Truncation truncation = Truncation::none;          ///< of texts that are too long
+  std::int64_t batch_tokens = default_batch_tokens;  ///< tokens computed together
+  InputOptions input = {};                           ///< what bounds the work on a text
 };
 
 /// Immutable; refers to model and tokenizer.

@@ -1,7 +1,8 @@
 /// \file
-/// Words for the gaps of a text as T5 learned to give them: it generates "<extra_id_0> words
-/// <extra_id_1> words", which are put in place (span corruption, arXiv:1910.10683, section 3.1.4).
-///   text with <extra_id_0> -> SpanFiller -> words for each gap, the text with them in place
+/// Words for the gaps of a text as T5 learned to give them: it generates
+/// `<extra_id_0> words <extra_id_1> words`, which are put in place (span corruption,
+/// arXiv:1910.10683, section 3.1.4).
+///   text with `<extra_id_0>` -> SpanFiller -> words for each gap, the text with them in place
 #pragma once
 
 #include <cstdint>
@@ -19,27 +20,28 @@ namespace llm {
 
 /// A text and its gaps.
 struct SpanText {
+  /// A place to fill.
   struct Gap {
-    TokenId sentinel = 0;
-    ByteSpan place;  ///< of "<extra_id_0>" in the text
+    TokenId sentinel = 0;  ///< the token of the gap
+    ByteSpan place;        ///< of "<extra_id_0>" in the text
   };
-  std::string text;
-  std::vector<TokenId> ids;
-  std::vector<Gap> gaps;  ///< in the order of the text
-  TokenId end = -1;       ///< the sentinel behind the last gap's words, where there is one
+  std::string text;          ///< as given
+  std::vector<TokenId> ids;  ///< its tokens
+  std::vector<Gap> gaps;     ///< in the order of the text
+  TokenId end = -1;          ///< the sentinel behind the last gap's words, where there is one
 };
 
 /// What stands in one gap.
 struct SpanFill {
-  std::vector<TokenId> tokens;
-  std::string token_str;
-  double score = 0.0;  ///< probability of these tokens together, given all before them
+  std::vector<TokenId> tokens;  ///< their ids
+  std::string token_str;        ///< their text
+  double score = 0.0;           ///< probability of these tokens together, given all before them
 };
 
 /// One answer of the model. A gap it says nothing about has no fill and stays in the sequence.
 struct SpanAnswer {
   std::vector<std::optional<SpanFill>> fills;  ///< one for each gap
-  std::string sequence;
+  std::string sequence;                        ///< the text with them in place
 };
 
 /// Immutable; refers to model and tokenizer.

@@ -30,29 +30,31 @@ enum class Aggregation : std::uint8_t {
 /// "none", "simple" and so on; Error (invalid_option) for other names.
 Aggregation aggregation_from_name(std::string_view name);
 
+/// How to tag.
 struct NerOptions {
-  Aggregation aggregation = Aggregation::none;
+  Aggregation aggregation = Aggregation::none;     ///< how tokens become entities
   std::vector<std::string> ignore_labels = {"O"};  ///< labels that are no entities
   /// Texts longer than the model takes are read in windows that share so many tokens; absent: they
   /// are an Error (context_overflow). Needs an aggregation.
   std::optional<std::int64_t> stride = {};
   bool truncate = false;  ///< without a stride: only the beginning of a long text is read
-  std::int64_t batch_tokens = default_batch_tokens;
-  InputOptions input = {};
+  std::int64_t batch_tokens = default_batch_tokens;  ///< tokens computed together
+  InputOptions input = {};                           ///< what bounds the work on a text
 };
 
 /// A part of a text that has a label.
 struct Entity {
-  std::string label;   ///< with its "B-" or "I-" where tokens stand for themselves
-  double score = 0.0;  ///< of several tokens the mean
-  std::string word;    ///< as the tokenizer joins the tokens; the text itself is at `span`
-  TextSpan span;
+  std::string label;       ///< with its "B-" or "I-" where tokens stand for themselves
+  double score = 0.0;      ///< of several tokens the mean
+  std::string word;        ///< as the tokenizer joins the tokens; the text itself is at `span`
+  TextSpan span;           ///< in the text
   std::int64_t index = 0;  ///< Aggregation::none: which token, special ones counted
 };
 
+/// The entities of a text.
 struct TaggedText {
-  std::vector<Entity> entities;
-  bool truncated = false;
+  std::vector<Entity> entities;  ///< in the order of the text
+  bool truncated = false;        ///< whether tokens were cut
 };
 
 /// Immutable; refers to model and tokenizer. Any number of threads may use one.

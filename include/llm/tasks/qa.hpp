@@ -29,15 +29,17 @@ struct QaOptions {
   std::optional<std::int64_t> max_seq_len = {};
   /// Tokens that windows of a longer context share; default: 128, or half of max_seq_len.
   std::optional<std::int64_t> doc_stride = {};
-  std::int64_t batch_tokens = default_batch_tokens;
-  InputOptions input = {};
+  std::int64_t batch_tokens = default_batch_tokens;  ///< tokens computed together
+  InputOptions input = {};                           ///< what bounds the work on a text
 };
 
+/// A question and the text that has the answer.
 struct Question {
-  std::string question;
-  std::string context;
+  std::string question;  ///< at least one word
+  std::string context;   ///< at least one word
 };
 
+/// A part of the context that answers.
 struct Answer {
   std::string answer;  ///< the context's own text; empty: there is none
   /// Probability of the span; spans with the same text, and those of several windows, are added up.
@@ -61,6 +63,7 @@ class QuestionAnswerer {
   /// for its context.
   std::vector<std::vector<Answer>> answer(std::span<const Question> questions) const;
 
+  /// QaOptions::max_seq_len, or its default.
   std::int64_t max_seq_len() const { return max_seq_len_; }
 
  private:

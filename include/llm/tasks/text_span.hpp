@@ -11,8 +11,10 @@ namespace llm {
 
 /// A part of a text: half-open, in characters (Unicode code points) and in bytes.
 struct TextSpan {
-  std::size_t start = 0, end = 0;
-  ByteSpan bytes;
+  std::size_t start = 0;  ///< the first character
+  std::size_t end = 0;    ///< one behind the last character
+  ByteSpan bytes;         ///< the same in bytes
+  /// Whether both are the same part.
   bool operator==(const TextSpan&) const = default;
 };
 

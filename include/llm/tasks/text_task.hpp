@@ -17,9 +17,9 @@ namespace llm {
 
 /// What stands before a text that is asked about, and how the answer is generated.
 struct TextTask {
-  std::string prefix = {};    ///< put before every text: "summarize: "
-  std::string language = {};  ///< of the text, as EncodeOptions::language; empty: not marked
-  GenerationConfig config = {};
+  std::string prefix = {};       ///< put before every text: "summarize: "
+  std::string language = {};     ///< of the text, as EncodeOptions::language; empty: not marked
+  GenerationConfig config = {};  ///< how the answer is generated
 
   /// The request for one text.
   GenerationRequest request(std::string_view text) const {
@@ -32,9 +32,12 @@ struct TextTask {
 
 /// What the caller says about a task; what is not given is as the model's files say.
 struct TextTaskOptions {
-  std::optional<std::string> prefix = {};
-  /// Languages as the model names them: "en_XX" (mBART), "fra" (Marian), "en" or "English" (T5).
-  std::string source_language = {}, target_language = {};
+  std::optional<std::string> prefix = {};  ///< as TextTask::prefix
+  /// The text's language as the model names it: "en_XX" (mBART), "fra" (Marian), "en" or "English"
+  /// (T5).
+  std::string source_language = {};
+  /// The answer's language, likewise.
+  std::string target_language = {};
 };
 
 /// How a model summarizes: with the prefix and the options that `task_specific_params` of its

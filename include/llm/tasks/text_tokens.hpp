@@ -20,8 +20,8 @@ namespace llm {
 
 /// A text, or a pair of texts that are read together.
 struct TaskText {
-  std::string text;
-  std::optional<std::string> pair = {};
+  std::string text;                      ///< the first text
+  std::optional<std::string> pair = {};  ///< the second text, if there is one
 };
 
 /// What happens to a text of more tokens than the model takes. Tokens are cut from the end, or from
@@ -34,11 +34,12 @@ enum class Truncation : std::uint8_t {
 
 /// The tokens of a text or a pair, special tokens included.
 struct TextTokens {
-  Encoding encoding;  ///< offsets are bytes of the text that the token is from
-  Range first;        ///< tokens of the text in `encoding`; what is in no range was added
-  Range second;       ///< tokens of the second text; empty without one
-  bool truncated = false;
+  Encoding encoding;       ///< offsets are bytes of the text that the token is from
+  Range first;             ///< tokens of the text in `encoding`; what is in no range was added
+  Range second;            ///< tokens of the second text; empty without one
+  bool truncated = false;  ///< whether tokens were cut
 
+  /// How many tokens.
   std::int64_t size() const { return static_cast<std::int64_t>(encoding.ids.size()); }
   /// What a model is given. Valid as long as this is.
   EncoderInput input() const { return {encoding.ids, encoding.type_ids}; }
@@ -46,8 +47,8 @@ struct TextTokens {
 
 /// How many tokens of one text a model takes, and which file says so.
 struct TokenLimit {
-  std::int64_t tokens = 0;
-  std::string source;  ///< for errors: "the model has 512 positions"
+  std::int64_t tokens = 0;  ///< most tokens of a text, special ones included
+  std::string source;       ///< for errors: "the model has 512 positions"
 };
 
 /// The limit that the model's positions and the tokenizer's model_max_length set; nothing where
@@ -68,12 +69,14 @@ struct InputOptions {
 /// Makes TextTokens for one model. Immutable; refers to the tokenizer.
 class TextEncoder {
  public:
+  /// With token_limit().
   TextEncoder(const Tokenizer& tokenizer, const TransformerConfig& config, InputOptions input = {})
       : TextEncoder(tokenizer, config, token_limit(config, tokenizer), input) {}
   /// With a limit of the caller's. Throws Error (invalid_option) when nothing fits in it.
   TextEncoder(const Tokenizer& tokenizer, const TransformerConfig& config,
               std::optional<TokenLimit> limit, InputOptions input = {});
 
+  /// Most tokens of a text; nothing when there is no limit.
   const std::optional<TokenLimit>& limit() const { return limit_; }
   /// Special tokens that are added to a text or to a pair.
   std::int64_t added(bool pair) const;
@@ -81,6 +84,7 @@ class TextEncoder {
   /// All tokens, however many (of 16 MiB). Throws Error (invalid_input) when a text has none, or is
   /// not UTF-8; `names` are the texts' own for this sentence.
   TextTokens encode(std::string_view text) const;
+  /// The same for a pair.
   TextTokens encode(std::string_view first, std::string_view second,
                     std::pair<const char*, const char*> names = {"the text",
                                                                  "the second text"}) const;

@@ -17,6 +17,7 @@
 
 namespace llm {
 
+/// How to choose labels.
 struct ZeroShotOptions {
   /// What stands for a label: "{}" (or "{0}") is the label, "{{" and "}}" are braces.
   std::string hypothesis_template = "This example is {}.";
@@ -25,21 +26,22 @@ struct ZeroShotOptions {
   bool multi_label = false;
   /// As the reference does by default, long texts are cut and hypotheses stay whole.
   Truncation truncation = Truncation::only_first;
-  std::int64_t batch_tokens = default_batch_tokens;
-  InputOptions input = {};
+  std::int64_t batch_tokens = default_batch_tokens;  ///< tokens computed together
+  InputOptions input = {};                           ///< what bounds the work on a text
 };
 
 /// A text with its labels, ready to be computed: one pair of texts for each label.
 struct ZeroShotText {
-  std::vector<std::string> labels;
-  std::vector<TextTokens> pairs;
+  std::vector<std::string> labels;  ///< as given
+  std::vector<TextTokens> pairs;    ///< one for each label
+  /// Whether tokens of the text were cut.
   bool truncated() const;
 };
 
 /// The labels, the best first.
 struct ZeroShotResult {
-  std::vector<std::string> labels;
-  std::vector<double> scores;
+  std::vector<std::string> labels;  ///< the best first
+  std::vector<double> scores;       ///< of these labels, 0 to 1
 };
 
 /// Immutable; refers to model and tokenizer.

@@ -23,14 +23,15 @@ namespace llm {
 
 /// Half-open range of bytes [begin, end) in the text that was encoded.
 struct ByteSpan {
-  std::size_t begin = 0;
-  std::size_t end = 0;
+  std::size_t begin = 0;  ///< the first byte
+  std::size_t end = 0;    ///< one behind the last byte
+  /// Whether both are the same range.
   bool operator==(const ByteSpan&) const = default;
 };
 
 /// What encode() returns; the vectors have equal length.
 struct Encoding {
-  std::vector<TokenId> ids;
+  std::vector<TokenId> ids;       ///< the tokens
   std::vector<ByteSpan> offsets;  ///< where each token comes from; {0, 0} for added special tokens
   std::vector<std::int32_t>
       type_ids;  ///< segment of each token (0, or 1 for the second text of a pair)
@@ -46,6 +47,7 @@ enum class LanguageMark : std::uint8_t {
   target,  ///< a text that is read may say what to translate it into (Marian)
 };
 
+/// How to encode.
 struct EncodeOptions {
   /// Add what the file's post-processor adds (bos, eos, [CLS], ...), as the reference does by
   /// default.
@@ -66,8 +68,9 @@ struct EncodeOptions {
 /// number.
 inline constexpr std::int64_t default_max_input_tokens = 16384;
 
+/// How to decode.
 struct DecodeOptions {
-  bool skip_special_tokens = true;
+  bool skip_special_tokens = true;  ///< leave special tokens out of the text
   /// Take the spaces away that stand before punctuation and English contractions ("do n't !").
   /// Absent: as the folder's clean_up_tokenization_spaces says, which the reference (and so this
   /// library) follows for all models but BPE. true cleans up whatever the model is.
@@ -76,12 +79,18 @@ struct DecodeOptions {
 
 /// The special tokens a file names; absent when it does not.
 struct SpecialTokens {
-  std::optional<TokenId> bos, eos, unk, sep, pad, cls, mask;
+  std::optional<TokenId> bos;   ///< begins a text
+  std::optional<TokenId> eos;   ///< ends a text
+  std::optional<TokenId> unk;   ///< stands for what is not in the vocabulary
+  std::optional<TokenId> sep;   ///< separates texts
+  std::optional<TokenId> pad;   ///< fills up rows
+  std::optional<TokenId> cls;   ///< is read by classifiers
+  std::optional<TokenId> mask;  ///< stands for a token to predict
 };
 
 /// A file that a tokenizer may be read from.
 struct TokenizerFile {
-  std::filesystem::path file;
+  std::filesystem::path file;         ///< its path
   std::optional<std::size_t> tokens;  ///< entries of its vocabulary, where they can be counted
   std::string note;                   ///< why it is used or is not: one sentence for people
 };
@@ -106,6 +115,8 @@ class Tokenizer {
   /// because of what the files hold.
   static std::vector<TokenizerFile> files(const std::filesystem::path& path);
 
+  /// The tokens of a text. Throws Error: invalid_input for text that is not UTF-8, invalid_option
+  /// for a language, interrupted.
   virtual Encoding encode(std::string_view text, const EncodeOptions& options = {}) const = 0;
 
   /// Ids of a pair of texts (two segments), with the post-processor's pair template.
@@ -125,6 +136,7 @@ class Tokenizer {
   virtual std::optional<TokenId> id(std::string_view token) const = 0;
   /// Whether decode() skips this id when special tokens are skipped.
   virtual bool is_special(TokenId id) const = 0;
+  /// The special tokens.
   virtual const SpecialTokens& special() const = 0;
   /// Text of tokens as the file spells them, special ones included, as decode() without
   /// clean_up_spaces; what is no token stays as it is. (The reference's convert_tokens_to_string.)
@@ -133,6 +145,7 @@ class Tokenizer {
   virtual std::string_view continuing_prefix() const { return {}; }
   /// Whether decode() cleans up spaces unless it is told.
   virtual bool cleans_up_spaces() const { return false; }
+  /// What EncodeOptions::language means here.
   virtual LanguageMark language_mark() const { return LanguageMark::none; }
   /// The folder's or file's chat template (Jinja source), empty when it has none.
   virtual const std::string& chat_template() const = 0;

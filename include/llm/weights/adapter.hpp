@@ -1,6 +1,6 @@
 /// \file
-/// LoRA adapters (arXiv:2106.09685) as PEFT writes them, merged into the weights of a model while
-/// it is loaded. Stands between the WeightStore and the WeightBinder, which does not notice.
+/// LoRA adapters (arXiv:2106.09685) as PEFT writes them, merged into the weights while a model is
+/// loaded: between WeightStore and WeightBinder.
 #pragma once
 
 #include <filesystem>
@@ -14,38 +14,39 @@
 
 namespace llm {
 
+/// A LoRA adapter to merge.
 struct Adapter {
   std::filesystem::path path;  ///< folder with adapter_config.json and adapter_model.safetensors
-  double weight = 1;           ///< how much of it is added; 1 as it was trained, 0 nothing
+  double weight = 1;           ///< how much of it is added: 1 as trained, 0 nothing
 };
 
-/// What the modules of a model are beyond their names: where files keep one tensor for several
-/// modules, adapters still tell them apart.
+/// What adapters must know of a model's modules. Files keep one tensor for several tied modules;
+/// adapters tell these modules apart.
 struct AdaptedModules {
-  /// Modules that share the weight of the token embedding, which is the first:
-  /// "model.embed_tokens", "lm_head".
+  /// Modules that share one weight, the token embedding first: "model.embed_tokens", "lm_head".
   std::vector<std::string> tied = {};
-  /// Last components of the modules that store weights [inputs, outputs] ("c_attn"); absent: those
-  /// that the adapter says (fan_in_fan_out).
+  /// Last parts of the names of modules whose weights are stored [inputs, outputs] ("c_attn");
+  /// absent: as the adapter says (fan_in_fan_out).
   std::optional<std::vector<std::string>> transposed = {};
-  /// Where the bias of the last of `tied`, the LM head, stands, when not below its own name.
+  /// The name of the LM head's bias, when it is not below the name of the head.
   std::string head_bias = {};
 };
 
 /// The tensors of `base` with all adapters added: W + sum of weight * scale * B A, where scale is
-/// alpha / r (alpha / sqrt(r) with use_rslora). The sum is made in float64 and rounded once to the
-/// type of the stored tensor. Modules an adapter saved whole (modules_to_save) take the place of
-/// those of `base`, which is allowed to one adapter per module and with weight 1 only; so do rows
-/// of single tokens (trainable_token_indices).
+/// alpha / r (alpha / sqrt(r) with use_rslora). The sum is computed in float64 and rounded once to
+/// the type of the stored tensor. Modules that an adapter has saved whole (modules_to_save) replace
+/// those of `base`; only one adapter may do so for a module, and only with weight 1. The same holds
+/// for the rows of single tokens (trainable_token_indices).
 ///
-/// As in the reference, a change of one of `modules.tied` leaves the others as they are: the LM
-/// head keeps the weight that the embedding had. They follow with ensure_weight_tying, with rows of
-/// single tokens, and where the adapter stores the model's own embedding (a vocabulary that grew).
+/// As in the reference, changing one of `modules.tied` leaves the others as they are: the LM head
+/// keeps the weight that the embedding had. They change together with ensure_weight_tying, for rows
+/// of single tokens, and where the adapter stores the model's own embedding (a vocabulary that
+/// grew).
 ///
-/// The weights must be of a floating-point type under the names of config.json models: adapters for
-/// GGUF files are refused, as their quantized values could not hold the sum. Throws Error:
-/// unsupported names the kind of adapter (DoRA, bias, ...) that is not plain LoRA;
-/// tensor_mismatch, when it was made for another model; bad_format, invalid_option.
+/// The weights must be of a floating-point type, with the names of Hugging Face folders. GGUF files
+/// are refused: their quantized values could not hold the sum. Throws Error: unsupported, which
+/// names what is not plain LoRA (DoRA, bias, ...); tensor_mismatch when the adapter was made for
+/// another model; bad_format, invalid_option.
 std::shared_ptr<const WeightStore> merge_adapters(std::shared_ptr<const WeightStore> base,
                                                   std::span<const Adapter> adapters,
                                                   AdaptedModules modules = {});

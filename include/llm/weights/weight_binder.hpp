@@ -1,7 +1,7 @@
 /// \file
-/// Scoped, shape-checked fetch of tensors by name: `w.scope("h", 3).linear("attn.c_proj", out,
-/// in)`. The families bind their weights through it; it keeps the account of what was missing and
-/// unused.
+/// Fetches tensors by name, within scopes, and checks their shapes:
+/// `w.scope("h", 3).linear("attn.c_proj", out, in)`. Families bind their weights with it. It
+/// remembers which tensors are missing and which are not used.
 #pragma once
 
 #include <functional>
@@ -17,83 +17,91 @@ namespace llm {
 
 /// Where a Linear's weights come from: parts stacked along the outputs.
 struct LinearSource {
+  /// Some of the outputs.
   struct Part {
     const FileTensor* weight = nullptr;  ///< [outputs, inputs]; [inputs, outputs] if transposed
     const FileTensor* bias = nullptr;    ///< [outputs] or null
-    bool transposed = false;
-    std::int64_t outputs = 0;
-    /// When not empty: output i of the part is row row_order[i] of the file's tensor.
+    bool transposed = false;             ///< whether `weight` is [inputs, outputs]
+    std::int64_t outputs = 0;            ///< of the part
+    /// When not empty, output i of the part is row row_order[i] of the file's tensor.
     std::vector<std::int64_t> row_order;
   };
-  std::vector<Part> parts;
+  std::vector<Part> parts;  ///< in the order of the outputs
 
+  /// Whether there is no such Linear.
   bool empty() const { return parts.empty(); }
-  /// This and another one side by side: one product computes both.
+  /// Appends the outputs of another one: one product computes both.
   LinearSource& append(LinearSource other);
 };
 
+/// Where a norm's weights come from.
 struct NormSource {
-  const FileTensor* weight = nullptr;
-  const FileTensor* bias = nullptr;
+  const FileTensor* weight = nullptr;  ///< [size]; null when there is no norm
+  const FileTensor* bias = nullptr;    ///< [size] or null
 };
 
+/// Whether a bias must be in the file.
 enum class Bias : std::uint8_t { no, yes, if_present };
 
-/// Not found or of the wrong shape: the tensor is noted and a null or empty source is returned;
-/// finish() throws with the whole list. Copies share the account.
+/// Fetches tensors for a family. A tensor that is missing or has the wrong shape is noted, and a
+/// null or empty source is returned; finish() throws with the whole list. Copies and scopes share
+/// the list.
 class WeightBinder {
  public:
-  /// `rename` maps the names that the families use to those of the store (GGUF); empty: as they
-  /// are.
+  /// Maps a name that families use to that of the store.
   using Rename = std::function<std::string(const std::string&)>;
+  /// `rename`: for GGUF files; empty: the names are the same.
   explicit WeightBinder(std::shared_ptr<const WeightStore> store, Rename rename = {});
 
-  /// Names below `name.` or `name.index.`.
+  /// The names that begin with `name.`.
   WeightBinder scope(std::string_view name) const;
+  /// The names that begin with `name.index.`.
   WeightBinder scope(std::string_view name, std::int64_t index) const;
-  /// The first of the prefixes below which `probe` exists; the last one when none does.
+  /// The scope of the first prefix below which `probe` exists; of the last one when none does.
   WeightBinder scope_with(std::string_view probe, std::vector<std::string> prefixes) const;
 
+  /// Whether there is a tensor of this name.
   bool has(std::string_view name) const;
-  /// The name below this scope as the families spell it from the root on.
+  /// The full name of `name` in this scope.
   std::string full_name(std::string_view name) const { return prefix_ + std::string(name); }
-  /// Whether the store holds matrices the way GGUF converters write them.
+  /// Whether the store is a GGUF file, whose converters write some matrices in another way.
   bool is_gguf() const;
 
+  /// A vector: [size].
   const FileTensor* vector(std::string_view name, std::int64_t size) const;
-  /// A vector stored as a matrix of one row.
+  /// A vector that is stored as a matrix of one row: [1, size].
   const FileTensor* row_vector(std::string_view name, std::int64_t size) const;
+  /// A matrix: [rows, cols].
   const FileTensor* matrix(std::string_view name, std::int64_t rows, std::int64_t cols) const;
   /// `name.weight` (and `name.bias`).
   LinearSource linear(std::string_view name, std::int64_t outputs, std::int64_t inputs,
                       Bias bias = Bias::no) const;
-  /// The same with as many outputs as the file has: labels of a classifier.
+  /// The same with as many outputs as the file has: the labels of a classifier.
   LinearSource linear_any(std::string_view name, std::int64_t inputs, Bias bias = Bias::no) const;
-  /// The same for a weight stored [inputs, outputs] (GPT-2's Conv1D; GGUF stores it [outputs,
-  /// inputs]).
+  /// The same for a weight that is stored [inputs, outputs] (GPT-2's Conv1D; in GGUF files it is
+  /// [outputs, inputs]).
   LinearSource linear_transposed(std::string_view name, std::int64_t outputs, std::int64_t inputs,
                                  Bias bias = Bias::no) const;
-  /// `name.weight` and `name.bias`, or `name.gamma` and `name.beta` as old files call them.
+  /// `name.weight` and `name.bias`, or `name.gamma` and `name.beta` in old files.
   NormSource norm(std::string_view name, std::int64_t size, Bias bias) const;
 
-  /// A matrix that has several names because the model ties them: a file may keep any of them. Of
-  /// those that exist the first is taken, as in the reference; `names` begin at the root
-  /// (full_name) and lack ".weight".
+  /// A matrix with several names, because the model ties them: a file may keep any of them. The
+  /// first that exists is taken, as in the reference. `names` are full names without ".weight".
   const FileTensor* tied_matrix(const std::vector<std::string>& names, std::int64_t rows,
                                 std::int64_t cols) const;
-  /// A matrix with a name of its own, `name.weight`, that is `shared` where the file lacks it or
-  /// has the same values: equal tables are held once.
+  /// The matrix `name.weight`, or `shared` where the file lacks it or it has the same values: equal
+  /// tables are kept once.
   const FileTensor* own_or_shared(std::string_view name, const FileTensor* shared) const;
-  /// The LM head: `name.weight`, or the embedding `tokens` when the configuration ties them and the
-  /// head is absent. As in the reference, a file that holds both and says they are tied is read as
-  /// tied only when the two are equal.
+  /// The LM head: `name.weight`, or the embedding `tokens` when the configuration ties them and
+  /// there is no such tensor. As in the reference, when the file has both and says that they are
+  /// tied, they are tied only if they are equal.
   LinearSource lm_head(std::string_view name, const FileTensor* tokens, bool tied, Bias bias) const;
 
-  /// What is missing or has the wrong shape so far, one clause each.
+  /// What has been missing or of the wrong shape so far, a clause each.
   const std::vector<std::string>& problems() const { return account_->problems; }
-  /// Throws Error (tensor_mismatch) that lists the problems, if there are any.
+  /// Throws Error (tensor_mismatch) with the list of problems, if there are any.
   void finish() const;
-  /// Names in the store whose values are those of another, which is used in their place.
+  /// Names in the store whose values equal another tensor's, which is used instead.
   const std::set<std::string, std::less<>>& duplicates() const { return account_->duplicates; }
   /// Names in the store that nothing asked for.
   std::vector<std::string> unused() const;

@@ -1,6 +1,6 @@
 /// \file
-/// The tensors of a model folder or GGUF file, by name, mapped into memory and checked; nothing is
-/// copied or converted here. Second station of loading: folder -> WeightStore -> WeightBinder.
+/// The tensors of a model folder or GGUF file by name, mapped into memory and checked. Nothing is
+/// copied or converted here. Second step of loading: folder -> WeightStore -> WeightBinder.
 #pragma once
 
 #include <cstddef>
@@ -16,15 +16,15 @@
 
 namespace llm {
 
-/// A tensor as it lies in a file: type-erased, row-major, borrowed from the WeightStore.
-/// `bytes` may be unaligned (published files exist whose data starts at an odd offset).
+/// A tensor in a file: type-erased, row-major, borrowed from the WeightStore.
 struct FileTensor {
-  std::string name;
-  DType dtype = DType::f32;
+  std::string name;                 ///< in the file
+  DType dtype = DType::f32;         ///< element type
   std::vector<std::int64_t> shape;  ///< outermost first
+  /// The values. May be unaligned: there are published files whose data start at an odd offset.
   std::span<const std::byte> bytes;
-  /// The read-only file mapping that `bytes` lie in: its pages may be given back and are read
-  /// again when needed. Empty: other memory.
+  /// The read-only file mapping that holds `bytes`: its pages may be given back, and are read again
+  /// when needed. Empty: `bytes` are in other memory.
   std::span<const std::byte> mapping = {};
 
   std::int64_t rows() const;  ///< product of all dimensions but the last (1 for a vector)
@@ -38,7 +38,8 @@ struct FileTensor {
 template <typename S>
 void read_values(const FileTensor& tensor, std::int64_t first, std::int64_t count, S* out);
 
-/// All tensors of one checkpoint. Immutable, may be shared by threads; keeps the files mapped.
+/// All tensors of one checkpoint. Immutable: any number of threads may use one. Keeps the files
+/// mapped.
 class WeightStore {
  public:
   virtual ~WeightStore() = default;
@@ -67,8 +68,9 @@ std::string supported_gguf_types();
 /// One tensor to write: name, dtype, shape and bytes (row-major, little endian).
 using TensorToWrite = FileTensor;
 
-/// Writes a safetensors file under a temporary name and renames it. Throws Error with the reason the
-/// system gives: invalid_option when there can be no such file, io when writing fails (disk full,
+/// Writes a safetensors file under a temporary name and renames it. Throws Error with the reason
+/// the system gives: invalid_option when there can be no such file, io when writing fails (disk
+/// full,
 /// ...); the destination is then untouched.
 void write_safetensors(const std::filesystem::path& path, std::span<const TensorToWrite> tensors,
                        const std::map<std::string, std::string>& metadata);
