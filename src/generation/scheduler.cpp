@@ -183,12 +183,14 @@ void Scheduler<S>::step(const std::vector<Row<S>*>& rows) {
   if (rows.empty()) return;
   std::vector<StepInput<S>> batch;
   for (Row<S>* row : rows) {
+    const std::size_t before = batch.size();
     if (row->feeding()) {
       const std::span<const TokenId> prompt(row->task.prompt);
       batch.push_back({row->state.get(), prompt.subspan(row->fed, row->chunk), false});
     } else {
       row->decoding->add_inputs(batch);
     }
+    row->inputs = static_cast<std::int64_t>(batch.size() - before);
   }
   TensorView<const S> logits;
   try {
@@ -209,19 +211,12 @@ void Scheduler<S>::step(const std::vector<Row<S>*>& rows) {
 template <typename S>
 void Scheduler<S>::hand_out(const std::vector<Row<S>*>& rows, TensorView<const S> logits) {
   std::int64_t at = 0;
-  std::vector<StepInput<S>> inputs;
   for (Row<S>* row : rows) {
-    std::int64_t count = 1;
-    if (!row->feeding()) {
-      inputs.clear();
-      row->decoding->add_inputs(inputs);
-      count = static_cast<std::int64_t>(inputs.size());
-    }
-    const auto own = logits.rows_view(at, count);
-    at += count;
+    const TensorView<const S> own = logits.rows({at, at + row->inputs});
+    at += row->inputs;
     try {
       if (row->feeding()) {
-        finish_chunk(*row, own.row_span(0));
+        finish_chunk(*row, own.row(0));
       } else {
         row->decoding->advance(own);
       }

@@ -59,10 +59,9 @@ void read_all(const LanguageModel<S>& model, std::vector<Reading<S>>& readings, 
       reading.done += count;
       if (reading.all_logits) {
         for (std::size_t k = 0; k < count; ++k)
-          reading.look(reading.done - count + k, logits.row_span(row++));
+          reading.look(reading.done - count + k, logits.row(row++));
       } else {
-        if (reading.done == reading.ids.size())
-          reading.look(reading.done - 1, logits.row_span(row));
+        if (reading.done == reading.ids.size()) reading.look(reading.done - 1, logits.row(row));
         ++row;
       }
     }

@@ -185,7 +185,7 @@ void attend_block(const AttendPass& a, Index row, Index page, const Tiles& tiles
   if constexpr (V > 1) add_values<pairs, R, 1>(a, row, tiles, last, d);
 }
 
-void begin_pass(const AttendPass& a, const AttendArgs& args, Index first) {
+void begin_pass(const AttendPass& a, const AttendArgs<float>& args, Index first) {
   for (Index r = 0; r < a.rows; ++r) {
     const float* q = args.q + (first + r) * args.ldq;
     for (Index d = 0; d < a.head_dim; ++d) a.q[r * a.padded + d] = q[d] * args.q_scale;
@@ -195,7 +195,7 @@ void begin_pass(const AttendPass& a, const AttendArgs& args, Index first) {
   }
 }
 
-void end_pass(const AttendPass& a, const AttendArgs& args, Index first) {
+void end_pass(const AttendPass& a, const AttendArgs<float>& args, Index first) {
   for (Index r = 0; r < a.rows; ++r) {
     const Vec factor = set1(1.0f / sum_lanes(load(a.lane_sums + r * 16)));
     float* to = args.out + (first + r) * args.ldo;
@@ -207,7 +207,7 @@ void end_pass(const AttendPass& a, const AttendArgs& args, Index first) {
 }
 
 template <bool pairs>
-void run_pass(const AttendPass& a, const AttendArgs& args) {
+void run_pass(const AttendPass& a, const AttendArgs<float>& args) {
   Index lo = a.lo[0], hi = a.hi[0];
   for (Index r = 1; r < a.rows; ++r) {
     if (a.lo[r] < lo) lo = a.lo[r];
@@ -225,7 +225,7 @@ void run_pass(const AttendPass& a, const AttendArgs& args) {
   }
 }
 
-void attend(const AttendArgs& args) {
+void attend(const AttendArgs<float>& args) {
   AttendPass a;
   a.head_dim = args.head_dim;
   a.padded = (args.head_dim + 15) / 16 * 16;

@@ -141,7 +141,7 @@ class Builder {
   Tensor<S> vector(const FileTensor* tensor) {
     if (!tensor) return {};
     const std::int64_t n = tensor->rows() * tensor->cols();
-    Tensor<S> values(Shape{n});
+    Tensor<S> values(1, n);
     if (packed_) {
       std::ranges::copy(packed_->vector(next_part_++, n), values.data());
     } else {
@@ -209,7 +209,7 @@ class Builder {
       any = any || part.bias;
     }
     if (!any) return {};
-    Tensor<S> all(Shape{outputs});
+    Tensor<S> all(1, outputs);
     std::int64_t first = 0;
     for (const LinearSource::Part& part : source.parts) {
       if (part.bias) {

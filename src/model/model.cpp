@@ -35,6 +35,32 @@ class DecoderState final : public SequenceState<S> {
   std::shared_ptr<const KVCache<S>> cross_;  // keys and values of the source; shared by forks
 };
 
+// The state of one input of a step, which start() of this model, or of one like it, has made.
+template <typename S>
+DecoderState<S>& state_of(const StepInput<S>& input, const Decoder<S>& decoder, bool has_source) {
+  if (input.state == nullptr) {
+    throw Error(ErrorCode::invalid_input, "an input of a step has no state; take one of start()");
+  }
+  auto* const state = dynamic_cast<DecoderState<S>*>(input.state);
+  if (state != nullptr && state->self().shape() == decoder.kv_shape() &&
+      (state->cross() != nullptr) == has_source) {
+    return *state;
+  }
+  throw Error(
+      ErrorCode::invalid_input,
+      "an input of a step has the state of another model; take one of this model's start()");
+}
+
+template <typename S>
+void refuse_repeated_states(std::span<const StepInput<S>> batch) {
+  std::vector<const SequenceState<S>*> states;
+  for (const StepInput<S>& input : batch) states.push_back(input.state);
+  std::ranges::sort(states);
+  if (std::ranges::adjacent_find(states) == states.end()) return;
+  throw Error(ErrorCode::invalid_input,
+              "two inputs of a step have the same state; give its tokens in one, or fork it");
+}
+
 std::optional<std::int64_t> limit(const StackConfig& c) {
   if (c.max_position_embeddings == 0) return std::nullopt;
   return c.max_position_embeddings;
@@ -293,24 +319,25 @@ TensorView<const S> Model<S>::step(std::span<const StepInput<S>> batch, Workspac
                     ") has no language-model head, it cannot generate; it can be used for " +
                     describe_uses(config_));
   }
-  std::vector<Segment<S>> segments;
+  refuse_repeated_states(batch);
+  std::vector<SequenceTokens<S>> sequences;
   std::vector<std::int64_t> wanted;  // rows whose logits are asked for
   std::int64_t rows = 0;
   for (const StepInput<S>& input : batch) {
-    auto& state = static_cast<DecoderState<S>&>(*input.state);
+    DecoderState<S>& state = state_of(input, decoder_, is_encoder_decoder());
     const auto count = static_cast<std::int64_t>(input.ids.size());
     if (count == 0) throw Error(ErrorCode::invalid_input, "a step has no tokens");
     check_ids(input.ids, config_.target_vocab_size());
     check_length(state.length() + count, config_.decoder, "a sequence");
-    segments.push_back({input.ids, {}, rows, state.length(), &state.self(), state.cross()});
+    sequences.push_back({input.ids, {}, rows, state.length(), &state.self(), state.cross()});
     for (std::int64_t t = input.all_logits ? 0 : count - 1; t < count; ++t) {
       wanted.push_back(rows + t);
     }
     rows += count;
   }
-  for (const Segment<S>& segment : segments) segment.cache->reserve(segment.count());
-  const auto output = decoder_.decode(segments, wanted, lm_head_, *pool_, workspace, taps);
-  for (const Segment<S>& segment : segments) segment.cache->advance(segment.count());
+  for (const SequenceTokens<S>& s : sequences) s.cache->reserve(s.count());
+  const auto output = decoder_.decode(sequences, wanted, lm_head_, *pool_, workspace, taps);
+  for (const SequenceTokens<S>& s : sequences) s.cache->advance(s.count());
   return output.logits;
 }
 
@@ -386,16 +413,16 @@ TensorView<const S> Model<S>::decoder_states(std::span<const EncoderInput> input
                           : std::vector<TokenId>(input.ids.begin(), input.ids.end()));
   }
   const auto states = start(sources, workspace);
-  std::vector<Segment<S>> segments;
+  std::vector<SequenceTokens<S>> sequences;
   std::vector<std::int64_t> wanted;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     auto& state = static_cast<DecoderState<S>&>(*states[i]);
     const auto first = static_cast<std::int64_t>(wanted.size());
-    segments.push_back({shifted[i], {}, first, 0, &state.self(), state.cross()});
-    state.self().reserve(segments.back().count());
-    for (std::int64_t t = 0; t < segments.back().count(); ++t) wanted.push_back(first + t);
+    sequences.push_back({shifted[i], {}, first, 0, &state.self(), state.cross()});
+    state.self().reserve(sequences.back().count());
+    for (std::int64_t t = 0; t < sequences.back().count(); ++t) wanted.push_back(first + t);
   }
-  return decoder_.decode(segments, wanted, LmHead<S>(), *pool_, workspace, taps).hidden;
+  return decoder_.decode(sequences, wanted, LmHead<S>(), *pool_, workspace, taps).hidden;
 }
 
 template <typename S>
@@ -409,9 +436,9 @@ void Model<S>::check_head() const {
 template <typename S>
 Tensor<S> Model<S>::logits_at(TensorView<const S> hidden, std::span<const std::int64_t> rows,
                               Workspace& workspace) const {
-  Tensor<S> chosen(Shape{static_cast<std::int64_t>(rows.size()), hidden.cols()});
+  Tensor<S> chosen(static_cast<std::int64_t>(rows.size()), hidden.cols());
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    std::copy_n(hidden.row(rows[i]), hidden.cols(), chosen.row(static_cast<std::int64_t>(i)));
+    std::ranges::copy(hidden.row(rows[i]), chosen.row(static_cast<std::int64_t>(i)).begin());
   }
   Tensor<S> logits = head_.forward(std::as_const(chosen).view(), *pool_, workspace);
   check_logits(std::as_const(logits).view());
@@ -461,10 +488,10 @@ Tensor<S> Model<S>::pooled(std::span<const EncoderInput> inputs, Workspace& work
                 "this checkpoint (" + config_.model_type + ") has no pooler");
   }
   const TensorView<const S> hidden = encode(inputs, workspace);  // [tokens, hidden]
-  Tensor<S> first(Shape{static_cast<std::int64_t>(inputs.size()), hidden.cols()});
+  Tensor<S> first(static_cast<std::int64_t>(inputs.size()), hidden.cols());
   std::int64_t row = 0;
   for (const Range& tokens : token_ranges(inputs)) {
-    std::copy_n(hidden.row(tokens.begin), hidden.cols(), first.row(row++));
+    std::ranges::copy(hidden.row(tokens.begin), first.row(row++).begin());
   }
   Tensor<S> vectors = pooler_.forward(std::as_const(first).view(), *pool_, workspace);
   check_finite(std::as_const(vectors).values(), "hidden states");

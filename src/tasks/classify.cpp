@@ -56,7 +56,7 @@ std::vector<std::vector<LabelScore>> TextClassifier<S>::classify(
   run_head(
       model_, texts, options_.batch_tokens,
       [&](std::size_t i, TensorView<const S> logits) {
-        const std::span<const S> row = logits.row_span(0);
+        const std::span<const S> row = logits.row(0);
         const auto count = static_cast<std::int64_t>(row.size());
         const std::vector<double> scores =
             scores_of(options_.function.value_or(score_function(config, count)),

@@ -66,8 +66,8 @@ void append_pooled(PoolingMode mode, TensorView<const S> states, std::int64_t sk
                    std::vector<S>& out) {
   const std::int64_t rows = states.rows(), width = states.cols();
   if (mode == PoolingMode::cls || mode == PoolingMode::last_token) {
-    const S* row = states.row(mode == PoolingMode::cls ? skipped : rows - 1);
-    out.insert(out.end(), row, row + width);
+    const std::span<const S> row = states.row(mode == PoolingMode::cls ? skipped : rows - 1);
+    out.insert(out.end(), row.begin(), row.end());
     return;
   }
   const bool max = mode == PoolingMode::max, weighted = mode == PoolingMode::weighted_mean;

@@ -117,7 +117,7 @@ std::vector<std::vector<std::vector<MaskFill>>> MaskFiller<S>::fill(
       const std::vector<std::int64_t> positions = masks_of(text);
       for (const std::int64_t position : positions) {
         results[static_cast<std::size_t>(i)].push_back(
-            best(text, position, positions.size() == 1, logits.view().row_span(row++)));
+            best(text, position, positions.size() == 1, logits.view().row(row++)));
       }
     }
   }

@@ -198,7 +198,7 @@ std::vector<double> SpanFiller<S>::logprobs(const SpanText& text,
   const TensorView<const S> logits = model_.step({&input, 1}, workspace);
   std::vector<double> result(sequence.size(), 0.0);
   for (std::size_t i = 1; i < sequence.size(); ++i) {
-    result[i] = logprob_of(logits.row_span(static_cast<std::int64_t>(i) - 1), sequence[i]);
+    result[i] = logprob_of(logits.row(static_cast<std::int64_t>(i) - 1), sequence[i]);
   }
   return result;
 }

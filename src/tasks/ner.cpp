@@ -49,7 +49,7 @@ std::vector<TaggedToken> tagged_tokens(const TextTokens& window, TensorView<cons
   for (std::int64_t i = window.first.begin; i < window.first.end; ++i) {
     const auto at = static_cast<std::size_t>(i);
     const TokenId id = window.encoding.ids[at];
-    TaggedToken token{tokenizer.token(id), probabilities(logits.row_span(i)),
+    TaggedToken token{tokenizer.token(id), probabilities(logits.row(i)),
                       window.encoding.offsets[at], i};
     if (id == tokenizer.special().unk) {
       token.word = text.substr(token.bytes.begin, token.bytes.end - token.bytes.begin);

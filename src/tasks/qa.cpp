@@ -45,7 +45,7 @@ SpanWindow window_of(const TextTokens& tokens, Range context, TensorView<const S
   window.tokens = &tokens;
   window.context = context;
   for (std::int64_t i = 0; i < tokens.size(); ++i) {
-    const auto row = logits.row_span(i);
+    const auto row = logits.row(i);
     window.starts.push_back(static_cast<double>(row[0]));
     window.ends.push_back(static_cast<double>(row[1]));
     // The first token of many models stands for "there is no answer".

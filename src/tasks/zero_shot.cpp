@@ -121,7 +121,7 @@ std::vector<ZeroShotResult> ZeroShotClassifier<S>::classify(
   run_head(
       model_, pairs, options_.batch_tokens,
       [&](std::size_t i, TensorView<const S> rows) {
-        logits[i].assign(rows.row(0), rows.row(0) + rows.cols());
+        logits[i].assign(rows.row(0).begin(), rows.row(0).end());
       },
       options_.input.interrupt);
   std::vector<ZeroShotResult> results;

@@ -202,7 +202,7 @@ class Logits {
   // The next `count` rows; valid until the next call.
   TensorView<const S> next(std::int64_t first, std::int64_t count) {
     if (model_.kind() == ModelKind::encoder) {
-      return TensorView<const S>(masked_.view()).rows_view(first, count);
+      return TensorView<const S>(masked_.view()).rows({first, first + count});
     }
     const StepInput<S> input{
         state_.get(),
@@ -223,12 +223,11 @@ class Logits {
 class Sums {
  public:
   template <typename R>
-  void add(const float* ours, const R* exact, std::int64_t vocabulary,
-           const Window::Target& target) {
-    const double our_total = static_cast<double>(ops::log_sum_exp(ours, vocabulary));
-    const double exact_total = static_cast<double>(ops::log_sum_exp(exact, vocabulary));
+  void add(std::span<const float> ours, std::span<const R> exact, const Window::Target& target) {
+    const double our_total = static_cast<double>(ops::log_sum_exp(ours));
+    const double exact_total = static_cast<double>(ops::log_sum_exp(exact));
     double kl = 0;
-    for (std::int64_t i = 0; i < vocabulary; ++i) {
+    for (std::size_t i = 0; i < ours.size(); ++i) {
       const double log_p = static_cast<double>(exact[i]) - exact_total;
       const double p = std::exp(log_p);
       if (p > 0) kl += p * (log_p - (static_cast<double>(ours[i]) - our_total));
@@ -239,7 +238,7 @@ class Sums {
       quality_.max_kl = kl;
       quality_.max_kl_token = target.place;
     }
-    agreed_ += ops::argmax(ours, vocabulary) == ops::argmax(exact, vocabulary) ? 1 : 0;
+    agreed_ += ops::argmax(ours) == ops::argmax(exact) ? 1 : 0;
     surprise_ += our_total - static_cast<double>(ours[target.id]);
     exact_surprise_ += exact_total - static_cast<double>(exact[target.id]);
     ++quality_.predictions;
@@ -277,7 +276,7 @@ void add_window(const Window& window, Logits<float>& ours, Logits<R>& exact, Sum
     const TensorView<const R> b = exact.next(first, count);
     for (; at < window.targets.size() && window.targets[at].row < first + count; ++at) {
       const std::int64_t row = window.targets[at].row - first;
-      sums.add(a.row(row), b.row(row), a.cols(), window.targets[at]);
+      sums.add(a.row(row), b.row(row), window.targets[at]);
     }
   }
 }

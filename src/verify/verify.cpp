@@ -151,7 +151,7 @@ class Verifier {
       check_vector(name, "logits", output.logits);
     } else if (model_->head() == HeadKind::question_answering) {
       const std::int64_t tokens = output.logits.rows();
-      Tensor<S> start(Shape{1, tokens}), end(Shape{1, tokens});
+      Tensor<S> start(1, tokens), end(1, tokens);
       for (std::int64_t t = 0; t < tokens; ++t) {
         start.data()[t] = output.logits.row(t)[0];
         end.data()[t] = output.logits.row(t)[1];
@@ -231,13 +231,12 @@ class Verifier {
                              std::int64_t cols) {
     const auto n = static_cast<std::size_t>(cols);
     for (std::size_t at = 0; at + n <= expected.size(); at += n) {
-      const double* p = expected.data() + at;
-      const double* q = got.data() + at;
-      const double p_total = ops::log_sum_exp(p, cols), q_total = ops::log_sum_exp(q, cols);
+      const auto p = std::span(expected).subspan(at, n), q = std::span(got).subspan(at, n);
+      const double p_total = ops::log_sum_exp(p), q_total = ops::log_sum_exp(q);
       for (std::size_t i = 0; i < n; ++i) {
         report_.mean_kl += std::exp(p[i] - p_total) * ((p[i] - p_total) - (q[i] - q_total));
       }
-      top1_ += ops::argmax(p, cols) == ops::argmax(q, cols) ? 1 : 0;
+      top1_ += ops::argmax(p) == ops::argmax(q) ? 1 : 0;
       ++logit_rows_;
     }
   }

@@ -1,42 +1,39 @@
-// Products with weights: `float` with the kernels of this machine; `double`, for verifying, with
-// Eigen on dequantized rows.
-#include <Eigen/Core>
+// Products with weights: `float` by the kernels of this machine, `double` (what results are
+// verified with) on dequantized rows.
 #include <algorithm>
+#include <cassert>
 #include <type_traits>
 
 #include "llm/core/error.hpp"
 #include "llm/tensor/kernels.hpp"
+#include "llm/tensor/ops.hpp"
 #include "llm/weights/weight.hpp"
 
 namespace llm {
 namespace {
 
-void multiply(const Matmul<float>& args) {
-  if (args.w->layout() != WeightLayout::panels) {
+void multiply(TensorView<const float> x, const Weight& w, Range panels, std::span<const float> bias,
+              TensorView<float> y, std::span<float> scratch) {
+  if (w.layout() != WeightLayout::panels) {
     throw Error(ErrorCode::internal,
                 "a float product was given a weight in rows, expected one in panels");
   }
-  const bool fast = args.w->is_fast();
-  const detail::ProductKernels& kernels = detail::float_kernels().products(args.w->dtype(), fast);
-  kernels.matmul({args.x, args.ldx, args.m, args.w->panels(), args.panel_begin, args.panel_end,
-                  args.bias, args.y, args.ldy, args.scratch, fast});
+  const detail::ProductKernels& kernels = detail::float_kernels().products(w.dtype(), w.is_fast());
+  kernels.matmul({x.data(), x.stride(), x.rows(), w.panels(), panels.begin, panels.end, bias.data(),
+                  y.data(), y.stride(), scratch.data(), w.is_fast()});
 }
 
-// One matrix-vector product per row of x, so that a row's value does not depend on other rows.
-void multiply(const Matmul<double>& args) {
-  using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  const std::int64_t rows = args.w->rows(), cols = args.w->cols();
-  for (std::int64_t p = args.panel_begin; p < args.panel_end; ++p) {
+void multiply(TensorView<const double> x, const Weight& w, Range panels,
+              std::span<const double> bias, TensorView<double> y, std::span<double> scratch) {
+  for (std::int64_t p = panels.begin; p < panels.end; ++p) {
     const std::int64_t first = p * detail::panel_rows;
-    const std::int64_t count = std::min(detail::panel_rows, rows - first);
-    for (std::int64_t j = 0; j < count; ++j) args.w->read_row(first + j, args.scratch + j * cols);
-    const Eigen::Map<const Matrix> w(args.scratch, count, cols);
-    for (std::int64_t i = 0; i < args.m; ++i) {
-      const Eigen::Map<const Eigen::VectorXd> x(args.x + i * args.ldx, cols);
-      Eigen::Map<Eigen::VectorXd> y(args.y + i * args.ldy + first, count);
-      y.noalias() = w * x;
-      if (args.bias) y += Eigen::Map<const Eigen::VectorXd>(args.bias + first, count);
-    }
+    const Range outputs{first, std::min(first + detail::panel_rows, w.rows())};
+    const TensorView<double> rows(scratch.data(), outputs.size(), w.cols());
+    for (std::int64_t j = 0; j < rows.rows(); ++j) w.read_row(first + j, rows.row(j).data());
+    const auto own_bias = bias.empty() ? bias
+                                       : bias.subspan(static_cast<std::size_t>(first),
+                                                      static_cast<std::size_t>(outputs.size()));
+    ops::multiply(x, rows, own_bias, y.cols(outputs));
   }
 }
 
@@ -54,13 +51,20 @@ std::int64_t matmul_scratch(std::int64_t cols) {
 }
 
 template <typename S>
-void matmul(const Matmul<S>& args) {
-  multiply(args);
+void matmul(TensorView<const S> x, const Weight& w, Range panels, std::span<const S> bias,
+            TensorView<S> y, std::span<S> scratch) {
+  assert(x.cols() == w.cols() && y.cols() == w.rows() && x.rows() == y.rows());
+  assert(bias.empty() || std::ssize(bias) == w.rows());
+  assert(0 <= panels.begin && panels.end <= detail::panel_count(w.rows()));
+  assert(std::ssize(scratch) >= matmul_scratch<S>(w.cols()));
+  multiply(x, w, panels, bias, y, scratch);
 }
 
 template std::int64_t matmul_scratch<float>(std::int64_t);
 template std::int64_t matmul_scratch<double>(std::int64_t);
-template void matmul<float>(const Matmul<float>&);
-template void matmul<double>(const Matmul<double>&);
+template void matmul<float>(TensorView<const float>, const Weight&, Range, std::span<const float>,
+                            TensorView<float>, std::span<float>);
+template void matmul<double>(TensorView<const double>, const Weight&, Range,
+                             std::span<const double>, TensorView<double>, std::span<double>);
 
 }  // namespace llm

@@ -90,15 +90,15 @@ class Model final : public LanguageModel<S> {
     ++steps;
     widest = std::max(widest, batch.size());
     const auto rows = static_cast<std::int64_t>(batch.size());
-    S* out = workspace.get<S>(0, rows * vocabulary);
-    TensorView<S> logits(out, Shape{rows, vocabulary});
+    workspace.release();
+    const TensorView<S> logits = workspace.take<S>(rows, vocabulary);
     for (std::int64_t r = 0; r < rows; ++r) {
       const auto& input = batch[static_cast<std::size_t>(r)];
       auto& state = static_cast<State<S>&>(*input.state);
       EXPECT_FALSE(input.ids.empty());
       tokens += static_cast<std::int64_t>(input.ids.size());
       state.ids.insert(state.ids.end(), input.ids.begin(), input.ids.end());
-      fill(state, logits.row_span(r));
+      fill(state, logits.row(r));
     }
     return logits;
   }

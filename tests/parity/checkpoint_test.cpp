@@ -34,7 +34,7 @@ void check_golden(const std::filesystem::path& folder, double tolerance) {
     for (std::int64_t v = 0; i == 0 && v < logits.cols(); ++v) {
       EXPECT_NEAR(logits(0, v), expected[static_cast<std::size_t>(v)], tolerance) << v;
     }
-    ids = {static_cast<llm::TokenId>(llm::ops::argmax(logits.row(0), logits.cols()))};
+    ids = {static_cast<llm::TokenId>(llm::ops::argmax(logits.row(0)))};
     ASSERT_EQ(ids.front(), greedy[i]) << "greedy token " << i;
   }
 }

@@ -158,7 +158,7 @@ TEST(Heads, RowsOfABatchStandAlone) {
     const auto together = model->run_head(batch, workspace);
     for (std::size_t i = 0; i < batch.size(); ++i) {
       const auto alone = model->run_head({&batch[i], 1}, workspace);
-      const float* row = together.logits.row(together.rows[i].begin);
+      const float* row = together.logits.row(together.rows[i].begin).data();
       EXPECT_TRUE(std::equal(alone.logits.values().begin(), alone.logits.values().end(), row))
           << name << " text " << i;
     }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "llm/model/model.hpp"
+#include "support/catch_error.hpp"
 #include "support/paths.hpp"
 
 namespace {
@@ -49,7 +50,7 @@ class Invariants : public testing::TestWithParam<std::string> {
   Logits step(llm::SequenceState<float>& state, std::span<const TokenId> ids, int threads = 1) {
     const llm::StepInput<float> input{&state, ids};
     const auto logits = model(threads).step({&input, 1}, workspace_);
-    return {logits.row(0), logits.row(0) + logits.cols()};
+    return {logits.row(0).begin(), logits.row(0).end()};
   }
 
   // Prefill in chunks of at most `chunk`.
@@ -113,7 +114,7 @@ TEST_P(Invariants, BatchCompositionAndOrder) {
     const auto logits = model(threads).step(batch, workspace_);
     for (std::size_t k = 0; k < order.size(); ++k) {
       const auto row = static_cast<std::int64_t>(k);
-      EXPECT_TRUE(same_bits({logits.row(row), logits.row(row) + logits.cols()}, alone[order[k]]))
+      EXPECT_TRUE(same_bits({logits.row(row).begin(), logits.row(row).end()}, alone[order[k]]))
           << "sequence " << order[k] << " at place " << k << " of " << order.size();
     }
   }
@@ -126,7 +127,7 @@ TEST_P(Invariants, AllLogitsEqualStepByStep) {
   const auto all = model(2).step({&input, 1}, workspace_);
   std::vector<Logits> rows;
   for (std::int64_t r = 0; r < all.rows(); ++r) {
-    rows.emplace_back(all.row(r), all.row(r) + all.cols());
+    rows.emplace_back(all.row(r).begin(), all.row(r).end());
   }
   const auto state = start(source);
   for (std::size_t t = 0; t < prompt.size(); ++t) {
@@ -188,8 +189,8 @@ TEST_P(Invariants, Bf16KeysAndValues) {
   }
   models_.swap(rounded);
   EXPECT_FALSE(same_bits(logits, expected));
-  // A rounding of 2^-9 in each key and value; the scores of T5 are not scaled down, so that there it
-  // counts several times.
+  // A rounding of 2^-9 in each key and value; the scores of T5 are not scaled down, so that there
+  // it counts several times.
   double largest = 0, difference = 0;
   for (std::size_t i = 0; i < logits.size(); ++i) {
     largest = std::max(largest, std::abs(static_cast<double>(expected[i])));
@@ -211,12 +212,32 @@ TEST_P(Invariants, SeveralSequencesOfOneSource) {
   const auto logits = model(2).step(batch, workspace_);
   std::vector<Logits> rows;
   for (std::int64_t r = 0; r < logits.rows(); ++r) {
-    rows.emplace_back(logits.row(r), logits.row(r) + logits.cols());
+    rows.emplace_back(logits.row(r).begin(), logits.row(r).end());
   }
   for (std::size_t i = 0; i < states.size(); ++i) {
     const auto alone = start(i == 5 ? other : source);
     EXPECT_TRUE(same_bits(step(*alone, std::span(ids).subspan(i, 1)), rows[i])) << i;
   }
+}
+
+// What is no state of the model is refused before anything changes.
+TEST_P(Invariants, StatesThatDoNotFitAreRefused) {
+  const auto own = start(random_ids(5, 2));
+  const Ids ids = random_ids(2, 3);
+  const bool other_kind = model(1).is_encoder_decoder();
+  const auto other_model = llm::Model<float>::load(
+      llm::test::models_dir() / (other_kind ? "llama-gqa" : "bart-lm"), {.threads = 1});
+  const Ids other_source{1, 2};
+  const std::span<const TokenId> source = other_kind ? std::span<const TokenId>() : other_source;
+  const auto foreign = std::move(other_model->start({&source, 1}, workspace_).front());
+  const auto refuse = [&](const char* message, std::vector<llm::StepInput<float>> batch) {
+    llm::test::expect_error(llm::ErrorCode::invalid_input, message,
+                            [&] { model(1).step(batch, workspace_); });
+    EXPECT_EQ(own->length(), 0);
+  };
+  refuse("no state", {{own.get(), ids}, {nullptr, ids}});
+  refuse("another model", {{own.get(), ids}, {foreign.get(), ids}});
+  refuse("same state", {{own.get(), ids}, {own.get(), ids}});
 }
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, Invariants,

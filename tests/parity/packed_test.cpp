@@ -30,7 +30,7 @@ std::vector<S> outputs(const llm::Model<S>& model) {
     const llm::EncoderInput input{prompt, {}};
     if (model.head() == llm::HeadKind::none) {
       const auto states = model.encode({&input, 1}, workspace);
-      return {states.row(0), states.row(0) + states.rows() * states.cols()};
+      return {states.data(), states.data() + states.rows() * states.cols()};
     }
     const auto head = model.run_head({&input, 1}, workspace);
     return {head.logits.values().begin(), head.logits.values().end()};
@@ -40,7 +40,7 @@ std::vector<S> outputs(const llm::Model<S>& model) {
   const auto state = std::move(model.start({&source, 1}, workspace).front());
   const llm::StepInput<S> input{state.get(), prompt, true};
   const auto logits = model.step({&input, 1}, workspace);
-  return {logits.row(0), logits.row(0) + logits.rows() * logits.cols()};
+  return {logits.data(), logits.data() + logits.rows() * logits.cols()};
 }
 
 class Packed : public testing::TestWithParam<std::string> {};

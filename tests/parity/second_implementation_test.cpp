@@ -327,7 +327,7 @@ class SecondImplementation : public testing::Test {
     Head<S> head, pooler;
   };
 
-  static void expect_equal(const S* got, const Row& expected, const std::string& what) {
+  static void expect_equal(std::span<const S> got, const Row& expected, const std::string& what) {
     double largest = 1e-3;
     for (const double value : expected) largest = std::max(largest, std::abs(value));
     for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -352,12 +352,12 @@ class SecondImplementation : public testing::Test {
       expected.push_back(dense(texts[i], types[i], nullptr));
     }
     const auto hidden = layers.encoder.encode(inputs, some_threads(m.dice), workspace_);
-    Tensor<S> kept(Shape{hidden.rows(), hidden.cols()});
+    Tensor<S> kept(hidden.rows(), hidden.cols());
     std::int64_t row = 0;
     for (std::size_t i = 0; i < texts.size(); ++i) {
       for (std::size_t t = 0; t < texts[i].size(); ++t, ++row) {
         expect_equal(hidden.row(row), expected[i][t], "hidden state " + std::to_string(t));
-        std::copy_n(hidden.row(row), hidden.cols(), kept.row(row));
+        std::ranges::copy(hidden.row(row), kept.row(row).begin());
       }
     }
     return kept;
@@ -366,7 +366,7 @@ class SecondImplementation : public testing::Test {
   // Both heads over the states of one row, which the library computed.
   void check_heads(RandomModel& m, const Layers& layers, TensorView<const S> hidden) {
     const std::int64_t row = m.dice.from(0, hidden.rows() - 1);
-    const Row x(hidden.row(row), hidden.row(row) + hidden.cols());
+    const Row x(hidden.row(row).begin(), hidden.row(row).end());
     const StackConfig& c = Layers::last(m);
     const Tensor<S> labels = layers.head.forward(hidden, some_threads(m.dice), workspace_);
     expect_equal(labels.row(row), test::dense_head(c, m.source.head, x), "head");
@@ -390,7 +390,7 @@ class SecondImplementation : public testing::Test {
 
   // A step with some tokens of some sequences.
   void step(RandomModel& m, const Layers& layers, std::deque<Sequence>& sequences) {
-    std::vector<Segment<S>> segments;
+    std::vector<SequenceTokens<S>> tokens;
     std::vector<std::int64_t> wanted;
     std::vector<std::pair<const Sequence*, std::int64_t>> places;
     std::int64_t rows = 0;
@@ -399,12 +399,12 @@ class SecondImplementation : public testing::Test {
       if (left == 0 || m.dice.chance(20)) continue;
       const std::int64_t count = m.dice.chance(50) ? left : m.dice.from(1, left);
       s.cache.reserve(count);
-      segments.push_back({std::span(s.ids).subspan(test::at(done), test::at(count)),
-                          {},
-                          rows,
-                          done,
-                          &s.cache,
-                          s.cross});
+      tokens.push_back({std::span(s.ids).subspan(test::at(done), test::at(count)),
+                        {},
+                        rows,
+                        done,
+                        &s.cache,
+                        s.cross});
       for (std::int64_t t = 0; t < count; ++t) {
         if (t + 1 < count && m.dice.chance(30)) continue;
         wanted.push_back(rows + t);
@@ -412,10 +412,10 @@ class SecondImplementation : public testing::Test {
       }
       rows += count;
     }
-    if (segments.empty()) return;
+    if (tokens.empty()) return;
     const auto output =
-        layers.decoder.decode(segments, wanted, layers.lm_head, some_threads(m.dice), workspace_);
-    for (const Segment<S>& segment : segments) segment.cache->advance(segment.count());
+        layers.decoder.decode(tokens, wanted, layers.lm_head, some_threads(m.dice), workspace_);
+    for (const SequenceTokens<S>& t : tokens) t.cache->advance(t.count());
     for (std::size_t i = 0; i < places.size(); ++i) {
       const auto [sequence, t] = places[i];
       expect_equal(output.logits.row(static_cast<std::int64_t>(i)), sequence->logits[test::at(t)],

@@ -151,7 +151,7 @@ std::vector<S> last_row(const fs::path& folder, const Ids& source, const Ids& ta
   const llm::TransformerConfig& c = model->config();
   llm::Workspace workspace;
   const auto last = [](llm::TensorView<const S> rows) {
-    return std::vector<S>(rows.row(rows.rows() - 1), rows.row(rows.rows() - 1) + rows.cols());
+    return std::vector<S>(rows.row(rows.rows() - 1).begin(), rows.row(rows.rows() - 1).end());
   };
   if (c.kind == llm::ModelKind::encoder) {
     const llm::EncoderInput input{source, {}};

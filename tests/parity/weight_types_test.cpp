@@ -26,7 +26,7 @@ std::vector<double> logits(const llm::LoadOptions& options, std::size_t chunk = 
     const llm::StepInput<S> input{state.get(), std::span(ids).subspan(first, count), true};
     const auto rows = model->step({&input, 1}, workspace);
     for (std::int64_t r = 0; r < rows.rows(); ++r) {
-      all.insert(all.end(), rows.row(r), rows.row(r) + rows.cols());
+      all.insert(all.end(), rows.row(r).begin(), rows.row(r).end());
     }
   }
   return all;

@@ -202,7 +202,7 @@ TEST(Batches, EndWhenTheCallerSaysSo) {
     watched.set_interrupt(&interrupt);
     const auto expected = model->encode({&input, 1}, plain);
     const auto got = model->encode({&input, 1}, watched);
-    EXPECT_TRUE(std::equal(got.row(0), got.row(0) + got.cols() * got.rows(), expected.row(0)));
+    EXPECT_TRUE(std::equal(got.data(), got.data() + got.rows() * got.cols(), expected.data()));
     interrupt = true;
     llm::test::expect_error(ErrorCode::interrupted, "interrupted", [&] {
       model->encode({&input, 1}, watched);
@@ -224,7 +224,7 @@ TEST(Batches, ResultsDoNotDependOnThem) {
     std::vector<std::vector<float>> values(all.size());
     const auto keep = [&](std::size_t i, llm::TensorView<const float> rows) {
       for (std::int64_t r = 0; r < rows.rows(); ++r) {
-        values[i].insert(values[i].end(), rows.row(r), rows.row(r) + rows.cols());
+        values[i].insert(values[i].end(), rows.row(r).begin(), rows.row(r).end());
       }
     };
     llm::run_head(*model, all, batch_tokens, keep);

@@ -98,7 +98,7 @@ std::vector<double> logits(const std::filesystem::path& path, std::vector<Adapte
   const std::vector<llm::TokenId> ids{1, 5, 9, 7};
   const llm::StepInput<double> input{state.get(), ids};
   const auto row = model->step({&input, 1}, workspace);
-  return {row.row(0), row.row(0) + row.cols()};
+  return {row.row(0).begin(), row.row(0).end()};
 }
 
 TEST(Adapter, ReachesTheModel) {
@@ -147,7 +147,8 @@ std::vector<double> first_logits(const nlohmann::json& row) {
   }
   std::vector<double> first;
   for (std::int64_t i = 0; i < logits.rows(); ++i) {
-    first.insert(first.end(), logits.row(i), logits.row(i) + std::min(shown, logits.cols()));
+    const auto shown_row = logits.row(i, 0, std::min(shown, logits.cols()));
+    first.insert(first.end(), shown_row.begin(), shown_row.end());
   }
   return first;
 }

@@ -101,7 +101,7 @@ std::vector<float> run(const FloatKernels& kernels, const Pages& pages, const Ro
   std::vector<const float*> bias;
   for (const auto& line : rows.bias) bias.push_back(line.data());
   Buffer scratch = test::float_scratch(kernels.attend_scratch_floats(rows.head_dim));
-  detail::AttendArgs args;
+  detail::AttendArgs<float> args;
   args.q = rows.q.data() + first * ld;
   args.ldq = ld;
   args.rows = last - first;

@@ -20,7 +20,7 @@ void append(Cache& cache, std::int64_t count, float value) {
     const std::vector<float> data(5, value + static_cast<float>(position));
     for (std::int64_t l = 0; l < shape.layers; ++l) {
       for (std::int64_t h = 0; h < shape.kv_heads; ++h) {
-        cache.write(position, l, h, data.data(), data.data());
+        cache.write(position, l, h, data, data);
       }
     }
   }

@@ -10,6 +10,7 @@
 #include <map>
 #include <span>
 
+#include "llm/tensor/workspace.hpp"
 #include "support/kernel_cases.hpp"
 #include "weights/quant_block.hpp"
 
@@ -456,9 +457,10 @@ TEST(Matmul, DoubleReadsBothLayouts) {
       const Weight w = packed(tensor.get(), layout);
       const std::vector<float> x32 = random_floats(9 * cols, 5);
       const std::vector<double> x(x32.begin(), x32.end());
+      const TensorView<const double> rows(x.data(), 9, cols);
       std::vector<double> y(9 * 130), bias(130, 0.5), one(130),
           scratch(size_t(matmul_scratch<double>(cols)));
-      matmul<double>({x.data(), cols, 9, &w, 0, 3, bias.data(), y.data(), 130, scratch.data()});
+      matmul<double>(rows, w, {0, 3}, bias, {y.data(), 9, 130}, scratch);
       for (int i = 0; i < 9; ++i) {
         for (int n = 0; n < 130; ++n) {
           double sum = 0.5;
@@ -466,8 +468,7 @@ TEST(Matmul, DoubleReadsBothLayouts) {
             sum += x[size_t(i * cols + k)] * values[size_t(n * cols + k)];
           ASSERT_NEAR(y[size_t(i * 130 + n)], sum, 1e-12);
         }
-        matmul<double>(
-            {x.data() + i * cols, cols, 1, &w, 0, 3, bias.data(), one.data(), 130, scratch.data()});
+        matmul<double>(rows.rows({i, i + 1}), w, {0, 3}, bias, {one.data(), 1, 130}, scratch);
         ASSERT_TRUE(std::equal(one.begin(), one.end(), y.begin() + i * 130));
       }
     }
@@ -479,9 +480,9 @@ TEST(Matmul, FloatGoesThroughTheTable) {
   const Weight w = packed(tensor.get());
   const Product p = product(w, 3, true);
   std::vector<float> y(size_t(3 * 70), untouched);
-  Buffer scratch = test::float_scratch(matmul_scratch<float>(40));
-  matmul<float>({p.x.data(), p.ldx, 3, &w, 0, 2, p.bias.data(), y.data(), 70,
-                 reinterpret_cast<float*>(scratch.data())});
+  Workspace workspace;
+  matmul<float>({p.x.data(), 3, 40, p.ldx}, w, {0, 2}, p.bias, {y.data(), 3, 65, 70},
+                workspace.take<float>(matmul_scratch<float>(40)));
   EXPECT_TRUE(test::same_bits(y, run(detail::float_kernels(), p)));
 }
 

@@ -25,10 +25,10 @@ TEST(RelativeBuckets, MatchTheReference) {
 TEST(Rotary, KeepsLengthsAndTurnsByPosition) {
   const std::vector<double> frequencies{1.0, 0.25};
   std::vector<double> angles(4);
-  llm::rotary_angles(frequencies, 1.0, 3, angles.data());
+  llm::rotary_angles(frequencies, 1.0, 3, std::span(angles));
   const std::vector<double> x{1.0, 2.0, 0.5, -1.0, 9.0};  // the last element is not rotated
   std::vector<double> y(5);
-  llm::rotate(x.data(), 5, angles.data(), 2, y.data());
+  llm::rotate(x, angles, std::span(y));
   EXPECT_DOUBLE_EQ(y[0], 1.0 * std::cos(3.0) - 0.5 * std::sin(3.0));
   EXPECT_DOUBLE_EQ(y[2], 0.5 * std::cos(3.0) + 1.0 * std::sin(3.0));
   EXPECT_DOUBLE_EQ(y[1], 2.0 * std::cos(0.75) + 1.0 * std::sin(0.75));
@@ -37,7 +37,7 @@ TEST(Rotary, KeepsLengthsAndTurnsByPosition) {
 
 TEST(Sinusoidal, SinesThenCosines) {
   std::vector<double> v(5);
-  llm::sinusoidal_vector(2, 5, v.data());
+  llm::sinusoidal_vector(2, std::span(v));
   EXPECT_DOUBLE_EQ(v[0], std::sin(2.0));
   EXPECT_DOUBLE_EQ(v[3], std::cos(2.0));
   EXPECT_DOUBLE_EQ(v[1], std::sin(2.0 / std::pow(10000.0, 0.4)));

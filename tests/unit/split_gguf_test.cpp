@@ -24,7 +24,7 @@ std::vector<float> last_logits(const std::filesystem::path& path) {
   const std::vector<llm::TokenId> ids{1, 5, 9, 7};
   const llm::StepInput<float> input{state.get(), ids};
   const auto row = model->step({&input, 1}, workspace);
-  return {row.row(0), row.row(0) + row.cols()};
+  return {row.row(0).begin(), row.row(0).end()};
 }
 
 TEST(SplitGgufModel, IsTheModelInOneFile) {

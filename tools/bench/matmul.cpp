@@ -2,6 +2,7 @@
 // for many), over copies of W that together do not fit the cache.
 #include <charconv>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "bench/bench.hpp"
@@ -78,12 +79,11 @@ class Timing {
       : product_(product),
         pool_(pool),
         linears_(copies<S>(product, options, pool)),
-        x_(Shape{product.rows, product.inputs}),
-        y_(Shape{product.rows, product.outputs}) {
+        x_(product.rows, product.inputs),
+        y_(product.rows, product.outputs),
+        scratch_(take_scratch<S>(product.inputs, pool, workspace_)) {
     const std::vector<float> values = random_normal(product.rows * product.inputs, 1.0f);
     std::copy(values.begin(), values.end(), x_.data());
-    scratch_size_ = (matmul_scratch<S>(product.inputs) + 63) / 64 * 64;
-    scratch_ = Tensor<S>(Shape{pool.size(), scratch_size_});
   }
 
   // Products that take about a tenth of a second.
@@ -103,19 +103,19 @@ class Timing {
 
  private:
   void one(const Linear<S>& linear, const Worker& worker) {
-    S* scratch = scratch_.data() + worker.index() * scratch_size_;
     const bool by_rows = product_.rows >= rows_per_worker_to_split * worker.count();
     const Range rows = by_rows ? worker.share(product_.rows) : Range{0, product_.rows};
     const Range panels = by_rows ? Range{0, linear.panels()} : worker.share(linear.panels());
-    linear.forward(x_.data() + rows.begin * product_.inputs, product_.inputs, rows.size(), panels,
-                   y_.data() + rows.begin * product_.outputs, product_.outputs, scratch);
+    linear.forward(std::as_const(x_).view().rows(rows), panels, y_.view().rows(rows),
+                   scratch_.row(worker.index()));
   }
 
   Product product_;
   ThreadPool& pool_;
   std::vector<Linear<S>> linears_;
-  Tensor<S> x_, y_, scratch_;
-  std::int64_t scratch_size_ = 0;
+  Tensor<S> x_, y_;
+  Workspace workspace_;
+  TensorView<S> scratch_;  // of each worker
 };
 
 }  // namespace

@@ -8,15 +8,9 @@
 #include <memory>
 #include <type_traits>
 
-namespace llm {
+#include "llm/core/types.hpp"
 
-/// Half-open range of indices.
-struct Range {
-  std::int64_t begin = 0;  ///< the first index
-  std::int64_t end = 0;    ///< one behind the last index
-  /// How many indices.
-  std::int64_t size() const { return end - begin; }
-};
+namespace llm {
 
 /// Where the workers of one region wait for each other.
 class Barrier {

@@ -121,7 +121,7 @@ class SampleDecoding final : public Decoding<S> {
   void advance(TensorView<const S> logits) override {
     std::int64_t row = 0;
     for (Sample& sample : samples_) {
-      if (!sample.ended) choose(sample, logits.row_span(row++));
+      if (!sample.ended) choose(sample, logits.row(row++));
     }
   }
 
@@ -288,7 +288,7 @@ class BeamDecoding final : public Decoding<S> {
     std::vector<std::span<const S>> rows;
     std::vector<std::size_t> own;
     for (std::int64_t i = 0; i < logits.rows(); ++i) {
-      rows.push_back(logits.row_span(i));
+      rows.push_back(logits.row(i));
       own.push_back(static_cast<std::size_t>(i));
     }
     choose(rows, own);

@@ -27,6 +27,7 @@ struct Row {
   std::unique_ptr<SequenceState<S>> state;  ///< while the prompt is being read
   std::size_t fed = 0;                      ///< prompt tokens that the state holds
   std::size_t chunk = 0;                    ///< prompt tokens in the current step
+  std::int64_t inputs = 0;                  ///< sequences in the current step
   std::size_t snapshot_at = 0;            ///< after so many prompt tokens other rows fork; 0: never
   std::unique_ptr<Decoding<S>> decoding;  ///< once the prompt has been read
   bool over = false;                      ///< its results are in finished_

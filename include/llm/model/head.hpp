@@ -33,39 +33,31 @@ class Head {
     return layers_.out.empty() ? layers_.dense.outputs() : layers_.out.outputs();
   }
 
-  /// x [rows, hidden] -> [rows, outputs()]. x may lie in the workspace's slot of hidden states.
+  /// x [rows, hidden] -> [rows, outputs()]. Takes scratch from the workspace, which x may lie in.
   Tensor<S> forward(TensorView<const S> x, ThreadPool& pool, Workspace& workspace) const {
-    const std::int64_t m = x.rows();
-    Tensor<S> result(Shape{m, outputs()});
+    Tensor<S> result(x.rows(), outputs());
     const std::int64_t width = layers_.dense.empty() ? 0 : layers_.dense.outputs();
-    Tensor<S> inner(Shape{layers_.out.empty() ? 0 : m, width});  // between dense and out
-    S* transformed = layers_.out.empty() ? result.data() : inner.data();
-    const std::int64_t scratch_size = matmul_scratch<S>(std::max(x.cols(), width));
-    for (int i = 0; i < pool.size(); ++i) {
-      workspace.get<S>(detail::slot_lanes + static_cast<std::size_t>(i), scratch_size);
-    }
+    const TensorView<S> dense =  // what goes into `out`
+        layers_.out.empty() ? result.view() : workspace.take<S>(x.rows(), width);
+    const TensorView<S> scratch = take_scratch<S>(std::max(x.cols(), width), pool, workspace);
     pool.run([&](const Worker& worker) {
-      S* scratch = workspace.peek<S>(detail::slot_lanes + static_cast<std::size_t>(worker.index()));
-      if (!layers_.dense.empty()) transform(x, worker.share(m), transformed, scratch);
+      const std::span<S> own_scratch = scratch.row(worker.index());
+      const Range rows = worker.share(x.rows());
+      if (!layers_.dense.empty()) transform(x.rows(rows), dense.rows(rows), own_scratch);
       if (layers_.out.empty()) return;
       worker.sync();
-      const S* input = layers_.dense.empty() ? x.data() : transformed;
-      layers_.out.forward(input, layers_.dense.empty() ? x.stride() : width, m,
-                          worker.share(layers_.out.panels()), result.data(), outputs(), scratch);
+      layers_.out.forward(layers_.dense.empty() ? x : dense, worker.share(layers_.out.panels()),
+                          result.view(), own_scratch);
     });
     return result;
   }
 
  private:
-  // Rows of x through dense, activation and norm into `to` [m, dense outputs].
-  void transform(TensorView<const S> x, Range rows, S* to, S* scratch) const {
-    const std::int64_t width = layers_.dense.outputs(), count = rows.size();
-    if (count == 0) return;
-    S* first = to + rows.begin * width;
-    layers_.dense.forward(x.row(rows.begin), x.stride(), count, {0, layers_.dense.panels()}, first,
-                          width, scratch);
-    ops::activate(layers_.activation, first, count * width, first);
-    if (!layers_.norm.empty()) layers_.norm.forward(first, count, first);
+  // y = norm(activation(dense(x))).
+  void transform(TensorView<const S> x, TensorView<S> y, std::span<S> scratch) const {
+    layers_.dense.forward(x, y, scratch);
+    for (std::int64_t r = 0; r < y.rows(); ++r) ops::activate(layers_.activation, y.row(r));
+    if (!layers_.norm.empty()) layers_.norm.forward(y, y);
   }
 
   Layers layers_;

@@ -10,17 +10,15 @@
 
 namespace llm {
 
-/// x = x + f(norm(x)) or norm(x + f(x)), on the lane's rows. f(input rows) returns its output rows.
+/// x = x + f(norm(x)), or norm(x + f(x)), on the lane's rows x [rows, hidden].
 template <typename S, typename F>
 void add_sublayer(const Lane<S>& lane, const StackConfig& c, const Norm<S>& norm, F&& f) {
-  const std::int64_t n = lane.rows.size() * c.hidden_size;
   const bool pre = c.norm_placement == NormPlacement::pre;
-  if (pre) norm.forward(lane.x, lane.rows.size(), lane.normed);
-  const S* input = pre ? lane.normed : lane.x;
-  const S* output = f(input);
-  const S* residual = c.residual_from_norm ? input : lane.x;
-  ops::add(residual, output, n, lane.x);
-  if (!pre) norm.forward(lane.x, lane.rows.size(), lane.x);
+  if (pre) norm.forward(lane.x, lane.normed);
+  const TensorView<const S> input = pre ? lane.normed : lane.x;
+  const TensorView<const S> output = f(input);
+  ops::add(c.residual_from_norm ? input : lane.x, output, lane.x);
+  if (!pre) norm.forward(lane.x, lane.x);
 }
 
 /// Self-attention over the whole sequence, then feed-forward.
@@ -38,9 +36,9 @@ class EncoderBlock {
 
   void forward(const Lane<S>& lane, const StackConfig& c) const {
     add_sublayer(lane, c, layers_.attention_norm,
-                 [&](const S* x) { return layers_.attention.self(lane, x); });
+                 [&](TensorView<const S> x) { return layers_.attention.self(lane, x); });
     add_sublayer(lane, c, layers_.feed_forward_norm,
-                 [&](const S* x) { return layers_.feed_forward.forward(lane, x); });
+                 [&](TensorView<const S> x) { return layers_.feed_forward.forward(lane, x); });
   }
 
  private:
@@ -62,13 +60,13 @@ class DecoderBlock {
 
   void forward(const Lane<S>& lane, const StackConfig& c) const {
     add_sublayer(lane, c, layers_.attention_norm,
-                 [&](const S* x) { return layers_.attention.self(lane, x); });
+                 [&](TensorView<const S> x) { return layers_.attention.self(lane, x); });
     if (c.cross_attention) {
       add_sublayer(lane, c, layers_.cross_attention_norm,
-                   [&](const S* x) { return layers_.cross_attention.cross(lane, x); });
+                   [&](TensorView<const S> x) { return layers_.cross_attention.cross(lane, x); });
     }
     add_sublayer(lane, c, layers_.feed_forward_norm,
-                 [&](const S* x) { return layers_.feed_forward.forward(lane, x); });
+                 [&](TensorView<const S> x) { return layers_.feed_forward.forward(lane, x); });
   }
 
  private:

@@ -37,29 +37,30 @@ class Decoder : public Stack<S, DecoderBlock> {
 
   KVCache<S> make_cache() const { return KVCache<S>(kv_shape_, pages_); }
 
-  /// Runs the segments' new tokens (their caches have room for them) and returns the final hidden
+  const KVShape& kv_shape() const { return kv_shape_; }
+
+  /// Runs the sequences' new tokens (their caches have room for them) and returns the final hidden
   /// states of the rows `wanted`, ascending: [wanted, hidden] and, with a head, [wanted, vocab].
   /// Valid until the workspace is used again. The caches are not advanced.
   struct Output {
     TensorView<const S> hidden, logits;
   };
-  Output decode(std::span<const Segment<S>> segments, std::span<const std::int64_t> wanted,
+  Output decode(std::span<const SequenceTokens<S>> sequences, std::span<const std::int64_t> wanted,
                 const LmHead<S>& head, ThreadPool& pool, Workspace& workspace,
                 Taps<S>* taps = nullptr) const {
     const std::int64_t hidden_size = this->config().hidden_size;
-    const auto m = static_cast<std::int64_t>(wanted.size());
-    const std::int64_t vocab = head.empty() ? 0 : head.linear.outputs();
-    S* hidden = workspace.get<S>(detail::slot_hidden, m * hidden_size);
-    S* scaled = head.scale == 1.0 ? hidden : workspace.get<S>(detail::slot_last, m * hidden_size);
-    S* logits = workspace.get<S>(detail::slot_logits, m * vocab);
-    this->forward(segments, pool, workspace, taps, [&](const Lane<S>& lane) {
+    const auto rows = static_cast<std::int64_t>(wanted.size());
+    workspace.release();
+    const TensorView<S> hidden = workspace.take<S>(rows, hidden_size);
+    const TensorView<S> scaled = head.scale == 1.0 ? hidden : workspace.take<S>(rows, hidden_size);
+    const TensorView<S> logits = workspace.take<S>(rows, head.empty() ? 0 : head.linear.outputs());
+    this->forward(sequences, pool, workspace, taps, [&](const Lane<S>& lane) {
       finish_rows(lane, wanted, hidden, scaled, static_cast<S>(head.scale));
       if (head.empty()) return;
       lane.worker.sync();
-      head.linear.forward(scaled, hidden_size, m, lane.worker.share(head.linear.panels()), logits,
-                          vocab, lane.scratch);
+      head.linear.forward(scaled, lane.worker.share(head.linear.panels()), logits, lane.scratch);
     });
-    return {{hidden, Shape{m, hidden_size}}, {logits, Shape{m, vocab}}};
+    return {hidden, logits};
   }
 
   /// Keys and values of all layers' cross-attention for some sources, computed once per source.
@@ -67,27 +68,20 @@ class Decoder : public Stack<S, DecoderBlock> {
   std::vector<KVCache<S>> encode_sources(TensorView<const S> hidden,
                                          std::span<const std::int64_t> lengths, ThreadPool& pool,
                                          Workspace& workspace) const {
-    const StackConfig& c = this->config();
     std::vector<KVCache<S>> caches(lengths.size(), make_cache());
-    for (std::size_t i = 0; i < lengths.size(); ++i) {
-      caches[i].reserve(lengths[i]);
-    }
-    S* heads = workspace.get<S>(detail::slot_heads, hidden.rows() * 2 * c.key_value_size());
-    for (int i = 0; i < pool.size(); ++i) {
-      workspace.get<S>(detail::slot_lanes + static_cast<std::size_t>(i),
-                       matmul_scratch<S>(hidden.cols()));
-    }
+    for (std::size_t i = 0; i < lengths.size(); ++i) caches[i].reserve(lengths[i]);
+    const TensorView<S> kv = workspace.take<S>(hidden.rows(), 2 * this->config().key_value_size());
+    const TensorView<S> scratch = take_scratch<S>(hidden.cols(), pool, workspace);
     pool.run([&](const Worker& worker) {
-      S* scratch = workspace.peek<S>(detail::slot_lanes + static_cast<std::size_t>(worker.index()));
       const Range mine = worker.share(hidden.rows());
       std::int64_t first = 0;
       for (std::size_t i = 0; i < lengths.size(); first += lengths[i++]) {
         const Range rows{std::max(first, mine.begin), std::min(first + lengths[i], mine.end)};
         if (rows.size() <= 0) continue;
         for (const DecoderBlock<S>& block : this->layers().blocks) {
-          block.layers().cross_attention.write_source(
-              hidden.row(rows.begin), rows.begin - first, rows.size(),
-              heads + rows.begin * 2 * c.key_value_size(), scratch, caches[i]);
+          block.layers().cross_attention.write_source(hidden.rows(rows), rows.begin - first,
+                                                      kv.rows(rows), scratch.row(worker.index()),
+                                                      caches[i]);
         }
       }
     });
@@ -96,18 +90,17 @@ class Decoder : public Stack<S, DecoderBlock> {
   }
 
  private:
-  // Final norm of the wanted rows that this worker carries.
-  void finish_rows(const Lane<S>& lane, std::span<const std::int64_t> wanted, S* hidden, S* scaled,
-                   S scale) const {
-    const std::int64_t n = this->config().hidden_size;
-    const Range mine = lane.by_rows ? lane.rows : lane.worker.share(lane.pass.rows);
-    for (std::size_t i = 0; i < wanted.size(); ++i) {
-      if (wanted[i] < mine.begin || wanted[i] >= mine.end) continue;
-      S* to = hidden + static_cast<std::int64_t>(i) * n;
-      this->finish_row(lane.x + (wanted[i] - lane.rows.begin) * n, to);
-      if (scaled == hidden) continue;
-      S* copy = scaled + static_cast<std::int64_t>(i) * n;
-      for (std::int64_t k = 0; k < n; ++k) copy[k] = to[k] * scale;
+  // The final norm of those rows wanted that this worker finishes, and `scale` times that.
+  void finish_rows(const Lane<S>& lane, std::span<const std::int64_t> wanted, TensorView<S> hidden,
+                   TensorView<S> scaled, S scale) const {
+    const Range mine = lane.finished_rows();
+    for (std::int64_t i = 0; i < hidden.rows(); ++i) {
+      const std::int64_t row = wanted[static_cast<std::size_t>(i)];
+      if (row < mine.begin || row >= mine.end) continue;
+      this->finish_row(lane.residual(row), hidden.row(i));
+      if (scaled.data() == hidden.data()) continue;
+      std::ranges::copy(hidden.row(i), scaled.row(i).begin());
+      ops::scale(scaled.row(i), scale);
     }
   }
 

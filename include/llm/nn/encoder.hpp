@@ -29,28 +29,24 @@ class Encoder : public Stack<S, EncoderBlock> {
   /// norm. Valid until the workspace is used again.
   TensorView<const S> encode(std::span<const EncoderInput> inputs, ThreadPool& pool,
                              Workspace& workspace, Taps<S>* taps = nullptr) const {
-    const StackConfig& c = this->config();
     std::vector<KVCache<S>> caches(inputs.size(), KVCache<S>(kv_shape(), pages_));
-    std::vector<Segment<S>> segments(inputs.size());
+    std::vector<SequenceTokens<S>> sequences(inputs.size());
     std::int64_t rows = 0;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
-      segments[i].ids = inputs[i].ids;
-      segments[i].type_ids = inputs[i].type_ids;
-      segments[i].first_row = rows;
-      segments[i].cache = &caches[i];
-      caches[i].reserve(segments[i].count());
-      rows += segments[i].count();
+      sequences[i] = {inputs[i].ids, inputs[i].type_ids, rows, 0, &caches[i], nullptr};
+      caches[i].reserve(sequences[i].count());
+      rows += sequences[i].count();
     }
-    S* hidden = workspace.get<S>(detail::slot_hidden, rows * c.hidden_size);
-    this->forward(std::span<const Segment<S>>(segments), pool, workspace, taps,
+    workspace.release();
+    const TensorView<S> hidden = workspace.take<S>(rows, this->config().hidden_size);
+    this->forward(std::span<const SequenceTokens<S>>(sequences), pool, workspace, taps,
                   [&](const Lane<S>& lane) {
-                    const Range mine = lane.by_rows ? lane.rows : lane.worker.share(lane.pass.rows);
+                    const Range mine = lane.finished_rows();
                     for (std::int64_t r = mine.begin; r < mine.end; ++r) {
-                      this->finish_row(lane.x + (r - lane.rows.begin) * c.hidden_size,
-                                       hidden + r * c.hidden_size);
+                      this->finish_row(lane.residual(r), hidden.row(r));
                     }
                   });
-    return {hidden, Shape{rows, c.hidden_size}};
+    return hidden;
   }
 
  private:

@@ -25,36 +25,32 @@ class FeedForward {
 
   const Layers& layers() const { return layers_; }
 
-  /// Rows x [rows, hidden] of the lane; returns [rows, hidden] in a shared buffer.
-  const S* forward(const Lane<S>& lane, const S* x) const {
-    const std::int64_t m = lane.rows.size(), inner = layers_.up.outputs();
+  /// x [rows, hidden] -> [rows, hidden], the lane's rows of the activations' sublayer_out.
+  TensorView<const S> forward(const Lane<S>& lane, TensorView<const S> x) const {
+    const TensorView<S> up = lane.own(lane.pass.activations.ffn_up);      // [rows, intermediate]
+    const TensorView<S> gate = lane.own(lane.pass.activations.ffn_gate);  // the same, when gated
+    const TensorView<S> out = lane.own(lane.pass.activations.sublayer_out);
     const Range panels = lane.share(layers_.up.panels());
-    S* up = lane.pass.wide + lane.rows.begin * inner;    // [rows, inner]
-    S* gate = lane.pass.gate + lane.rows.begin * inner;  // [rows, inner]
-    layers_.up.forward(x, layers_.up.inputs(), m, panels, up, inner, lane.scratch);
-    if (!layers_.gate.empty()) {
-      layers_.gate.forward(x, layers_.gate.inputs(), m, panels, gate, inner, lane.scratch);
-    }
-    activate(lane.rows.size(), layers_.up.columns(panels), gate, up);
+    layers_.up.forward(x, panels, up, lane.scratch);
+    if (is_gated()) layers_.gate.forward(x, panels, gate, lane.scratch);
+    activate(gate, up, layers_.up.columns(panels));
     lane.meet();
-
-    S* out = lane.pass.narrow + lane.rows.begin * layers_.down.outputs();  // [rows, hidden]
-    layers_.down.forward(up, inner, m, lane.share(layers_.down.panels()), out,
-                         layers_.down.outputs(), lane.scratch);
+    layers_.down.forward(up, lane.share(layers_.down.panels()), out, lane.scratch);
     lane.meet();
     return out;
   }
 
  private:
-  void activate(std::int64_t rows, Range columns, const S* gate, S* up) const {
-    const std::int64_t inner = layers_.up.outputs();
-    for (std::int64_t r = 0; r < rows; ++r) {
-      S* u = up + r * inner + columns.begin;
-      const S* g = gate + r * inner + columns.begin;
-      if (layers_.gate.empty()) {
-        ops::activate(activation_, u, columns.size(), u);
+  bool is_gated() const { return !layers_.gate.empty(); }
+
+  // up = act(up), or act(gate) * up, in some columns.
+  void activate(TensorView<const S> gate, TensorView<S> up, Range columns) const {
+    for (std::int64_t r = 0; r < up.rows(); ++r) {
+      const std::span<S> values = up.row(r, columns.begin, columns.size());
+      if (is_gated()) {
+        ops::activate_gated(activation_, gate.row(r, columns.begin, columns.size()), values);
       } else {
-        ops::activate_gated(activation_, g, u, columns.size(), u);
+        ops::activate(activation_, values);
       }
     }
   }

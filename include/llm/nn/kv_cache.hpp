@@ -7,11 +7,14 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -158,8 +161,9 @@ class KVCache {
   }
 
   /// Stores one position's key and value (head_dim values each) in reserved space.
-  void write(std::int64_t position, std::int64_t layer, std::int64_t head, const S* key,
-             const S* value) const {
+  void write(std::int64_t position, std::int64_t layer, std::int64_t head, std::span<const S> key,
+             std::span<const S> value) const {
+    assert(std::ssize(key) == shape_.head_dim && std::ssize(value) == shape_.head_dim);
     const std::int64_t page = position / kv_page_positions, slot = position % kv_page_positions;
     void* const to_keys = keys(page, layer, head);
     void* const to_values = values(page, layer, head);
@@ -169,8 +173,8 @@ class KVCache {
     S* k = static_cast<S*>(to_keys) + slot;
     S* v = static_cast<S*>(to_values) + slot * entry_.value_stride;
     if (shape_.type == KVType::bf16) return write_rounded(key, value, k, v);
-    for (std::int64_t d = 0; d < shape_.head_dim; ++d) k[d * kv_page_positions] = key[d];
-    std::copy_n(value, shape_.head_dim, v);
+    for (std::size_t d = 0; d < key.size(); ++d) k[d * kv_page_positions] = key[d];
+    std::ranges::copy(value, v);
   }
 
  private:
@@ -213,22 +217,22 @@ class KVCache {
   }
 
   // Where pages do not hold bf16: the numbers they stand for.
-  void write_rounded(const S* key, const S* value, S* k, S* v) const {
+  void write_rounded(std::span<const S> key, std::span<const S> value, S* k, S* v) const {
     const auto round = [](S number) {
       const std::uint32_t bits = detail::round_to_bf16(static_cast<float>(number));
       return static_cast<S>(std::bit_cast<float>(bits << 16));
     };
-    for (std::int64_t d = 0; d < shape_.head_dim; ++d) {
+    for (std::size_t d = 0; d < key.size(); ++d) {
       k[d * kv_page_positions] = round(key[d]);
       v[d] = round(value[d]);
     }
   }
 
-  void write_pairs(std::int64_t slot, const S* key, const S* value, void* keys,
+  void write_pairs(std::int64_t slot, std::span<const S> key, std::span<const S> value, void* keys,
                    void* values) const {
     auto* k = static_cast<std::uint16_t*>(keys) + slot * 2;
     auto* v = static_cast<std::uint16_t*>(values) + slot / 2 * entry_.value_stride * 2 + slot % 2;
-    for (std::int64_t d = 0; d < shape_.head_dim; ++d) {
+    for (std::size_t d = 0; d < key.size(); ++d) {
       k[d / 2 * kv_page_positions * 2 + d % 2] = detail::round_to_bf16(key[d]);
       v[d * 2] = detail::round_to_bf16(value[d]);
     }

@@ -3,8 +3,11 @@
 #pragma once
 
 #include <algorithm>
+#include <cassert>
 #include <cstdint>
+#include <iterator>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -21,7 +24,7 @@ template <typename S>
 class Linear {
  public:
   Linear() = default;
-  /// `bias` has outputs() values or is empty.
+  /// `bias`: [1, outputs()], or empty.
   Linear(std::vector<std::shared_ptr<const Weight>> parts, Tensor<S> bias)
       : parts_(std::move(parts)), bias_(std::move(bias)) {
     for (const auto& part : parts_) {
@@ -39,29 +42,28 @@ class Linear {
   /// The outputs of a range of panels, as columns.
   Range columns(Range panels) const { return {column(panels.begin), column(panels.end)}; }
 
-  /// y[i][columns(panels)] for m rows of x [m, inputs()]; y [m, outputs()].
-  void forward(const S* x, std::int64_t ldx, std::int64_t m, Range panels, S* y, std::int64_t ldy,
-               S* scratch) const {
+  /// The columns(panels) of y = x W^T + bias: x [rows, inputs()], y [rows, outputs()], scratch as
+  /// matmul_scratch() says.
+  void forward(TensorView<const S> x, Range panels, TensorView<S> y, std::span<S> scratch) const {
+    assert(x.cols() == inputs() && y.cols() == outputs() && x.rows() == y.rows());
     std::int64_t first_panel = 0, first_output = 0;
     for (const auto& part : parts_) {
       const std::int64_t count = detail::panel_count(part->rows());
-      Matmul<S> product;
-      product.panel_begin = std::clamp<std::int64_t>(panels.begin - first_panel, 0, count);
-      product.panel_end = std::clamp<std::int64_t>(panels.end - first_panel, 0, count);
-      if (m > 0 && product.panel_begin < product.panel_end) {
-        product.x = x;
-        product.ldx = ldx;
-        product.m = m;
-        product.w = part.get();
-        product.bias = bias_.empty() ? nullptr : bias_.data() + first_output;
-        product.y = y + first_output;
-        product.ldy = ldy;
-        product.scratch = scratch;
-        matmul(product);
+      const Range own{std::clamp<std::int64_t>(panels.begin - first_panel, 0, count),
+                      std::clamp<std::int64_t>(panels.end - first_panel, 0, count)};
+      const Range outputs{first_output, first_output + part->rows()};
+      if (x.rows() > 0 && own.size() > 0) {
+        const auto bias = bias_.empty() ? std::span<const S>()
+                                        : bias_.view().row(0, outputs.begin, outputs.size());
+        matmul<S>(x, *part, own, bias, y.cols(outputs), scratch);
       }
       first_panel += count;
-      first_output += part->rows();
+      first_output = outputs.end;
     }
+  }
+  /// All columns.
+  void forward(TensorView<const S> x, TensorView<S> y, std::span<S> scratch) const {
+    forward(x, {0, panels()}, y, scratch);
   }
 
  private:
@@ -87,7 +89,7 @@ template <typename S>
 class Norm {
  public:
   Norm() = default;
-  /// `bias` may be empty.
+  /// `weight`, `bias`: [1, size]; `bias` may be empty.
   Norm(NormKind kind, double eps, Tensor<S> weight, Tensor<S> bias)
       : kind_(kind),
         eps_(static_cast<S>(eps)),
@@ -95,19 +97,19 @@ class Norm {
         bias_(std::move(bias)) {}
 
   bool empty() const { return weight_.empty(); }
-  std::int64_t size() const { return weight_.shape().elements(); }
+  std::int64_t size() const { return weight_.cols(); }
 
   /// One vector of size() values; x == y allowed.
-  void forward(const S* x, S* y) const {
+  void forward(std::span<const S> x, std::span<S> y) const {
     if (kind_ == NormKind::rms_norm) {
-      ops::rms_norm(x, weight_.data(), eps_, size(), y);
+      ops::rms_norm(x, weight_.values(), eps_, y);
     } else {
-      ops::layer_norm(x, weight_.data(), bias_.empty() ? nullptr : bias_.data(), eps_, size(), y);
+      ops::layer_norm(x, weight_.values(), bias_.values(), eps_, y);
     }
   }
   /// Rows of size() values.
-  void forward(const S* x, std::int64_t rows, S* y) const {
-    for (std::int64_t r = 0; r < rows; ++r) forward(x + r * size(), y + r * size());
+  void forward(TensorView<const S> x, TensorView<S> y) const {
+    for (std::int64_t r = 0; r < x.rows(); ++r) forward(x.row(r), y.row(r));
   }
 
  private:
@@ -125,7 +127,10 @@ class Embedding {
 
   bool empty() const { return !weight_; }
   /// out[columns] = row `index` of the matrix; 0 <= index < its rows.
-  void read(std::int64_t index, S* out) const { weight_->read_row(index, out); }
+  void read(std::int64_t index, std::span<S> out) const {
+    assert(std::ssize(out) == weight_->cols());
+    weight_->read_row(index, out.data());
+  }
 
  private:
   std::shared_ptr<const Weight> weight_;

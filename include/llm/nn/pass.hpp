@@ -23,29 +23,34 @@
 #include "llm/tensor/positions.hpp"
 #include "llm/tensor/tensor.hpp"
 #include "llm/tensor/workspace.hpp"
+#include "llm/weights/weight.hpp"
 
 namespace llm {
 
 /// New tokens of one sequence: consecutive rows of the pass at consecutive positions.
 template <typename S>
-struct Segment {
+struct SequenceTokens {
   std::span<const TokenId> ids;
-  std::span<const std::int32_t> type_ids;  ///< segment ids (BERT); empty: all 0
+  std::span<const std::int32_t> type_ids;  ///< token types (BERT); empty: all 0
   std::int64_t first_row = 0;
   std::int64_t first_position = 0;
   KVCache<S>* cache = nullptr;        ///< has room for the new tokens
   const KVCache<S>* cross = nullptr;  ///< keys and values of the source, for cross-attention
 
   std::int64_t count() const { return static_cast<std::int64_t>(ids.size()); }
+  Range rows() const { return {first_row, first_row + count()}; }
+  std::int64_t position(std::int64_t row) const { return first_position + row - first_row; }
+  /// Positions the sequence has after the pass.
+  std::int64_t length() const { return first_position + count(); }
 };
 
 /// Neighbouring rows of a pass that attend to one source: those of its beams and samples.
 template <typename S>
 struct SourceRows {
-  std::int64_t first_row = 0, rows = 0;
+  Range own;
   const KVCache<S>* cross = nullptr;
 
-  std::int64_t count() const { return rows; }
+  Range rows() const { return own; }
 };
 
 /// Copies of the residual stream for `verify`: [rows, hidden] after the embeddings and after each
@@ -56,17 +61,45 @@ struct Taps {
 };
 
 template <typename S>
-std::vector<SourceRows<S>> rows_by_source(std::span<const Segment<S>> segments) {
+std::vector<SourceRows<S>> rows_by_source(std::span<const SequenceTokens<S>> sequences) {
   std::vector<SourceRows<S>> sources;
-  for (const Segment<S>& s : segments) {
+  for (const SequenceTokens<S>& s : sequences) {
     if (s.cross == nullptr) continue;
-    if (sources.empty() || sources.back().cross != s.cross) {
-      sources.push_back({s.first_row, 0, s.cross});
-    }
-    sources.back().rows += s.count();
+    if (sources.empty() || sources.back().cross != s.cross) sources.push_back({s.rows(), s.cross});
+    sources.back().own.end = s.rows().end;
   }
   return sources;
 }
+
+/// What the layers of a pass compute, for all its rows: one memory that every layer uses again.
+template <typename S>
+struct Activations {
+  Activations(const StackConfig& c, std::int64_t rows, Workspace& workspace)
+      : qkv(workspace.take<S>(rows, c.query_size() + 2 * c.key_value_size())),
+        attention_out(workspace.take<S>(rows, c.query_size())),
+        ffn_up(workspace.take<S>(rows, c.intermediate_size)),
+        ffn_gate(workspace.take<S>(rows, c.gated ? c.intermediate_size : 0)),
+        sublayer_out(workspace.take<S>(rows, c.hidden_size)) {}
+
+  TensorView<S> qkv;            ///< queries, keys and values of all heads
+  TensorView<S> attention_out;  ///< what the heads mixed, before the output projection
+  TensorView<S> ffn_up, ffn_gate;
+  TensorView<S> sublayer_out;  ///< what is added to the residual stream
+};
+
+/// One worker's private activations, large enough for all rows of the pass.
+template <typename S>
+struct LaneActivations {
+  TensorView<S> x;                          ///< the residual stream: [rows, hidden]
+  TensorView<S> normed;                     ///< [rows, hidden]
+  TensorView<S> angles;                     ///< rotary angles: [rows, 2 * rotary pairs]
+  std::span<S> scratch;                     ///< of one product or one attention call
+  TensorView<S> queries;                    ///< of one attention call: [attend_rows, head_dim]
+  TensorView<S> attended;                   ///< its outputs: [attend_rows, head_dim]
+  std::span<std::int32_t> lo, hi;           ///< its query rows see the keys lo <= key < hi
+  std::span<const S*> bias;                 ///< its query rows' position biases
+  std::span<const void*> k_pages, v_pages;  ///< of one head of a sequence
+};
 
 /// The early end of a pass. Workers meet within every layer, so all must end before the same one:
 /// whoever comes to it first decides for all.
@@ -93,18 +126,13 @@ class PassEnd {
   std::vector<std::atomic<char>> decisions_;
 };
 
-/// What all workers of a pass share. Buffers are written in disjoint parts between meetings.
+/// What all workers of a pass share. Activations are written in disjoint parts between meetings.
 template <typename S>
 struct Pass {
-  std::span<const Segment<S>> segments;
-  std::span<const SourceRows<S>> sources;  ///< of all segments; empty without cross-attention
+  std::span<const SequenceTokens<S>> sequences;
+  std::span<const SourceRows<S>> sources;  ///< of all sequences; empty without cross-attention
   std::int64_t rows = 0;
-  S* heads = nullptr;  ///< [rows, heads_size]: queries, keys, values
-  std::int64_t heads_size = 0;
-  S* mixed = nullptr;   ///< [rows, query size]: output of attention before its last product
-  S* wide = nullptr;    ///< [rows, intermediate]: between the products of feed-forward
-  S* gate = nullptr;    ///< [rows, intermediate], gated feed-forward only
-  S* narrow = nullptr;  ///< [rows, hidden]: output of a sublayer
+  Activations<S> activations;
   std::span<const BiasLines<S>> bias;  ///< position biases of self-attention; empty: none
   Taps<S>* taps = nullptr;
   PassEnd* end = nullptr;  ///< of a long pass that may be interrupted
@@ -113,37 +141,51 @@ struct Pass {
   bool is_given_up() const { return end != nullptr && end->is_given_up(); }
 };
 
-/// One worker's part of a pass, with its private buffers.
+/// One worker's part of a pass; `x`, `normed` and `angles` are those of `rows`.
 template <typename S>
-struct Lane {
+struct Lane : LaneActivations<S> {
   const Worker& worker;
   const Pass<S>& pass;
   Range rows;  ///< the rows whose residual stream this worker carries
   bool by_rows = true;
 
-  S* x = nullptr;        ///< residual stream of `rows`: [rows, hidden]
-  S* normed = nullptr;   ///< [rows, hidden]
-  S* angles = nullptr;   ///< rotary angles of `rows`: [rows, 2 * rotary pairs]
-  S* scratch = nullptr;  ///< of one product or one attention call
-  // Packed rows of one attention call.
-  S* queries = nullptr;  ///< [attend_rows, head_dim]
-  S* outputs = nullptr;  ///< [attend_rows, head_dim]
-  std::int32_t* lo = nullptr;
-  std::int32_t* hi = nullptr;
-  const S** bias = nullptr;
-  const void** pages = nullptr;  ///< keys of all pages of a sequence, then values
+  Lane(const LaneActivations<S>& memory, const Worker& of_worker, const Pass<S>& of_pass,
+       Range own_rows, bool is_by_rows)
+      : LaneActivations<S>(memory),
+        worker(of_worker),
+        pass(of_pass),
+        rows(own_rows),
+        by_rows(is_by_rows) {
+    for (TensorView<S>* own : {&this->x, &this->normed, &this->angles}) {
+      *own = own->rows({0, rows.size()});
+    }
+  }
 
+  /// This lane's rows of what all workers share.
+  TensorView<S> own(TensorView<S> shared) const { return shared.rows(rows); }
   /// This worker's share of `n` output panels: all when it carries only its own rows.
   Range share(std::int64_t n) const { return by_rows ? Range{0, n} : worker.share(n); }
-  /// Before a shared buffer is read across outputs that other workers wrote.
+  /// The rows that this worker finishes after the last block.
+  Range finished_rows() const { return by_rows ? rows : worker.share(pass.rows); }
+  /// The residual stream of a row of the pass.
+  std::span<const S> residual(std::int64_t row) const { return this->x.row(row - rows.begin); }
+  /// Barrier: call before reading columns that another worker wrote.
   void meet() const {
     if (!by_rows) worker.sync();
   }
-  /// Before keys and values that other workers wrote are read.
+  /// Barrier: call before reading keys and values that another worker wrote.
   void meet_keys() const {
     if (by_rows) worker.sync();
   }
 };
+
+/// Scratch of one product with `cols` inputs for each worker: a row of the result.
+template <typename S>
+TensorView<S> take_scratch(std::int64_t cols, const ThreadPool& pool, Workspace& workspace) {
+  constexpr std::int64_t line = 64 / sizeof(S);  // rows begin at cache lines
+  const std::int64_t size = (matmul_scratch<S>(cols) + line - 1) / line * line;
+  return workspace.take<S>(pool.size(), size);
+}
 
 /// Query rows (tokens times heads of a group) of one attention call: enough to reuse a page of keys
 /// from the cache, few enough to stay there.
@@ -157,20 +199,20 @@ inline constexpr std::int64_t rows_per_worker_to_split = 8;
 /// The rows of worker `index` of `count` such that all workers have about the same work: a row
 /// costs the products of a layer (`product_macs` per row) and 2 * query_size per key it sees.
 template <typename S>
-Range balanced_rows(std::span<const Segment<S>> segments, std::int64_t rows, const StackConfig& c,
-                    std::int64_t product_macs, int index, int count) {
-  const auto cost_of = [&](const Segment<S>& s, std::int64_t token) {
+Range balanced_rows(std::span<const SequenceTokens<S>> sequences, std::int64_t rows,
+                    const StackConfig& c, std::int64_t product_macs, int index, int count) {
+  const auto cost_of = [&](const SequenceTokens<S>& s, std::int64_t token) {
     const std::int64_t keys = s.first_position + (c.causal ? token + 1 : s.count());
     return static_cast<double>(product_macs) + 2.0 * static_cast<double>(c.query_size() * keys);
   };
   double total = 0;
-  for (const Segment<S>& s : segments) {
+  for (const SequenceTokens<S>& s : sequences) {
     for (std::int64_t t = 0; t < s.count(); ++t) total += cost_of(s, t);
   }
   const double first = total * index / count, last = total * (index + 1) / count;
   Range result{rows, rows};
   double before = 0;
-  for (const Segment<S>& s : segments) {
+  for (const SequenceTokens<S>& s : sequences) {
     for (std::int64_t t = 0; t < s.count(); ++t) {
       const std::int64_t row = s.first_row + t;
       if (before >= first) result.begin = std::min(result.begin, row);

@@ -52,7 +52,7 @@ void run_head(const Model<S>& model, std::span<const TextTokens> texts, std::int
     const HeadOutput<S> output = model.run_head(model_inputs(texts, batch), workspace);
     for (std::int64_t i = batch.begin; i < batch.end; ++i) {
       const Range rows = output.rows[static_cast<std::size_t>(i - batch.begin)];
-      visit(static_cast<std::size_t>(i), output.logits.view().rows_view(rows.begin, rows.size()));
+      visit(static_cast<std::size_t>(i), output.logits.view().rows(rows));
     }
   }
 }
@@ -75,8 +75,8 @@ void run_hidden_states(const Model<S>& model, std::span<const TextTokens> texts,
     for (std::int64_t i = batch.begin; i < batch.end; ++i) {
       const std::int64_t end = row + texts[static_cast<std::size_t>(i)].size();
       const std::int64_t first = row;
-      for (; row < end; ++row) check_finite(hidden.row_span(row), "hidden states");
-      visit(static_cast<std::size_t>(i), hidden.rows_view(first, end - first));
+      for (; row < end; ++row) check_finite(hidden.row(row), "hidden states");
+      visit(static_cast<std::size_t>(i), hidden.rows({first, end}));
     }
   }
 }

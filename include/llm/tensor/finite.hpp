@@ -36,7 +36,7 @@ template <typename S>
 void check_logits(TensorView<const S> logits) {
   for (std::int64_t row = 0; row < logits.rows(); ++row) {
     bool bad = false;
-    for (const S value : logits.row_span(row)) bad |= !(value <= std::numeric_limits<S>::max());
+    for (const S value : logits.row(row)) bad |= !(value <= std::numeric_limits<S>::max());
     if (bad) refuse_non_finite("logits");
   }
 }

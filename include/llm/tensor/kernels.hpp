@@ -104,22 +104,23 @@ struct MatmulArgs {
 ///     p_k = 2^(s_k - m'); l[lane] += (p[lane] + p[lane+16]) + (p[lane+32] + p[lane+48]);
 ///     O_d = fma(p_k, V_kd, O_d), k ascending
 ///   out = O * (1 / tree sum of l) + 0
+template <typename S>
 struct AttendArgs {
-  const float* q = nullptr;  ///< [rows, head_dim], row stride ldq
+  const S* q = nullptr;  ///< [rows, head_dim], row stride ldq
   std::int64_t ldq = 0;
   std::int64_t rows = 0;  ///< any number
   std::int64_t head_dim = 0;
-  float q_scale = 1.0f;
+  S q_scale = 1;
   const void* const* k_pages = nullptr;  ///< indexed by absolute page
   const void* const* v_pages = nullptr;
-  bool is_bf16 = false;
-  const std::int32_t* lo = nullptr;    ///< [rows]
-  const std::int32_t* hi = nullptr;    ///< [rows], lo < hi
-  const float* const* bias = nullptr;  ///< null, or [rows] pointers: bias[r][key], already times
-                                       ///< log2 e; readable for all keys of the pages touched
-  float* out = nullptr;                ///< [rows, head_dim], row stride ldo
+  bool is_bf16 = false;              ///< `float` only
+  const std::int32_t* lo = nullptr;  ///< [rows]
+  const std::int32_t* hi = nullptr;  ///< [rows], lo < hi
+  const S* const* bias = nullptr;    ///< null, or [rows] pointers: bias[r][key], already times
+                                     ///< log2 e; readable for all keys of the pages touched
+  S* out = nullptr;                  ///< [rows, head_dim], row stride ldo
   std::int64_t ldo = 0;
-  float* scratch = nullptr;  ///< attend_scratch_floats(head_dim) floats, 64-byte aligned
+  S* scratch = nullptr;  ///< attend_scratch_floats(head_dim) floats, 64-byte aligned
 };
 
 /// head_dim rounded up to 16: the row stride of V in a page.
@@ -145,7 +146,7 @@ struct FloatKernels {
     if (is_quantized(dtype)) return *quantized;
     return dtype == DType::bf16 && fast ? *rounded : *plain;
   }
-  void (*attend)(const AttendArgs&);
+  void (*attend)(const AttendArgs<float>&);
   std::int64_t (*attend_scratch_floats)(std::int64_t head_dim);
   /// y[i] = f(x[i]); x == y allowed.
   void (*activate)(Activation, const float* x, std::int64_t n, float* y);

@@ -3,19 +3,23 @@
 #pragma once
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <cstdint>
 #include <numbers>
+#include <span>
+#include <type_traits>
 #include <vector>
 
 namespace llm {
 
 /// The rotations of one position: cosines then sines of position * inverse_frequencies[i], computed
-/// in double and rounded to S once. `cos_sin` has room for 2 * inverse_frequencies.size() values.
+/// in double and rounded to S once. `cos_sin` has 2 * inverse_frequencies.size() values.
 template <typename S>
 void rotary_angles(const std::vector<double>& inverse_frequencies, double attention_factor,
-                   std::int64_t position, S* cos_sin) {
+                   std::int64_t position, std::span<S> cos_sin) {
   const std::size_t half = inverse_frequencies.size();
+  assert(cos_sin.size() == 2 * half);
   for (std::size_t i = 0; i < half; ++i) {
     const double angle = static_cast<double>(position) * inverse_frequencies[i];
     cos_sin[i] = static_cast<S>(std::cos(angle) * attention_factor);
@@ -23,42 +27,47 @@ void rotary_angles(const std::vector<double>& inverse_frequencies, double attent
   }
 }
 
-/// y = x with the pairs (i, i + half) rotated; elements from 2 * half on are copied. x == y
-/// allowed.
+/// y = x with the pairs (i, i + half) rotated, half = cos_sin.size() / 2; elements from 2 * half on
+/// are copied. x == y allowed.
 template <typename S>
-void rotate(const S* x, std::int64_t head_dim, const S* cos_sin, std::int64_t half, S* y) {
-  const S* c = cos_sin;
-  const S* s = cos_sin + half;
-  std::int64_t i = 0;
-  constexpr int n = 8;  // as many as a compiler may take at once: loaded before any is stored
+void rotate(std::span<const std::type_identity_t<S>> x,
+            std::span<const std::type_identity_t<S>> cos_sin, std::span<S> y) {
+  assert(x.size() == y.size() && cos_sin.size() <= x.size());
+  const std::size_t half = cos_sin.size() / 2;
+  const S* const c = cos_sin.data();
+  const S* const s = c + half;
+  const S* const from = x.data();
+  S* const to = y.data();
+  std::size_t i = 0;
+  constexpr std::size_t n = 8;  // as many as a compiler may take at once: loaded, then stored
   for (; i + n <= half; i += n) {
     S a[n], b[n];
-    for (int j = 0; j < n; ++j) a[j] = x[i + j];
-    for (int j = 0; j < n; ++j) b[j] = x[i + j + half];
+    for (std::size_t j = 0; j < n; ++j) a[j] = from[i + j];
+    for (std::size_t j = 0; j < n; ++j) b[j] = from[i + j + half];
     S first[n], second[n];
-    for (int j = 0; j < n; ++j) first[j] = a[j] * c[i + j] - b[j] * s[i + j];
-    for (int j = 0; j < n; ++j) second[j] = b[j] * c[i + j] + a[j] * s[i + j];
-    for (int j = 0; j < n; ++j) y[i + j] = first[j];
-    for (int j = 0; j < n; ++j) y[i + j + half] = second[j];
+    for (std::size_t j = 0; j < n; ++j) first[j] = a[j] * c[i + j] - b[j] * s[i + j];
+    for (std::size_t j = 0; j < n; ++j) second[j] = b[j] * c[i + j] + a[j] * s[i + j];
+    for (std::size_t j = 0; j < n; ++j) to[i + j] = first[j];
+    for (std::size_t j = 0; j < n; ++j) to[i + j + half] = second[j];
   }
   for (; i < half; ++i) {
-    const S a = x[i], b = x[i + half];
-    y[i] = a * c[i] - b * s[i];
-    y[i + half] = b * c[i] + a * s[i];
+    const S a = from[i], b = from[i + half];
+    to[i] = a * c[i] - b * s[i];
+    to[i + half] = b * c[i] + a * s[i];
   }
-  if (x != y) std::copy(x + 2 * half, x + head_dim, y + 2 * half);
+  if (from != to) std::copy(from + 2 * half, from + x.size(), to + 2 * half);
 }
 
 /// The sinusoidal vector of a position: sines in the first half, cosines in the second (the layout
-/// of Marian and Pegasus, modeling_marian.py `create_weight`); n values.
+/// of Marian and Pegasus, modeling_marian.py `create_weight`).
 template <typename S>
-void sinusoidal_vector(std::int64_t position, std::int64_t n, S* out) {
-  const std::int64_t sines = n / 2 + n % 2;
-  for (std::int64_t i = 0; i < n; ++i) {
+void sinusoidal_vector(std::int64_t position, std::span<S> out) {
+  const std::size_t n = out.size(), sines = n / 2 + n % 2;
+  for (std::size_t i = 0; i < n; ++i) {
     const double angle =
         static_cast<double>(position) /
         std::pow(10000.0, 2.0 * static_cast<double>(i / 2) / static_cast<double>(n));
-    const std::int64_t place = i % 2 == 0 ? i / 2 : sines + i / 2;
+    const std::size_t place = i % 2 == 0 ? i / 2 : sines + i / 2;
     out[place] = static_cast<S>(i % 2 == 0 ? std::sin(angle) : std::cos(angle));
   }
 }

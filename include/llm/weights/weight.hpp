@@ -12,6 +12,7 @@
 #include "llm/core/buffer.hpp"
 #include "llm/core/thread_pool.hpp"
 #include "llm/tensor/kernels.hpp"
+#include "llm/tensor/tensor.hpp"
 #include "llm/weights/weight_store.hpp"
 
 namespace llm {
@@ -94,29 +95,21 @@ class Weight {
 template <typename S>
 std::int64_t matmul_scratch(std::int64_t cols);
 
-/// One product: y[i][n] = sum_k x[i][k] w[n][k] (+ bias[n]), i in [0, m), n in the panels
-/// [panel_begin, panel_end) of 64 outputs. The single dispatch on the weight's dtype. The value of
-/// a row does not depend on m.
+/// Some outputs of a product: y = x W^T (+ bias), those of the panels of 64 that `panels` numbers.
+/// x [rows, w.cols()], y [rows, w.rows()], bias [w.rows()] or empty; `scratch`: matmul_scratch<S>(
+/// w.cols()) values, 64-byte aligned. The single dispatch on the weight's dtype. The value of a row
+/// does not depend on the others.
 template <typename S>
-struct Matmul {
-  const S* x = nullptr;  ///< [m, w.cols()], row stride ldx
-  std::int64_t ldx = 0;
-  std::int64_t m = 0;
-  const Weight* w = nullptr;
-  std::int64_t panel_begin = 0, panel_end = 0;
-  const S* bias = nullptr;  ///< [w.rows()] or null
-  S* y = nullptr;           ///< row stride ldy; column n is output n
-  std::int64_t ldy = 0;
-  S* scratch = nullptr;  ///< matmul_scratch<S>(cols) values, 64-byte aligned
-};
-template <typename S>
-void matmul(const Matmul<S>& args);
+void matmul(TensorView<const S> x, const Weight& w, Range panels, std::span<const S> bias,
+            TensorView<S> y, std::span<S> scratch);
 
 extern template void Weight::read_row<float>(std::int64_t, float*) const;
 extern template void Weight::read_row<double>(std::int64_t, double*) const;
 extern template std::int64_t matmul_scratch<float>(std::int64_t);
 extern template std::int64_t matmul_scratch<double>(std::int64_t);
-extern template void matmul<float>(const Matmul<float>&);
-extern template void matmul<double>(const Matmul<double>&);
+extern template void matmul<float>(TensorView<const float>, const Weight&, Range,
+                                   std::span<const float>, TensorView<float>, std::span<float>);
+extern template void matmul<double>(TensorView<const double>, const Weight&, Range,
+                                    std::span<const double>, TensorView<double>, std::span<double>);
 
 }  // namespace llm
