@@ -8,8 +8,12 @@
 #include <utility>
 #include <vector>
 
+#include "llm/core/thread_pool.hpp"
+#include "llm/model/head.hpp"
 #include "llm/model/model.hpp"
 #include "llm/model/model_source.hpp"
+#include "llm/nn/decoder.hpp"
+#include "llm/nn/encoder.hpp"
 #include "weights/packed_weights.hpp"
 
 namespace llm::detail {

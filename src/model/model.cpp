@@ -7,7 +7,11 @@
 #include "core/float_environment.hpp"
 #include "core/system_error.hpp"
 #include "llm/core/error.hpp"
+#include "llm/core/thread_pool.hpp"
+#include "llm/model/head.hpp"
 #include "llm/model/uses.hpp"
+#include "llm/nn/decoder.hpp"
+#include "llm/nn/encoder.hpp"
 #include "llm/tensor/finite.hpp"
 #include "model/builder.hpp"
 #include "model/checkpoint.hpp"
@@ -139,6 +143,27 @@ void refuse_missing_head(const detail::Checkpoint& checkpoint, const WeightBinde
 
 }  // namespace
 
+template <typename S>
+struct Model<S>::Network {
+  explicit Network(int threads) : pool(threads) {}
+
+  ThreadPool pool;
+  Encoder<S> encoder;  // empty when the model has none; so are the others
+  Decoder<S> decoder;
+  LmHead<S> lm_head;
+  Head<S> head, pooler;
+};
+
+template <typename S>
+Model<S>::Model() = default;
+template <typename S>
+Model<S>::~Model() = default;
+
+template <typename S>
+bool Model<S>::has_pooler() const {
+  return !network_->pooler.empty();
+}
+
 std::optional<WeightType> weight_type_from_name(std::string_view name) {
   if (name == "auto") return WeightType::as_stored;
   if (name == "f32") return WeightType::f32;
@@ -181,7 +206,8 @@ std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
   detail::Checkpoint checkpoint = detail::open_checkpoint(path, true, options.head);
   std::unique_ptr<Model> model(new Model);
   model->config_ = std::move(checkpoint.config);
-  model->pool_ = std::make_unique<ThreadPool>(options.threads);
+  model->network_ = std::make_unique<Network>(options.threads);
+  Network& network = *model->network_;
 
   const TransformerConfig& c = model->config_;
   if (checkpoint.packed) refuse_changes_to_packed(options, path, packed != nullptr);
@@ -194,19 +220,19 @@ std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
   binder.finish();
 
   detail::PackedWriter writer;
-  detail::Builder<S> builder(*model->pool_, options.weights, options.fast, checkpoint.store,
+  detail::Builder<S> builder(network.pool, options.weights, options.fast, checkpoint.store,
                              checkpoint.packed.get(), packed ? &writer : nullptr);
   builder.share_with_head(source.lm_head);
   builder.share_with_head(source.head.out);
-  if (c.kind != ModelKind::decoder) model->encoder_ = builder.encoder(c.encoder, source.encoder);
+  if (c.kind != ModelKind::decoder) network.encoder = builder.encoder(c.encoder, source.encoder);
   if (c.kind != ModelKind::encoder) {
-    model->decoder_ = builder.decoder(c.decoder, source.decoder);
-    model->decoder_.set_kv_type(options.kv);
+    network.decoder = builder.decoder(c.decoder, source.decoder);
+    network.decoder.set_kv_type(options.kv);
   }
-  model->lm_head_ = builder.lm_head(source.lm_head, c.logits_scale);
+  network.lm_head = builder.lm_head(source.lm_head, c.logits_scale);
   const StackConfig& last = c.kind == ModelKind::encoder ? c.encoder : c.decoder;
-  model->head_ = builder.head(source.head, last);
-  model->pooler_ = builder.head(source.pooler, last);
+  network.head = builder.head(source.head, last);
+  network.pooler = builder.head(source.pooler, last);
   model->info_ = {checkpoint.store->files(), builder.parameters(), builder.weight_bytes(),
                   builder.dtypes(), binder.unused()};
   if (packed) {
@@ -230,7 +256,8 @@ void pack_weights(const std::filesystem::path& path, const std::filesystem::path
 
 template <typename S>
 std::int64_t Model<S>::vocab_size() const {
-  return lm_head_.empty() ? config_.target_vocab_size() : lm_head_.linear.outputs();
+  return network_->lm_head.empty() ? config_.target_vocab_size()
+                                   : network_->lm_head.linear.outputs();
 }
 
 template <typename S>
@@ -272,7 +299,7 @@ TensorView<const S> Model<S>::encode(std::span<const EncoderInput> inputs, Works
     check_input(input);
     check_length(static_cast<std::int64_t>(input.ids.size()), config_.encoder, "a source");
   }
-  return encoder_.encode(inputs, *pool_, workspace, taps);
+  return network_->encoder.encode(inputs, network_->pool, workspace, taps);
 }
 
 template <typename S>
@@ -281,7 +308,7 @@ std::vector<std::unique_ptr<SequenceState<S>>> Model<S>::start(
   std::vector<std::unique_ptr<SequenceState<S>>> states;
   if (config_.kind == ModelKind::decoder) {
     for (std::size_t i = 0; i < sources.size(); ++i) {
-      states.push_back(std::make_unique<DecoderState<S>>(decoder_.make_cache(), nullptr));
+      states.push_back(std::make_unique<DecoderState<S>>(network_->decoder.make_cache(), nullptr));
     }
     return states;
   }
@@ -297,9 +324,10 @@ std::vector<std::unique_ptr<SequenceState<S>>> Model<S>::start(
     lengths.push_back(static_cast<std::int64_t>(source.size()));
   }
   const TensorView<const S> hidden = encode(inputs, workspace);  // [total tokens, hidden]
-  for (KVCache<S>& cache : decoder_.encode_sources(hidden, lengths, *pool_, workspace)) {
+  for (KVCache<S>& cache :
+       network_->decoder.encode_sources(hidden, lengths, network_->pool, workspace)) {
     states.push_back(std::make_unique<DecoderState<S>>(
-        decoder_.make_cache(), std::make_shared<const KVCache<S>>(std::move(cache))));
+        network_->decoder.make_cache(), std::make_shared<const KVCache<S>>(std::move(cache))));
   }
   return states;
 }
@@ -313,7 +341,7 @@ TensorView<const S> Model<S>::step(std::span<const StepInput<S>> batch,
 template <typename S>
 TensorView<const S> Model<S>::step(std::span<const StepInput<S>> batch, Workspace& workspace,
                                    Taps<S>* taps) const {
-  if (config_.kind == ModelKind::encoder || lm_head_.empty()) {
+  if (config_.kind == ModelKind::encoder || network_->lm_head.empty()) {
     throw Error(ErrorCode::unsupported,
                 "this model (" + config_.model_type +
                     ") has no language-model head, it cannot generate; it can be used for " +
@@ -324,7 +352,7 @@ TensorView<const S> Model<S>::step(std::span<const StepInput<S>> batch, Workspac
   std::vector<std::int64_t> wanted;  // rows whose logits are asked for
   std::int64_t rows = 0;
   for (const StepInput<S>& input : batch) {
-    DecoderState<S>& state = state_of(input, decoder_, is_encoder_decoder());
+    DecoderState<S>& state = state_of(input, network_->decoder, is_encoder_decoder());
     const auto count = static_cast<std::int64_t>(input.ids.size());
     if (count == 0) throw Error(ErrorCode::invalid_input, "a step has no tokens");
     check_ids(input.ids, config_.target_vocab_size());
@@ -336,7 +364,8 @@ TensorView<const S> Model<S>::step(std::span<const StepInput<S>> batch, Workspac
     rows += count;
   }
   for (const SequenceTokens<S>& s : sequences) s.cache->reserve(s.count());
-  const auto output = decoder_.decode(sequences, wanted, lm_head_, *pool_, workspace, taps);
+  const auto output = network_->decoder.decode(sequences, wanted, network_->lm_head, network_->pool,
+                                               workspace, taps);
   for (const SequenceTokens<S>& s : sequences) s.cache->advance(s.count());
   return output.logits;
 }
@@ -422,12 +451,13 @@ TensorView<const S> Model<S>::decoder_states(std::span<const EncoderInput> input
     state.self().reserve(sequences.back().count());
     for (std::int64_t t = 0; t < sequences.back().count(); ++t) wanted.push_back(first + t);
   }
-  return decoder_.decode(sequences, wanted, LmHead<S>(), *pool_, workspace, taps).hidden;
+  return network_->decoder.decode(sequences, wanted, LmHead<S>(), network_->pool, workspace, taps)
+      .hidden;
 }
 
 template <typename S>
 void Model<S>::check_head() const {
-  if (!head_.empty()) return;
+  if (!network_->head.empty()) return;
   throw Error(ErrorCode::unsupported, "this checkpoint (" + config_.model_type +
                                           ") has no head for this: it ends in " +
                                           std::string(to_string(config_.head)));
@@ -440,7 +470,8 @@ Tensor<S> Model<S>::logits_at(TensorView<const S> hidden, std::span<const std::i
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::ranges::copy(hidden.row(rows[i]), chosen.row(static_cast<std::int64_t>(i)).begin());
   }
-  Tensor<S> logits = head_.forward(std::as_const(chosen).view(), *pool_, workspace);
+  Tensor<S> logits =
+      network_->head.forward(std::as_const(chosen).view(), network_->pool, workspace);
   check_logits(std::as_const(logits).view());
   return logits;
 }
@@ -452,15 +483,15 @@ HeadOutput<S> Model<S>::run_head(std::span<const EncoderInput> inputs, Workspace
   const TensorView<const S> hidden = hidden_states(inputs, workspace, taps);  // [tokens, hidden]
   HeadOutput<S> output;
   const std::vector<Range> tokens = token_ranges(inputs);
-  if (head_.rows() == HeadRows::all) {
-    output.logits = head_.forward(hidden, *pool_, workspace);
+  if (network_->head.rows() == HeadRows::all) {
+    output.logits = network_->head.forward(hidden, network_->pool, workspace);
     check_logits(std::as_const(output.logits).view());
     output.rows = tokens;
     return output;
   }
   std::vector<std::int64_t> rows;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    rows.push_back(tokens[i].begin + head_token(config_, head_.rows(), inputs[i].ids));
+    rows.push_back(tokens[i].begin + head_token(config_, network_->head.rows(), inputs[i].ids));
     output.rows.push_back({static_cast<std::int64_t>(i), static_cast<std::int64_t>(i) + 1});
   }
   output.logits = logits_at(hidden, rows, workspace);
@@ -483,7 +514,7 @@ Tensor<S> Model<S>::run_head_at(std::span<const EncoderInput> inputs,
 
 template <typename S>
 Tensor<S> Model<S>::pooled(std::span<const EncoderInput> inputs, Workspace& workspace) const {
-  if (pooler_.empty()) {
+  if (network_->pooler.empty()) {
     throw Error(ErrorCode::unsupported,
                 "this checkpoint (" + config_.model_type + ") has no pooler");
   }
@@ -493,7 +524,8 @@ Tensor<S> Model<S>::pooled(std::span<const EncoderInput> inputs, Workspace& work
   for (const Range& tokens : token_ranges(inputs)) {
     std::ranges::copy(hidden.row(tokens.begin), first.row(row++).begin());
   }
-  Tensor<S> vectors = pooler_.forward(std::as_const(first).view(), *pool_, workspace);
+  Tensor<S> vectors =
+      network_->pooler.forward(std::as_const(first).view(), network_->pool, workspace);
   check_finite(std::as_const(vectors).values(), "hidden states");
   return vectors;
 }

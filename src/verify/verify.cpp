@@ -13,6 +13,7 @@
 #include "llm/generation/generator.hpp"
 #include "llm/generation/model_generation_config.hpp"
 #include "llm/model/model.hpp"
+#include "llm/tensor/ops.hpp"
 #include "llm/tokenizer/tokenizer.hpp"
 #include "model/config_reader.hpp"
 #include "verify/reference_file.hpp"

@@ -101,4 +101,8 @@ constexpr bool is_floating(DType dtype) { return dtype <= DType::bf16; }
 /// Whether values are stored in blocks that share a scale.
 constexpr bool is_quantized(DType dtype) { return dtype >= DType::q4_0; }
 
+/// How keys and values are kept: as they are computed, or rounded to bf16 (nearest, ties to even),
+/// in half the memory. Computing with them is the same.
+enum class KVType : std::uint8_t { full, bf16 };
+
 }  // namespace llm

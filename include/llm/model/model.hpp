@@ -6,15 +6,16 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "llm/core/thread_pool.hpp"
-#include "llm/model/head.hpp"
+#include "llm/core/dtype.hpp"
+#include "llm/core/types.hpp"
 #include "llm/model/language_model.hpp"
-#include "llm/nn/decoder.hpp"
-#include "llm/nn/encoder.hpp"
+#include "llm/nn/inputs.hpp"
 #include "llm/nn/transformer_config.hpp"
 #include "llm/weights/adapter.hpp"
 
@@ -94,6 +95,8 @@ std::vector<SupportedFamily> supported_families();
 template <typename S>
 class Model : public LanguageModel<S> {
  public:
+  ~Model() override;
+
   /// Opens a Hugging Face folder (config.json and weights) or a `.gguf` file. Throws Error:
   /// file_not_found, bad_format, unsupported (says what is supported), tensor_mismatch,
   /// out_of_memory.
@@ -109,7 +112,7 @@ class Model : public LanguageModel<S> {
   /// The checkpoint's head.
   HeadKind head() const { return config_.head; }
   /// Whether pooled() works (BERT's pooler).
-  bool has_pooler() const { return !pooler_.empty(); }
+  bool has_pooler() const;
 
   std::int64_t vocab_size() const override;
   std::int64_t source_vocab_size() const override { return config_.vocab_size; }
@@ -151,7 +154,7 @@ class Model : public LanguageModel<S> {
   Tensor<S> pooled(std::span<const EncoderInput> inputs, Workspace& workspace) const;
 
  private:
-  Model() = default;
+  Model();
   // Also writes the packed weights to the file `packed`, if it is not null.
   static std::unique_ptr<Model> load(const std::filesystem::path& path, const LoadOptions& options,
                                      const std::filesystem::path* packed);
@@ -166,11 +169,8 @@ class Model : public LanguageModel<S> {
 
   TransformerConfig config_;
   ModelInfo info_;
-  std::unique_ptr<ThreadPool> pool_;
-  Encoder<S> encoder_;
-  Decoder<S> decoder_;
-  LmHead<S> lm_head_;
-  Head<S> head_, pooler_;
+  struct Network;  // stacks and heads, and the threads that run them
+  std::unique_ptr<Network> network_;
 };
 
 /// Writes the weights of a model into one safetensors file, in the order and types in which they

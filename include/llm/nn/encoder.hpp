@@ -7,15 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "llm/nn/inputs.hpp"
 #include "llm/nn/stack.hpp"
 
 namespace llm {
-
-/// One text for an encoder.
-struct EncoderInput {
-  std::span<const TokenId> ids;
-  std::span<const std::int32_t> type_ids;  ///< empty: all 0
-};
 
 template <typename S>
 class Encoder : public Stack<S, EncoderBlock> {

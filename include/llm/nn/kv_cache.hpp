@@ -20,16 +20,13 @@
 #include <vector>
 
 #include "llm/core/buffer.hpp"
+#include "llm/core/dtype.hpp"
 #include "llm/tensor/kernels.hpp"
 
 namespace llm {
 
 /// Positions per page: the attention kernels' tile, at absolute positions.
 inline constexpr std::int64_t kv_page_positions = 64;
-
-/// How keys and values are kept: as they are computed, or rounded to bf16 (nearest, ties to even),
-/// in half the memory. Computing with them is the same.
-enum class KVType : std::uint8_t { full, bf16 };
 
 struct KVShape {
   std::int64_t layers = 0;

@@ -18,6 +18,7 @@
 
 #include "llm/core/thread_pool.hpp"
 #include "llm/core/types.hpp"
+#include "llm/nn/inputs.hpp"
 #include "llm/nn/kv_cache.hpp"
 #include "llm/nn/transformer_config.hpp"
 #include "llm/tensor/positions.hpp"
@@ -51,13 +52,6 @@ struct SourceRows {
   const KVCache<S>* cross = nullptr;
 
   Range rows() const { return own; }
-};
-
-/// Copies of the residual stream for `verify`: [rows, hidden] after the embeddings and after each
-/// layer, the last one after the final norm.
-template <typename S>
-struct Taps {
-  std::vector<Tensor<S>> hidden_states;
 };
 
 template <typename S>

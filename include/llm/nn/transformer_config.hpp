@@ -66,8 +66,8 @@ using Positions = std::variant<NoPositions, LearnedPositions, SinusoidalPosition
 
 /// What a checkpoint ends in.
 enum class HeadKind : std::uint8_t {
-  none,                     ///< hidden states only
-  language_model,           ///< logits over the vocabulary after each decoder token
+  none,            ///< hidden states only
+  language_model,  ///< logits over the vocabulary after each decoder token
   /// Logits over the vocabulary at each token of the text: of an encoder's, or of the decoder of an
   /// encoder-decoder that reads the text shifted right (BART).
   masked_lm,

@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "llm/core/thread_pool.hpp"
-#include "llm/nn/encoder.hpp"
+#include "llm/core/types.hpp"
+#include "llm/nn/inputs.hpp"
 #include "llm/nn/transformer_config.hpp"
 #include "llm/tokenizer/tokenizer.hpp"
 
