@@ -4,6 +4,7 @@
 
 #include "chain/chain_tasks.hpp"
 #include "core/json.hpp"
+#include "core/system_error.hpp"
 #include "llm/chain/chain_description.hpp"
 #include "llm/core/error.hpp"
 
@@ -230,7 +231,7 @@ Json parse_chain_json(std::string_view text, const std::string& where) {
 
 }  // namespace
 
-ChainDescription ChainDescription::read(const std::filesystem::path& file) {
+ChainDescription ChainDescription::read(const std::filesystem::path& file) try {
   std::string text;
   try {
     text = detail::read_file(file, max_chain_bytes);
@@ -239,6 +240,8 @@ ChainDescription ChainDescription::read(const std::filesystem::path& file) {
     throw Error(ErrorCode::invalid_input, error.what(), file.string());
   }
   return parse(text, file.string(), file.parent_path());
+} catch (...) {
+  detail::rethrow_as_error(file);
 }
 
 ChainDescription ChainDescription::parse(std::string_view text, const std::string& where,

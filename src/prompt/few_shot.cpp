@@ -5,6 +5,7 @@
 #include <array>
 
 #include "core/json.hpp"
+#include "core/system_error.hpp"
 #include "llm/core/error.hpp"
 
 namespace llm {
@@ -97,8 +98,10 @@ std::vector<FieldRow> parse_field_rows(std::string_view text, const std::string&
   return rows;
 }
 
-FewShotTemplate FewShotTemplate::read(const std::filesystem::path& file) {
+FewShotTemplate FewShotTemplate::read(const std::filesystem::path& file) try {
   return parse(detail::read_file(file, std::size_t{16} << 20), file.string());
+} catch (...) {
+  detail::rethrow_as_error(file);
 }
 
 FewShotTemplate FewShotTemplate::parse(std::string_view text, const std::string& where) {

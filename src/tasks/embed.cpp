@@ -11,6 +11,7 @@
 #include "core/folder.hpp"
 #include "core/gguf.hpp"
 #include "core/gguf_split.hpp"
+#include "core/system_error.hpp"
 #include "llm/core/error.hpp"
 #include "tokenizer/text_input.hpp"
 #include "tokenizer/unicode.hpp"
@@ -97,7 +98,7 @@ void normalize(std::vector<S>& vector) {
 
 }  // namespace
 
-SentenceConfig embedding_config(const std::filesystem::path& path) {
+SentenceConfig embedding_config(const std::filesystem::path& path) try {
   if (auto found = read_sentence_config(path)) return *std::move(found);
   SentenceConfig sentence;
   sentence.model_path = path;
@@ -107,6 +108,8 @@ SentenceConfig embedding_config(const std::filesystem::path& path) {
     sentence.pooling = {PoolingMode::last_token};
   }
   return sentence;
+} catch (...) {
+  detail::rethrow_as_error(path);
 }
 
 PoolingMode pooling_from_name(std::string_view name) {

@@ -217,7 +217,7 @@ std::unique_ptr<Tokenizer> Tokenizer::open(const fs::path& path) try {
   detail::rethrow_as_error(path);
 }
 
-std::vector<TokenizerFile> Tokenizer::files(const fs::path& path) {
+std::vector<TokenizerFile> Tokenizer::files(const fs::path& path) try {
   std::vector<TokenizerFile> files;
   if (!detail::is_folder(path)) {
     files.push_back({path, std::nullopt, path.filename().string() + " is used: it was named"});
@@ -231,6 +231,8 @@ std::vector<TokenizerFile> Tokenizer::files(const fs::path& path) {
     files[i].note = note_on(files[i], found[i].kind, i == 0 ? nullptr : &files.front());
   }
   return files;
+} catch (...) {
+  detail::rethrow_as_error(path);
 }
 
 }  // namespace llm

@@ -12,10 +12,12 @@
 #include <vector>
 
 #include "faults/in_child.hpp"
+#include "llm/chain/chain_description.hpp"
 #include "llm/core/error.hpp"
 #include "llm/generation/model_generation_config.hpp"
 #include "llm/model/model.hpp"
 #include "llm/prompt/chat_template.hpp"
+#include "llm/prompt/few_shot.hpp"
 #include "llm/tasks/embed.hpp"
 #include "llm/tasks/text_task.hpp"
 #include "llm/tokenizer/tokenizer.hpp"
@@ -58,6 +60,10 @@ void open_all(const fs::path& folder, const fs::path& adapter) {
   Tokenizer::files(folder);
   if (folder.filename() != "without-tokenizer") Tokenizer::open(folder);
   if (fs::exists(fs::symlink_status(folder / "chat_template.jinja"))) ChatTemplate::open(folder);
+  if (folder.filename() == "with-prompts") {
+    FewShotTemplate::read(folder / "few_shot.json");
+    ChainDescription::read(folder / "chain.json");
+  }
 }
 
 class FileFaults : public testing::Test {
@@ -134,6 +140,14 @@ TEST_F(FileFaults, Decoder) {
                  "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json",
                  "added_tokens.json"},
                 {"chat_template.jinja"});
+}
+
+TEST_F(FileFaults, PromptsAndChains) {
+  const fs::path folder = copy("llama-gqa", "with-prompts");
+  write(folder, "few_shot.json", R"({"example": "{{in}} {{out}}", "query": "{{in}} "})");
+  write(folder, "chain.json",
+        R"({"models": {"a": "."}, "steps": [{"name": "b", "model": "a", "prompt": "c"}]})");
+  expect_errors(folder, {"few_shot.json", "chain.json"});
 }
 
 TEST_F(FileFaults, Tokenizers) {
