@@ -1,10 +1,13 @@
 // libFuzzer's entry points: all targets in one program.
-//   llm-fuzz --target=NAME CORPUS [libFuzzer's options]
+//   llm-fuzz --target=NAME [--cpu-seconds=N] CORPUS [libFuzzer's options]
+//                                              N: what an input may take; libFuzzer's own limit is
+//                                              of real time, which other processes use up
 //   llm-fuzz --target=NAME --seeds=FOLDER      writes the sound inputs there
 //   llm-fuzz --list                            the names of the targets
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -19,6 +22,9 @@ extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, st
 namespace {
 
 const llm::fuzz::Target* chosen = nullptr;
+double most_seconds = 1;
+
+double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
 void write_seeds(const std::filesystem::path& folder) {
   std::filesystem::create_directories(folder);
@@ -42,7 +48,7 @@ std::string with_libfuzzer(std::string bytes) {
 }  // namespace
 
 extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
-  constexpr std::string_view target = "--target=", seeds = "--seeds=";
+  constexpr std::string_view target = "--target=", seeds = "--seeds=", cpu = "--cpu-seconds=";
   std::string seed_folder;
   for (int i = 1; i < *argc; ++i) {
     const std::string_view argument = (*argv)[i];
@@ -52,6 +58,7 @@ extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
     }
     if (argument.starts_with(target))
       chosen = llm::fuzz::find_target(argument.substr(target.size()));
+    if (argument.starts_with(cpu)) most_seconds = std::atof((*argv)[i] + cpu.size());
     if (argument.starts_with(seeds)) seed_folder = argument.substr(seeds.size());
   }
   if (chosen == nullptr) {
@@ -66,7 +73,13 @@ extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const double before = cpu_seconds();
   (void)llm::fuzz::run(*chosen, {reinterpret_cast<const char*>(data), size});
+  const double taken = cpu_seconds() - before;
+  if (taken > most_seconds) {
+    std::cerr << "llm-fuzz: SUMMARY: this input took " << taken << " s of processor time\n";
+    std::abort();
+  }
   return 0;
 }
 
