@@ -57,16 +57,18 @@ void make_folder(const fs::path& folder) {
   if (::mkdir(folder.c_str(), 0777) != 0) detail::fail_writing(folder, "created", errno);
 }
 
-// Everything but weights; folders inside (1_Pooling), too.
-void copy_small_files(const fs::path& from, const fs::path& to) {
+// Everything but weights; folders inside (1_Pooling), too, but not the one that is being made.
+void copy_small_files(const fs::path& from, const fs::path& to, const fs::path& made) {
+  std::error_code ignored;
   for (const fs::path& file : detail::files_ending_in(from, {""})) {
     if (holds_weights(file)) continue;
     const fs::path target = to / file.filename();
     const fs::file_type type = detail::type_of(file);
     if (type == fs::file_type::directory) {
-      if (file.filename().string().starts_with('.')) continue;
+      if (file.filename().string().starts_with('.') || fs::equivalent(file, made, ignored))
+        continue;
       make_folder(target);
-      copy_small_files(file, target);
+      copy_small_files(file, target, made);
       ::rmdir(target.c_str());  // which an empty one is
     } else if (type == fs::file_type::regular) {
       copy_whole(file, target);
@@ -84,7 +86,7 @@ void fill_folder(const fs::path& path, const fs::path& folder, const LoadOptions
   pack_weights(path, folder / detail::packed_file_name, options);
   fs::path gguf = detail::is_folder(path) ? fs::path() : path;
   if (gguf.empty() && !detail::is_there(path / "config.json")) gguf = detail::gguf_in(path);
-  gguf.empty() ? copy_small_files(path, folder) : copy_metadata(gguf, folder);
+  gguf.empty() ? copy_small_files(path, folder, folder) : copy_metadata(gguf, folder);
 }
 
 // A folder that nobody else has, beside the one that it becomes: it is never one that is there,

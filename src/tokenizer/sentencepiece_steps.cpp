@@ -77,9 +77,9 @@ class SentencepieceNormalizer final : public Normalizer {
                     made);
         at += bytes;
       }
-      if (removes_extra_) drop_trailing_spaces(made);
-      const Span last = {text.spans.back().end, text.spans.back().end};
-      if (adds_prefix_ && is_suffix_) append(space_, last, made);
+      std::uint32_t end = text.spans.back().end;
+      if (removes_extra_) end = drop_trailing_spaces(made, end);
+      if (adds_prefix_ && is_suffix_) append(space_, {end, end}, made);
     }
     text = std::move(made);
   }
@@ -99,9 +99,14 @@ class SentencepieceNormalizer final : public Normalizer {
     if (!removes_extra_) after_space = false;
   }
 
-  void drop_trailing_spaces(AlignedText& made) const {
-    while (made.text.ends_with(space_)) made.text.resize(made.text.size() - space_.size());
+  // Where the text, which ended at `end`, ends without them.
+  std::uint32_t drop_trailing_spaces(AlignedText& made, std::uint32_t end) const {
+    while (made.text.ends_with(space_)) {
+      made.text.resize(made.text.size() - space_.size());
+      end = made.spans[made.text.size()].begin;
+    }
     made.spans.resize(made.text.size());
+    return end;
   }
 
   std::size_t skip_spaces(std::string_view text, Work& work) const {

@@ -38,8 +38,10 @@ Pipe open_terminal() {
   ::dup2(err, 2);
   for (const int number : {SIGINT, SIGTERM, SIGPIPE}) ::signal(number, SIG_DFL);
   std::vector<std::string> environment = {"PATH=/usr/bin:/bin", "TERM=xterm", "HOME=/nonexistent"};
-  if (const char* const options = ::getenv("ASAN_OPTIONS"); options != nullptr)
-    environment.push_back(std::string("ASAN_OPTIONS=") + options);
+  for (const char* const name : {"ASAN_OPTIONS", "LLM_MUTANT", "LLM_MUTANTS_MET"}) {
+    if (const char* const value = ::getenv(name); value != nullptr)
+      environment.push_back(std::string(name) + "=" + value);
+  }
   for (const auto& [name, value] : command.environment) environment.push_back(name + "=" + value);
   std::vector<char*> variables, words;
   for (std::string& variable : environment) variables.push_back(variable.data());

@@ -376,6 +376,11 @@ TEST(GenerationConfig, WarningsAboutOptionsWithoutEffect) {
   EXPECT_EQ(c.warnings().size(), 1u);
   c.do_sample = true;
   EXPECT_TRUE(c.warnings().empty());
+  c.set("length_penalty", "2", "flag");
+  ASSERT_EQ(c.warnings().size(), 1u);
+  EXPECT_NE(c.warnings()[0].find("no effect without num_beams above 1"), std::string::npos);
+  c.num_beams = 2;
+  EXPECT_TRUE(c.warnings().empty());
 }
 
 }  // namespace

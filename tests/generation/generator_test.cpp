@@ -8,6 +8,8 @@
 
 #include "generation/stream_check.hpp"
 #include "generation/toy.hpp"
+#include "llm/generation/task.hpp"
+#include "support/paths.hpp"
 
 namespace llm {
 namespace {
@@ -652,6 +654,31 @@ TEST(Generator, NothingLeftToChooseIsAnError) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::invalid_option);
   }
+}
+
+// As the reference's tokenizers truncate, on either side.
+TEST(Generator, SpecialTokensAtTheEndsAreNeverCut) {
+  const std::string text = "once upon a time there was a little cat";
+  const auto kept = [&](const char* fixture, Overflow overflow) {
+    const auto tokenizer = Tokenizer::open(test::models_dir() / fixture);
+    GenerationConfig config;
+    config.decoder_start_token_id = 0;
+    detail::ModelLimits limits;
+    limits.vocab_size = limits.source_vocab_size = tokenizer->vocab_size();
+    limits.is_encoder_decoder = true;
+    limits.max_source_length = 6;
+    GenerationRequest request;
+    request.text = text;
+    return detail::prepare_task(request, std::make_shared<GenerationConfig>(config), limits,
+                                tokenizer.get(), overflow)
+        .source;
+  };
+  using Ids = std::vector<TokenId>;
+  EXPECT_EQ(kept("t5-v1_1", Overflow::truncate_right), (Ids{50, 65, 60, 24, 41, 1}));
+  EXPECT_EQ(kept("t5-v1_1", Overflow::truncate_left), (Ids{41, 36, 60, 8, 42, 1}));
+  EXPECT_EQ(kept("bert-ner", Overflow::truncate_right), (Ids{2, 143, 180, 56, 51, 3}));
+  EXPECT_EQ(kept("bert-ner", Overflow::truncate_left), (Ids{2, 186, 90, 129, 102, 3}));
+  EXPECT_EQ(kept("bert-ner", Overflow::truncate_middle), (Ids{2, 143, 180, 129, 102, 3}));
 }
 
 TEST(Generator, OverflowPolicies) {

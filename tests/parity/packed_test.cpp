@@ -89,6 +89,20 @@ TEST(PackedFolder, KeepsTheTokenizer) {
   }
 }
 
+TEST(PackedFolder, MayStandInsideItsModel) {
+  const llm::test::TempDir dir;
+  const fs::path model = dir.path() / "model";
+  fs::copy(llm::test::models_dir() / "llama-gqa", model, fs::copy_options::recursive);
+  for (const fs::path& packed : {model / "packed", model / "inner" / "packed"}) {
+    llm::pack_model(model, packed);
+    for (const auto& entry : fs::recursive_directory_iterator(packed))
+      EXPECT_FALSE(entry.path().filename().string().starts_with("packed.unfinished"))
+          << entry.path();
+    EXPECT_EQ(outputs(*llm::Model<float>::load(packed)), outputs(*llm::Model<float>::load(model)));
+    fs::remove_all(packed);
+  }
+}
+
 class PackedErrors : public testing::Test {
  protected:
   void SetUp() override { llm::pack_model(llm::test::models_dir() / "llama-wide", folder()); }

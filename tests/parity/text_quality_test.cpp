@@ -1,7 +1,9 @@
 // Distributions over a text against those of the reference in float64
 // (tests/support/make_text_quality_vectors.py), and what fewer bits must cost more.
 #include <cmath>
+#include <cstring>
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -16,25 +18,27 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A copy of a fixture with one float32 matrix negated.
-void write_negated(const fs::path& from, const std::string& name, const fs::path& to) {
+// A copy of a fixture with other bytes of one tensor of float32.
+template <typename Change>
+void write_changed(const fs::path& from, const std::string& name, const fs::path& to,
+                   Change change) {
   for (const auto& entry : fs::directory_iterator(from)) {
     if (entry.path().extension() != ".safetensors")
       fs::copy_file(entry.path(), to / entry.path().filename());
   }
   const auto store = llm::WeightStore::open(from);
   std::vector<llm::TensorToWrite> tensors;
-  std::vector<std::byte> negated;
+  std::vector<std::byte> changed;
   for (const std::string& each : store->names()) {
     llm::TensorToWrite tensor = *store->find(each);
     if (each == name) {
-      negated.assign(tensor.bytes.begin(), tensor.bytes.end());
-      for (std::size_t i = 3; i < negated.size(); i += 4) negated[i] ^= std::byte{0x80};
-      tensor.bytes = negated;
+      changed.assign(tensor.bytes.begin(), tensor.bytes.end());
+      change(changed);
+      tensor.bytes = changed;
     }
     tensors.push_back(tensor);
   }
-  ASSERT_FALSE(negated.empty()) << name;
+  ASSERT_FALSE(changed.empty()) << name;
   llm::write_safetensors(to / "model.safetensors", tensors, {{"format", "pt"}});
 }
 
@@ -46,7 +50,9 @@ TEST(TextQuality, EqualsTheReference) {
     const auto number = [&](const char* key) { return row.at(key).get<double>(); };
     const fs::path exact = llm::test::models_dir() / row.at("model").get<std::string>();
     const llm::test::TempDir ours;
-    write_negated(exact, row.at("negated").get<std::string>(), ours.path());
+    write_changed(exact, row.at("negated").get<std::string>(), ours.path(), [](auto& bytes) {
+      for (std::size_t i = 3; i < bytes.size(); i += 4) bytes[i] ^= std::byte{0x80};
+    });
     for (const bool float64 : {false, true}) {
       llm::TextQualityOptions options;
       options.against = exact;
@@ -106,6 +112,21 @@ TEST(TextQuality, Refuses) {
   options = {};
   options.against = llm::test::models_dir() / "llama-tied";
   EXPECT_EQ(code("llama-gqa", "once upon", options), llm::ErrorCode::tensor_mismatch);
+}
+
+// Logits may be below all numbers. What the exact model holds for possible is then infinitely far.
+TEST(TextQuality, AnInfiniteDivergenceIsRefused) {
+  const fs::path exact = llm::test::models_dir() / "bert-masked-lm";
+  const llm::test::TempDir ours;
+  write_changed(exact, "cls.predictions.bias", ours.path(), [](auto& bytes) {
+    constexpr float lowest = -std::numeric_limits<float>::infinity();
+    std::memcpy(bytes.data() + 20 * sizeof lowest, &lowest, sizeof lowest);
+  });
+  llm::TextQualityOptions options;
+  options.against = exact;
+  llm::test::expect_error(llm::ErrorCode::bad_format, "logits", [&] {
+    llm::verify_text(ours.path(), "once upon a time there was a little cat", options);
+  });
 }
 
 }  // namespace

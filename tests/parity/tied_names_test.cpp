@@ -118,6 +118,27 @@ TEST(TiedNames, AllOfThemWithTheSameValuesAreOne) {
   }
 }
 
+TEST(TiedNames, WhatIsStoredTwiceIsPackedOnce) {
+  constexpr std::uintmax_t names_bytes = 500;  // in a header; less than any tensor here
+  for (const Group& group : groups()) {
+    const std::string& fixture = group.fixtures.front();
+    SafetensorsEditor weights = weights_of(fixture);
+    const auto packed_bytes = [&] {
+      const llm::test::TempDir dir, beside;
+      write_folder(fixture, weights, dir);
+      llm::pack_model(dir.path(), beside.path() / "packed");
+      std::uintmax_t bytes = 0;
+      for (const auto& entry : fs::directory_iterator(beside.path() / "packed")) {
+        if (entry.path().extension() == ".safetensors") bytes += entry.file_size();
+      }
+      return bytes;
+    };
+    const std::uintmax_t once = packed_bytes();
+    for (const std::string& other : group.others) weights.copy(group.stored, other, false);
+    EXPECT_LT(packed_bytes(), once + names_bytes) << fixture << ": " << group.stored;
+  }
+}
+
 TEST(TiedNames, NoneIsNamed) {
   for (const Group& group : groups()) {
     SafetensorsEditor weights = weights_of(group.fixtures.front());

@@ -7,7 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "core/json.hpp"
+#include "support/edit_safetensors.hpp"
 #include "support/paths.hpp"
+#include "support/temp_dir.hpp"
 
 namespace {
 
@@ -64,5 +67,30 @@ INSTANTIATE_TEST_SUITE_P(Fixtures, Parity, testing::ValuesIn(fixtures()), [](con
   for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
   return name;
 });
+
+// The reference's bare class gives the language model's hidden states, the last of them by name.
+TEST(Verify, ChecksDecodersWithoutAHead) {
+  const fs::path model = llm::test::models_dir() / "llama-gqa";
+  llm::test::SafetensorsEditor reference(model / "reference.safetensors");
+  auto header =
+      llm::detail::parse_json(reference.metadata()["llm-reference"].get<std::string>(), "header");
+  header["class"] = "LlamaModel";
+  header.erase("generations");
+  header.erase("texts");
+  for (const auto& each : header.at("cases")) {
+    const auto name = each.at("name").get<std::string>();
+    reference.erase(name + ".logits");
+    reference.copy(name + ".hidden_states.2", name + ".last_hidden_state", false);
+  }
+  reference.metadata()["llm-reference"] = header.dump();
+  const llm::test::TempDir dir;
+  llm::VerifyOptions options;
+  options.reference = dir.write("reference.safetensors", reference.bytes());
+  options.dtype = "f64";
+  options.threads = 1;
+  const llm::VerifyReport report = llm::verify(model, options);
+  EXPECT_TRUE(report.ok);
+  EXPECT_EQ(report.taps.size(), 4 * header.at("cases").size());
+}
 
 }  // namespace

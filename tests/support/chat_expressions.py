@@ -68,9 +68,14 @@ FILTERS = """{{ space|trim }}|{{ '--x--'|trim('-') }}|{{ 5|trim }}|{{ none|trim 
 METHODS = """{{ space.strip() }}|{{ 'xxaxx'.strip('x') }}|{{ space.lstrip() }}.|{{ space.rstrip() }}.|{{ 'abc'.strip('ac') }}|{{ uni.strip('S😀') }}|{{ csv.split(',') }}|{{ space.split() }}|{{ csv.split(',', 1) }}|{{ csv.rsplit(',', 1) }}|{{ 'a  b c'.split(' ') }}|{{ 'a  b c '.split(none, 1) }}|{{ html|e|forceescape }}|{{ ' a  b c '.rsplit(none, 1) }}|{{ ''.split() }}|{{ ''.split(',') }}|{{ csv.split('') }}|{{ csv.split(sep=',', maxsplit=2) }}|{{ lines.splitlines() }}|{{ lines.splitlines(true) }}
 {{ s.startswith('He') }}|{{ s.endswith('d') }}|{{ s.startswith(('x', 'H')) }}|{{ s.startswith(1) }}|{{ s.upper() }}|{{ s.lower() }}|{{ "they're a1b".title() }}|{{ s.title() }}|{{ 'hELLO'.capitalize() }}|{{ 'ßa'.capitalize() }}|{{ s.replace('l', 'L') }}|{{ s.replace('l', 'L', 1) }}|{{ s.find('o') }}|{{ s.find('o', 5) }}|{{ s.find('zz') }}|{{ s.rfind('o') }}|{{ uni.find('é') }}|{{ s.index('W') }}|{{ s.index('zz') }}|{{ s.count('l') }}|{{ s.count('') }}|{{ uni.count('Β') }}|{{ s.find('l', -3) }}|{{ s.find('H', 0, 1) }}
 {{ ', '.join(words) }}|{{ ','.join([1, 2]) }}|{{ ''.join(l|map('string')) }}|{{ '-'.join('abc') }}|{{ 'a{}b{}'.format(1, 'x') }}|{{ '{0}{1}{0}'.format('a', 'b') }}|{{ '{x}'.format(x=5) }}|{{ '{{}}'.format() }}|{{ '{}'.format() }}|{{ '12'.isdigit() }}|{{ 'a1'.isdigit() }}|{{ 'ab'.isalpha() }}|{{ 'a1'.isalnum() }}|{{ ' '.isspace() }}|{{ ''.isspace() }}|{{ 'AB'.isupper() }}|{{ 'ab'.islower() }}|{{ 'a,b'.partition(',') }}|{{ 'ab'.partition(',') }}|{{ 'a,b,c'.rpartition(',') }}|{{ 'abc'.rpartition(',') }}
+{{ 'Ab'.isalpha() }}|{{ 'ǅʰ日aª'.isalpha() }}|{{ 'Ⅰ'.isalpha() }}|{{ 'á'.isalpha() }}|{{ 'A1'.isalnum() }}|{{ 'A B-C D'|wordcount }}
 {{ 'abc'.removeprefix('a') }}|{{ 'abc'.removesuffix('c') }}|{{ 'abc'.removeprefix('x') }}|{{ '7'.zfill(3) }}|{{ '-7'.zfill(4) }}|{{ 'a'.ljust(3, '.') }}|{{ 'a'.rjust(3) }}|{{ s.split(',')[0].lower().strip('h') }}|{{ m.copy() }}|{{ l.copy() }}|{{ m.items()|length }}|{{ m.items()|first }}|{{ (m.items()|list)[0][0] }}|{% for k, v in m.items() %}{{ k }}={{ v }};{% endfor %}|{{ m.get('a', 0) + 1 }}|{{ m.get([1]) }}|{{ s.upper(1) }}|{{ 'a-b'.split('-')|last }}|{{ s.split('o')|join('0') }}|{{ '</think>' in 'x</think>y' and 'x</think>y'.split('</think>')[-1].lstrip('\\n') }}"""
 
-STATEMENTS = r"""{% if i == 7 %}a{% elif i == 8 %}b{% else %}c{% endif %}
+STATEMENTS = r"""{% set a = namespace(x=1) %}{% set b = namespace(x=1) %}{{ a == b }} {{ a == a }} {{ a != b }} {{ a == 1 }}
+{% macro m() %}{% endmacro %}{% macro n() %}{% endmacro %}{{ m == n }} {{ m == m }} {{ range == dict }}
+{% set c = cycler(1, 2) %}{{ c == c }} {{ c == cycler(1, 2) }} {% set g = l|map('string') %}{{ g == g }} {{ g == l|map('string') }}
+{% for x in [1] %}{% set outer = loop %}{% for y in [1] %}{{ loop == outer }} {{ loop == loop }}{% endfor %}{% endfor %}
+{% if i == 7 %}a{% elif i == 8 %}b{% else %}c{% endif %}
 {% if no %}a{% elif i == 7 %}b{% else %}c{% endif %}
 {% if no %}a{% elif no %}b{% else %}c{% endif %}
 {% if missing %}a{% endif %}b

@@ -23,6 +23,7 @@ class SafetensorsEditor {
     data_ = bytes.substr(8 + length);
   }
 
+  detail::Json& metadata() { return header_["__metadata__"]; }
   bool has(const std::string& name) const { return header_.contains(name); }
   void rename(const std::string& from, const std::string& to) {
     header_[to] = header_.at(from);

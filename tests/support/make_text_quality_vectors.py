@@ -19,6 +19,7 @@ PAIRS = "once upon a time\ta little cat\n\nhello world\tthe end of it all\n"
 CASES = [
     ("llama-gqa", "model.layers.1.mlp.down_proj.weight", TEXT, 48, 0, 0),
     ("llama-gqa", "model.layers.1.mlp.down_proj.weight", TEXT, 40, 16, 100),
+    ("llama-gqa", "model.layers.1.mlp.down_proj.weight", TEXT, 150, 0, 0),
     ("bert-masked-lm", "bert.encoder.layer.1.output.dense.weight", TEXT, 24, 0, 0),
     ("t5-v1_1", "decoder.block.1.layer.2.DenseReluDense.wo.weight", PAIRS, 512, 0, 0),
 ]

@@ -63,14 +63,16 @@ GgufWriter sentencepiece_gguf() {
   return file;
 }
 
-std::string sentencepiece_model(const std::vector<std::pair<std::string, int>>& pieces, bool bpe) {
+std::string sentencepiece_model(const std::vector<std::pair<std::string, int>>& pieces, bool bpe,
+                                bool space_is_suffix) {
   std::string model;
   float score = 0;
   for (const auto& [text, type] : pieces) {
     model += bytes_field(1, bytes_field(1, text) + float_field(2, score -= 1) +
                                 int_field(3, static_cast<std::uint64_t>(type)));
   }
-  model += bytes_field(2, int_field(3, bpe ? 2 : 1) + int_field(35, bpe ? 1 : 0));
+  model += bytes_field(2, int_field(3, bpe ? 2 : 1) + int_field(24, space_is_suffix ? 1 : 0) +
+                              int_field(35, bpe ? 1 : 0));
   return model + bytes_field(3, bytes_field(1, "identity"));
 }
 

@@ -18,6 +18,7 @@ GgufWriter sentencepiece_gguf();
 
 // A sentencepiece model file; scores are unimportant. Pieces: text and type (1 normal, 2 unknown,
 // 3 control, 4 user defined, 6 byte).
-std::string sentencepiece_model(const std::vector<std::pair<std::string, int>>& pieces, bool bpe);
+std::string sentencepiece_model(const std::vector<std::pair<std::string, int>>& pieces, bool bpe,
+                                bool space_is_suffix = false);
 
 }  // namespace llm::test

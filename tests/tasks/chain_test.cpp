@@ -394,6 +394,7 @@ TEST(ChainRepeats, AreTheModelOnItsOwnOutput) {
   EXPECT_EQ("Once upon" + *value.text, text);
   EXPECT_EQ(value.find("ended")->text, "times");
   EXPECT_EQ(value.find("new_tokens")->text, "12");
+  EXPECT_EQ(value.find("truncated")->text, "false");
 
   EXPECT_EQ(run(R"({"times": 9, "max_new_tokens": 7})").second.size(), 2u);
   EXPECT_EQ(run(R"({"times": 9, "max_chars": 1})").first.find("ended")->text, "length");
@@ -407,6 +408,16 @@ TEST(ChainRepeats, AreTheModelOnItsOwnOutput) {
   EXPECT_EQ(cut.find("ended")->text, "until");
   EXPECT_EQ(few.size(), 2u);
   EXPECT_EQ(cut.text, "");
+}
+
+TEST(ChainRepeats, SayWhetherARoundWasTruncated) {
+  Chain<float> made = chain(R"({"name": "a", "model": "llama", "prompt": "{{x}}",
+      "options": {"max_new_tokens": 4, "overflow": "truncate-left"}, "repeat": {"times": 2}})");
+  std::string text;
+  for (int i = 0; i < 300; ++i) text += "once ";
+  const ChainOutcome outcome = made.run(inputs(Json{{"x", text}}.dump()));
+  EXPECT_EQ(outcome.values[0].find("truncated")->text, "true");
+  EXPECT_EQ(outcome.values[0].find("rounds")->text, "2");
 }
 
 TEST(ChainRetrieve, FindsTheNearestRowsAndEqualOnesInTheirOrder) {

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "llm/tasks/batches.hpp"
+#include "llm/tasks/text_span.hpp"
 #include "support/catch_error.hpp"
 #include "support/paths.hpp"
 #include "support/temp_dir.hpp"
@@ -40,6 +41,16 @@ struct Fixture {
 
 const char* const with_tokenizer[] = {"bert-masked-lm", "roberta-masked-lm", "t5-v1_0", "llama-gqa",
                                       "gpt2-inner"};
+
+TEST(TextSpans, CountCharactersUpToTheEnd) {
+  using llm::text_span;
+  EXPECT_EQ(text_span("", {0, 0}), (llm::TextSpan{0, 0, {0, 0}}));
+  const std::string_view text = "\u00e9a\u65e5";  // of 2, 1 and 3 bytes
+  EXPECT_EQ(text_span(text, {0, 6}), (llm::TextSpan{0, 3, {0, 6}}));
+  EXPECT_EQ(text_span(text, {2, 3}), (llm::TextSpan{1, 2, {2, 3}}));
+  EXPECT_EQ(text_span(text, {3, 6}), (llm::TextSpan{2, 3, {3, 6}}));
+  EXPECT_EQ(text_span(text, {6, 6}), (llm::TextSpan{3, 3, {6, 6}}));
+}
 
 TEST(TextTokens, AreThoseOfTheTokenizer) {
   for (const char* name : with_tokenizer) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <fstream>
 #include <limits>
 
 #include "llm/core/error.hpp"
@@ -38,6 +39,20 @@ TEST(Buffer, MovesItsMemory) {
   c = std::move(b);
   EXPECT_EQ(c.data(), data);
   EXPECT_EQ(c.size(), 100u);
+}
+
+// Large ones are cut out of more than they need.
+TEST(Buffer, LeavesNoAddressesBehind) {
+  const auto mapped_pages = [] {
+    std::size_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    return pages;
+  };
+  constexpr std::size_t bytes = 3u << 20;
+  { Buffer first(bytes); }
+  const std::size_t before = mapped_pages();
+  for (int i = 0; i < 100; ++i) Buffer buffer(bytes);
+  EXPECT_LE(mapped_pages(), before + bytes / 4096);
 }
 
 TEST(Buffer, RefusesWhatDoesNotExist) {

@@ -393,6 +393,19 @@ TEST(ChatAttacks, WhatIsTouchedIsCounted) {
   }
 }
 
+// What decodes each character takes longer than what copies bytes.
+TEST(ChatAttacks, CharactersCountMoreThanBytes) {
+  for (const char* name :
+       {"|tojson", "|upper", "|lower", "|title", "|capitalize", "|escape", "|wordcount", "|indent",
+        "|int", "is upper", "is lower", "text.isalpha", "text.title"}) {
+    Interpreter in(std::tm{});
+    const Value text = made("a", text_size, in.budget());
+    const std::size_t before = in.budget().steps();
+    all_calls().at(name)(in, text, Arguments(in.budget()));
+    EXPECT_GE(in.budget().steps() - before, text_size / 4) << name;
+  }
+}
+
 // --- whole templates ---
 
 // The error's code, or nothing when there is a text.

@@ -195,6 +195,8 @@ TEST(ModelErrors, InputThatDoesNotFit) {
   const auto model = llm::Model<float>::load(llm::test::models_dir() / "gpt2-relu", {1});
   llm::Workspace workspace;
   const std::span<const llm::TokenId> none;
+  EXPECT_EQ(model->start(std::vector(3, none), workspace).size(), 3U);
+  EXPECT_TRUE(model->start({}, workspace).empty());
   const auto state = std::move(model->start({&none, 1}, workspace).front());
   const auto step = [&](const std::vector<llm::TokenId>& ids) {
     const llm::StepInput<float> input{state.get(), ids};

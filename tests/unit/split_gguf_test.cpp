@@ -65,11 +65,19 @@ TEST(SplitGgufModel, FoldersPoolAsTheirFileSays) {
   const auto folder = models_dir() / "gguf-bert-q4_1";
   EXPECT_EQ(llm::embedding_config(folder).pooling,
             llm::embedding_config(folder / "model.gguf").pooling);
-  const TempDir dir;
-  GgufWriter file;
-  file.key("general.architecture", "bert").key<std::uint32_t>("bert.pooling_type", gguf_u32, 2);
-  dir.write("model.gguf", file.bytes());
-  EXPECT_EQ(llm::embedding_config(dir.path()).pooling, std::vector{llm::PoolingMode::cls});
+  const auto pooling = [](std::uint32_t type) {
+    const TempDir dir;
+    GgufWriter file;
+    file.key("general.architecture", "bert")
+        .key<std::uint32_t>("bert.pooling_type", gguf_u32, type);
+    dir.write("model.gguf", file.bytes());
+    return llm::embedding_config(dir.path()).pooling;
+  };
+  EXPECT_EQ(pooling(1), std::vector{llm::PoolingMode::mean});
+  EXPECT_EQ(pooling(2), std::vector{llm::PoolingMode::cls});
+  EXPECT_EQ(pooling(3), std::vector{llm::PoolingMode::last_token});
+  expect_error(ErrorCode::unsupported, "pooling_type 4 is not supported",
+               [&] { (void)pooling(4); });
 }
 
 }  // namespace

@@ -180,6 +180,22 @@ TEST(Tokenizer, ReadsSentencepieceModels) {
                [&] { Tokenizer::open(folder.write("bad.model", "not a model")); });
 }
 
+// treat_whitespace_as_suffix: ids and offsets are those of the sentencepiece library.
+TEST(Tokenizer, ReadsSentencepieceModelsWithTheSpaceBehind) {
+  const TempDir folder;
+  const std::vector<std::pair<std::string, int>> pieces = {
+      {"<unk>", 2}, {"a▁", 1}, {"b", 1}, {"▁", 1}, {"a", 1}};
+  const auto tokenizer =
+      Tokenizer::open(folder.write("m.model", llm::test::sentencepiece_model(pieces, false, true)));
+  EXPECT_EQ(tokenizer->encode("ab a").ids, (Ids{4, 2, 3, 1}));
+  EXPECT_EQ(tokenizer->encode("ab").offsets, (std::vector<llm::ByteSpan>{{0, 1}, {1, 2}, {2, 2}}));
+  const llm::Encoding encoding = tokenizer->encode("  a b ab   ");
+  EXPECT_EQ(encoding.ids, (Ids{1, 2, 3, 4, 2, 3}));
+  EXPECT_EQ(encoding.offsets,
+            (std::vector<llm::ByteSpan>{{2, 4}, {4, 5}, {5, 6}, {6, 7}, {7, 8}, {8, 8}}));
+  EXPECT_TRUE(tokenizer->encode("   ").ids.empty());
+}
+
 TEST(Tokenizer, NamesWhatItDoesNotImplement) {
   const TempDir folder;
   const auto refuse = [&](const char* pointer, const Json& value, ErrorCode code,
