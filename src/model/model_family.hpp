@@ -52,7 +52,7 @@ struct ModelFamily {
   ModuleNames modules;
 };
 
-// All families, in the order of the README's table.
+// All families, in the order of the table of docs/pages/models.md.
 const std::vector<ModelFamily>& model_families();
 
 // Throws Error (unsupported) that lists what is supported and, for model types whose weights are

@@ -16,31 +16,37 @@ namespace llm {
 
 /// What one attention layer needs to know of its stack.
 struct AttentionConfig {
-  std::int64_t num_attention_heads = 0;
-  std::int64_t num_key_value_heads = 0;
-  std::int64_t head_dim = 0;
-  double scale = 1.0;
-  std::int64_t window = 0;  ///< keys a query may look back at, itself included; 0: all
-  bool causal = false;
-  std::int64_t rotary_pairs = 0;
-  std::int64_t cache_layer = 0;  ///< where in the cache this layer's keys and values lie
-  std::int64_t bias_layer = 0;   ///< which of the pass's position biases are this layer's
-  std::int64_t max_rows = 0;     ///< query rows per call, see attend_rows()
+  std::int64_t num_attention_heads = 0;  ///< query heads
+  std::int64_t num_key_value_heads = 0;  ///< each serves a group of query heads
+  std::int64_t head_dim = 0;             ///< numbers per head
+  double scale = 1.0;                    ///< factor on query * key
+  std::int64_t window = 0;               ///< keys a query may look back at, itself included; 0: all
+  bool causal = false;                   ///< a query sees no later position
+  std::int64_t rotary_pairs = 0;         ///< pairs of each head that are rotated; 0: none
+  std::int64_t cache_layer = 0;          ///< where in the cache this layer's keys and values lie
+  std::int64_t bias_layer = 0;           ///< which of the pass's position biases are this layer's
+  std::int64_t max_rows = 0;             ///< query rows per call, see attend_rows()
 };
 
+/// One attention layer: its projections, and how its heads look at keys and values.
 template <typename S>
 class Attention {
  public:
   /// The projections. Self-attention: `in` gives queries, keys and values side by side. Cross-
   /// attention: `in` gives queries, `source` keys and values of the source.
   struct Layers {
-    Linear<S> in, source, out;
-    Norm<S> query_norm, key_norm;  ///< per head; may be empty
+    Linear<S> in;        ///< [query + 2 * key/value size, hidden]; cross-attention: queries alone
+    Linear<S> source;    ///< cross-attention only: [2 * key/value size, hidden]
+    Linear<S> out;       ///< [hidden, query size]
+    Norm<S> query_norm;  ///< of each head; may be empty
+    Norm<S> key_norm;    ///< of each head; may be empty
   };
 
   Attention() = default;
+  /// `layers`: of the sizes that `config` says.
   Attention(AttentionConfig config, Layers layers) : c_(config), layers_(std::move(layers)) {}
 
+  /// The projections.
   const Layers& layers() const { return layers_; }
 
   /// Self-attention of the lane's rows x [rows, hidden]; writes their keys and values to the

@@ -25,15 +25,20 @@ void add_sublayer(const Lane<S>& lane, const StackConfig& c, const Norm<S>& norm
 template <typename S>
 class EncoderBlock {
  public:
+  /// The sublayers, and the norm of each.
   struct Layers {
-    Norm<S> attention_norm, feed_forward_norm;
-    Attention<S> attention;
-    FeedForward<S> feed_forward;
+    Norm<S> attention_norm;       ///< of self-attention
+    Norm<S> feed_forward_norm;    ///< of feed-forward
+    Attention<S> attention;       ///< self-attention
+    FeedForward<S> feed_forward;  ///< the position-wise half
   };
+  /// `layers`: of one hidden size.
   explicit EncoderBlock(Layers layers) : layers_(std::move(layers)) {}
 
+  /// The sublayers.
   const Layers& layers() const { return layers_; }
 
+  /// The lane's residual stream through all sublayers: lane.x [rows, hidden].
   void forward(const Lane<S>& lane, const StackConfig& c) const {
     add_sublayer(lane, c, layers_.attention_norm,
                  [&](TensorView<const S> x) { return layers_.attention.self(lane, x); });
@@ -49,15 +54,22 @@ class EncoderBlock {
 template <typename S>
 class DecoderBlock {
  public:
+  /// The sublayers, and the norm of each.
   struct Layers {
-    Norm<S> attention_norm, cross_attention_norm, feed_forward_norm;
-    Attention<S> attention, cross_attention;
-    FeedForward<S> feed_forward;
+    Norm<S> attention_norm;        ///< of self-attention
+    Norm<S> cross_attention_norm;  ///< of cross-attention; empty without an encoder
+    Norm<S> feed_forward_norm;     ///< of feed-forward
+    Attention<S> attention;        ///< self-attention
+    Attention<S> cross_attention;  ///< to the source; empty without an encoder
+    FeedForward<S> feed_forward;   ///< the position-wise half
   };
+  /// `layers`: of one hidden size.
   explicit DecoderBlock(Layers layers) : layers_(std::move(layers)) {}
 
+  /// The sublayers.
   const Layers& layers() const { return layers_; }
 
+  /// The lane's residual stream through all sublayers: lane.x [rows, hidden].
   void forward(const Lane<S>& lane, const StackConfig& c) const {
     add_sublayer(lane, c, layers_.attention_norm,
                  [&](TensorView<const S> x) { return layers_.attention.self(lane, x); });

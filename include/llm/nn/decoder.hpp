@@ -14,15 +14,18 @@ namespace llm {
 /// Last hidden states to logits: logits = (scale * hidden) W^T + bias.
 template <typename S>
 struct LmHead {
-  Linear<S> linear;
-  double scale = 1.0;
+  Linear<S> linear;    ///< [vocab, hidden]
+  double scale = 1.0;  ///< factor on the hidden states
+  /// Whether there is no head.
   bool empty() const { return linear.empty(); }
 };
 
+/// The causal stack. Immutable once loaded; used by any number of threads.
 template <typename S>
 class Decoder : public Stack<S, DecoderBlock> {
  public:
   Decoder() = default;
+  /// `layers`: of the sizes that `config` says.
   Decoder(StackConfig config, typename Stack<S, DecoderBlock>::Layers layers)
       : Stack<S, DecoderBlock>(std::move(config), std::move(layers)) {
     set_kv_type(KVType::full);
@@ -35,16 +38,20 @@ class Decoder : public Stack<S, DecoderBlock> {
     pages_ = KVCache<S>::page_pool(kv_shape_);
   }
 
+  /// An empty cache for a sequence, or for the keys and values of a source.
   KVCache<S> make_cache() const { return KVCache<S>(kv_shape_, pages_); }
 
+  /// The shape of the caches that make_cache() makes.
   const KVShape& kv_shape() const { return kv_shape_; }
 
+  /// What decode() returns; valid until the workspace is used again.
+  struct Output {
+    TensorView<const S> hidden;  ///< after the final norm: [wanted, hidden]
+    TensorView<const S> logits;  ///< [wanted, vocab]; without a head [wanted, 0]
+  };
   /// Runs the sequences' new tokens (their caches have room for them) and returns the final hidden
   /// states of the rows `wanted`, ascending: [wanted, hidden] and, with a head, [wanted, vocab].
   /// Valid until the workspace is used again. The caches are not advanced.
-  struct Output {
-    TensorView<const S> hidden, logits;
-  };
   Output decode(std::span<const SequenceTokens<S>> sequences, std::span<const std::int64_t> wanted,
                 const LmHead<S>& head, ThreadPool& pool, Workspace& workspace,
                 Taps<S>* taps = nullptr) const {

@@ -12,10 +12,12 @@
 
 namespace llm {
 
+/// The bidirectional stack. Immutable once loaded; used by any number of threads.
 template <typename S>
 class Encoder : public Stack<S, EncoderBlock> {
  public:
   Encoder() = default;
+  /// `layers`: of the sizes that `config` says.
   Encoder(StackConfig config, typename Stack<S, EncoderBlock>::Layers layers)
       : Stack<S, EncoderBlock>(std::move(config), std::move(layers)),
         pages_(KVCache<S>::page_pool(kv_shape())) {}

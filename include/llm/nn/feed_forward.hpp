@@ -11,18 +11,23 @@
 
 namespace llm {
 
+/// The position-wise feed-forward layer.
 template <typename S>
 class FeedForward {
  public:
+  /// The products.
   struct Layers {
-    Linear<S> gate;  ///< empty when not gated
-    Linear<S> up, down;
+    Linear<S> gate;  ///< [intermediate, hidden]; empty when not gated
+    Linear<S> up;    ///< [intermediate, hidden]
+    Linear<S> down;  ///< [hidden, intermediate]
   };
 
   FeedForward() = default;
+  /// `activation`: between the products.
   FeedForward(Activation activation, Layers layers)
       : activation_(activation), layers_(std::move(layers)) {}
 
+  /// The products.
   const Layers& layers() const { return layers_; }
 
   /// x [rows, hidden] -> [rows, hidden], the lane's rows of the activations' sublayer_out.

@@ -28,11 +28,13 @@ namespace llm {
 /// Positions per page: the attention kernels' tile, at absolute positions.
 inline constexpr std::int64_t kv_page_positions = 64;
 
+/// What a cache keeps of each position.
 struct KVShape {
-  std::int64_t layers = 0;
-  std::int64_t kv_heads = 0;
-  std::int64_t head_dim = 0;
-  KVType type = KVType::full;
+  std::int64_t layers = 0;     ///< of the stack
+  std::int64_t kv_heads = 0;   ///< key/value heads of a layer
+  std::int64_t head_dim = 0;   ///< numbers of a key, and of a value
+  KVType type = KVType::full;  ///< how they are kept
+  /// Equal shapes mean pages of one layout.
   bool operator==(const KVShape&) const = default;
 };
 
@@ -105,18 +107,22 @@ class KVPagePool {
 template <typename S>
 class KVCache {
  public:
+  /// An empty cache with pages of its own.
   explicit KVCache(KVShape shape) : KVCache(shape, page_pool(shape)) {}
   /// `pool`: made by page_pool() of the same shape.
   KVCache(KVShape shape, std::shared_ptr<KVPagePool> pool)
       : shape_(shape), entry_(shape), pool_(std::move(pool)) {}
 
+  /// Pages for caches of a shape.
   static std::shared_ptr<KVPagePool> page_pool(const KVShape& shape) {
     const std::int64_t entries = shape.layers * shape.kv_heads;
     const std::int64_t bytes = entries * detail::KVEntry<S>(shape).bytes();
     return std::make_shared<KVPagePool>(static_cast<std::size_t>(bytes));
   }
 
+  /// What each position keeps.
   const KVShape& shape() const { return shape_; }
+  /// Positions there are.
   std::int64_t length() const { return length_; }
 
   /// A cache with the same content; shares all pages.

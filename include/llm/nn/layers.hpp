@@ -33,9 +33,9 @@ class Linear {
     }
   }
 
-  bool empty() const { return parts_.empty(); }
-  std::int64_t inputs() const { return parts_.front()->cols(); }
-  std::int64_t outputs() const { return outputs_; }
+  bool empty() const { return parts_.empty(); }                   ///< whether there is none
+  std::int64_t inputs() const { return parts_.front()->cols(); }  ///< columns of W
+  std::int64_t outputs() const { return outputs_; }               ///< rows of W
   /// Panels of 64 outputs: the unit in which workers share the outputs.
   std::int64_t panels() const { return panels_; }
 
@@ -96,7 +96,8 @@ class Norm {
         weight_(std::move(weight)),
         bias_(std::move(bias)) {}
 
-  bool empty() const { return weight_.empty(); }
+  bool empty() const { return weight_.empty(); }  ///< whether there is none
+  /// Numbers of a row.
   std::int64_t size() const { return weight_.cols(); }
 
   /// One vector of size() values; x == y allowed.
@@ -123,9 +124,10 @@ template <typename S>
 class Embedding {
  public:
   Embedding() = default;
+  /// `weight`: [rows, columns], perhaps shared with a Linear.
   explicit Embedding(std::shared_ptr<const Weight> weight) : weight_(std::move(weight)) {}
 
-  bool empty() const { return !weight_; }
+  bool empty() const { return !weight_; }  ///< whether there is none
   /// out[columns] = row `index` of the matrix; 0 <= index < its rows.
   void read(std::int64_t index, std::span<S> out) const {
     assert(std::ssize(out) == weight_->cols());

@@ -31,15 +31,18 @@ namespace llm {
 /// New tokens of one sequence: consecutive rows of the pass at consecutive positions.
 template <typename S>
 struct SequenceTokens {
-  std::span<const TokenId> ids;
+  std::span<const TokenId> ids;            ///< the new tokens
   std::span<const std::int32_t> type_ids;  ///< token types (BERT); empty: all 0
-  std::int64_t first_row = 0;
-  std::int64_t first_position = 0;
-  KVCache<S>* cache = nullptr;        ///< has room for the new tokens
-  const KVCache<S>* cross = nullptr;  ///< keys and values of the source, for cross-attention
+  std::int64_t first_row = 0;              ///< of the pass: the first new token's
+  std::int64_t first_position = 0;         ///< in the sequence: the first new token's
+  KVCache<S>* cache = nullptr;             ///< has room for the new tokens
+  const KVCache<S>* cross = nullptr;       ///< keys and values of the source, for cross-attention
 
+  /// New tokens.
   std::int64_t count() const { return static_cast<std::int64_t>(ids.size()); }
+  /// Their rows of the pass.
   Range rows() const { return {first_row, first_row + count()}; }
+  /// The position of one of these rows in the sequence.
   std::int64_t position(std::int64_t row) const { return first_position + row - first_row; }
   /// Positions the sequence has after the pass.
   std::int64_t length() const { return first_position + count(); }
@@ -48,12 +51,14 @@ struct SequenceTokens {
 /// Neighbouring rows of a pass that attend to one source: those of its beams and samples.
 template <typename S>
 struct SourceRows {
-  Range own;
-  const KVCache<S>* cross = nullptr;
+  Range own;                          ///< see rows()
+  const KVCache<S>* cross = nullptr;  ///< keys and values of the source
 
+  /// Rows of the pass.
   Range rows() const { return own; }
 };
 
+/// The sources of the sequences; neighbours of one source together. Empty without sources.
 template <typename S>
 std::vector<SourceRows<S>> rows_by_source(std::span<const SequenceTokens<S>> sequences) {
   std::vector<SourceRows<S>> sources;
@@ -68,6 +73,7 @@ std::vector<SourceRows<S>> rows_by_source(std::span<const SequenceTokens<S>> seq
 /// What the layers of a pass compute, for all its rows: one memory that every layer uses again.
 template <typename S>
 struct Activations {
+  /// Room for `rows`, taken from the workspace.
   Activations(const StackConfig& c, std::int64_t rows, Workspace& workspace)
       : qkv(workspace.take<S>(rows, c.query_size() + 2 * c.key_value_size())),
         attention_out(workspace.take<S>(rows, c.query_size())),
@@ -77,31 +83,36 @@ struct Activations {
 
   TensorView<S> qkv;            ///< queries, keys and values of all heads
   TensorView<S> attention_out;  ///< what the heads mixed, before the output projection
-  TensorView<S> ffn_up, ffn_gate;
-  TensorView<S> sublayer_out;  ///< what is added to the residual stream
+  TensorView<S> ffn_up;         ///< [rows, intermediate]
+  TensorView<S> ffn_gate;       ///< the same, where feed-forward is gated
+  TensorView<S> sublayer_out;   ///< what is added to the residual stream
 };
 
 /// One worker's private activations, large enough for all rows of the pass.
 template <typename S>
 struct LaneActivations {
-  TensorView<S> x;                          ///< the residual stream: [rows, hidden]
-  TensorView<S> normed;                     ///< [rows, hidden]
-  TensorView<S> angles;                     ///< rotary angles: [rows, 2 * rotary pairs]
-  std::span<S> scratch;                     ///< of one product or one attention call
-  TensorView<S> queries;                    ///< of one attention call: [attend_rows, head_dim]
-  TensorView<S> attended;                   ///< its outputs: [attend_rows, head_dim]
-  std::span<std::int32_t> lo, hi;           ///< its query rows see the keys lo <= key < hi
-  std::span<const S*> bias;                 ///< its query rows' position biases
-  std::span<const void*> k_pages, v_pages;  ///< of one head of a sequence
+  TensorView<S> x;                 ///< the residual stream: [rows, hidden]
+  TensorView<S> normed;            ///< [rows, hidden]
+  TensorView<S> angles;            ///< rotary angles: [rows, 2 * rotary pairs]
+  std::span<S> scratch;            ///< of one product or one attention call
+  TensorView<S> queries;           ///< of one attention call: [attend_rows, head_dim]
+  TensorView<S> attended;          ///< its outputs: [attend_rows, head_dim]
+  std::span<std::int32_t> lo;      ///< first key that each of its query rows sees
+  std::span<std::int32_t> hi;      ///< one behind the last
+  std::span<const S*> bias;        ///< its query rows' position biases
+  std::span<const void*> k_pages;  ///< keys of one head of a sequence
+  std::span<const void*> v_pages;  ///< values of that head
 };
 
 /// The early end of a pass. Workers meet within every layer, so all must end before the same one:
 /// whoever comes to it first decides for all.
 class PassEnd {
  public:
+  /// `interrupt` must outlive this; `layers`: of the stack.
   PassEnd(const std::atomic<bool>& interrupt, std::size_t layers)
       : interrupt_(interrupt), decisions_(layers) {}
 
+  /// Whether the flag is or was set.
   bool is_given_up() {
     if (interrupt_.load(std::memory_order_relaxed)) given_up_.store(true);
     return given_up_.load(std::memory_order_relaxed);
@@ -123,13 +134,13 @@ class PassEnd {
 /// What all workers of a pass share. Activations are written in disjoint parts between meetings.
 template <typename S>
 struct Pass {
-  std::span<const SequenceTokens<S>> sequences;
+  std::span<const SequenceTokens<S>> sequences;  ///< in the order of their rows
   std::span<const SourceRows<S>> sources;  ///< of all sequences; empty without cross-attention
-  std::int64_t rows = 0;
-  Activations<S> activations;
-  std::span<const BiasLines<S>> bias;  ///< position biases of self-attention; empty: none
-  Taps<S>* taps = nullptr;
-  PassEnd* end = nullptr;  ///< of a long pass that may be interrupted
+  std::int64_t rows = 0;                   ///< tokens of all sequences
+  Activations<S> activations;              ///< of all rows
+  std::span<const BiasLines<S>> bias;      ///< position biases of self-attention; empty: none
+  Taps<S>* taps = nullptr;                 ///< filled when not null
+  PassEnd* end = nullptr;                  ///< of a long pass that may be interrupted
 
   /// Whether a worker may leave work undone: nobody will see the results.
   bool is_given_up() const { return end != nullptr && end->is_given_up(); }
@@ -138,11 +149,12 @@ struct Pass {
 /// One worker's part of a pass; `x`, `normed` and `angles` are those of `rows`.
 template <typename S>
 struct Lane : LaneActivations<S> {
-  const Worker& worker;
-  const Pass<S>& pass;
-  Range rows;  ///< the rows whose residual stream this worker carries
-  bool by_rows = true;
+  const Worker& worker;  ///< who does this part
+  const Pass<S>& pass;   ///< the whole
+  Range rows;            ///< the rows whose residual stream this worker carries
+  bool by_rows = true;   ///< split by rows, not by outputs
 
+  /// `memory` has room for `own_rows`.
   Lane(const LaneActivations<S>& memory, const Worker& of_worker, const Pass<S>& of_pass,
        Range own_rows, bool is_by_rows)
       : LaneActivations<S>(memory),

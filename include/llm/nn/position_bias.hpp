@@ -16,6 +16,7 @@
 
 namespace llm {
 
+/// The position biases of one stack.
 template <typename S>
 class PositionBias {
  public:

@@ -20,26 +20,31 @@ namespace llm {
 /// Token, position and token type embeddings, and the norm after them.
 template <typename S>
 struct Embeddings {
-  Embedding<S> tokens;
+  Embedding<S> tokens;     ///< [vocab, hidden]
   Embedding<S> positions;  ///< learned positions, or sinusoids that the file stores
   Embedding<S> types;      ///< token type embeddings (BERT) only
   Norm<S> norm;            ///< may be empty
 };
 
+/// Embeddings, blocks and final norm. Immutable once loaded; used by any number of threads.
 template <typename S, template <typename> typename Block>
 class Stack {
  public:
+  /// What the stack is made of.
   struct Layers {
-    Embeddings<S> embeddings;
-    std::vector<Block<S>> blocks;
-    Norm<S> final_norm;    ///< may be empty
-    PositionBias<S> bias;  ///< of AlibiPositions and RelativeBias
+    Embeddings<S> embeddings;      ///< of tokens, types and positions
+    std::vector<Block<S>> blocks;  ///< one after another
+    Norm<S> final_norm;            ///< may be empty
+    PositionBias<S> bias;          ///< of AlibiPositions and RelativeBias
   };
 
   Stack() = default;
+  /// `layers`: of the sizes that `config` says.
   Stack(StackConfig config, Layers layers) : c_(std::move(config)), layers_(std::move(layers)) {}
 
+  /// What the stack is driven by.
   const StackConfig& config() const { return c_; }
+  /// What the stack is made of.
   const Layers& layers() const { return layers_; }
 
   /// Runs all blocks over the sequences' tokens in one parallel region, then calls finish(lane) on

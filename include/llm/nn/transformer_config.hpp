@@ -15,25 +15,29 @@
 
 namespace llm {
 
+/// Which stacks a model has.
 enum class ModelKind : std::uint8_t { encoder, decoder, encoder_decoder };
 /// "encoder", "decoder", "encoder-decoder".
 std::string_view to_string(ModelKind kind);
 
+/// Layer norm (arXiv:1607.06450) or RMS norm (arXiv:1910.07467).
 enum class NormKind : std::uint8_t { layer_norm, rms_norm };
 /// pre: x + f(norm(x)); post: norm(x + f(x)).
 enum class NormPlacement : std::uint8_t { pre, post };
 
 /// A table of vectors added to the token embeddings; row = position + offset.
 struct LearnedPositions {
-  std::int64_t offset = 0;
+  std::int64_t offset = 0;  ///< row of position 0
   /// When set, this token stands at position -1 and is not counted (RoBERTa's padding).
   std::optional<TokenId> uncounted;
+  /// All members are equal.
   bool operator==(const LearnedPositions&) const = default;
 };
 /// Fixed sines and cosines added to the token embeddings ("Attention is all you need", 3.5), sines
 /// in the first half of the vector, cosines in the second; row = position + offset.
 struct SinusoidalPositions {
-  std::int64_t offset = 0;
+  std::int64_t offset = 0;  ///< row of position 0
+  /// All members are equal.
   bool operator==(const SinusoidalPositions&) const = default;
 };
 /// Rotation of query and key pairs (i, i + dim/2) by position * inverse_frequencies[i]
@@ -42,25 +46,31 @@ struct SinusoidalPositions {
 struct RotaryPositions {
   std::vector<double> inverse_frequencies;  ///< dim/2 values; 2*size() <= head_dim is rotated
   double attention_factor = 1.0;            ///< scales cosines and sines (yarn)
+  /// All members are equal.
   bool operator==(const RotaryPositions&) const = default;
 };
 /// A bias of slope[head] * (key - query) on the scores (ALiBi, arXiv:2108.12409).
 struct AlibiPositions {
   std::vector<double> slopes;  ///< one per head
+  /// All members are equal.
   bool operator==(const AlibiPositions&) const = default;
 };
 /// A learned bias per bucket of key - query distance and head, mostly shared by all layers (T5,
 /// arXiv:1910.10683, modeling_t5.py `_relative_position_bucket`).
 struct RelativeBias {
-  std::int64_t num_buckets = 32;
-  std::int64_t max_distance = 128;
-  bool bidirectional = true;
-  bool per_layer = false;  ///< each layer has its own table (UMT5)
+  std::int64_t num_buckets = 32;    ///< rows of the table
+  std::int64_t max_distance = 128;  ///< all distances from here on share the last bucket
+  bool bidirectional = true;        ///< later positions have buckets of their own
+  bool per_layer = false;           ///< each layer has its own table (UMT5)
+  /// All members are equal.
   bool operator==(const RelativeBias&) const = default;
 };
+/// No scheme: the order of tokens shows in the causal mask alone.
 struct NoPositions {
+  /// All members are equal.
   bool operator==(const NoPositions&) const = default;
 };
+/// The position scheme of a stack.
 using Positions = std::variant<NoPositions, LearnedPositions, SinusoidalPositions, RotaryPositions,
                                AlibiPositions, RelativeBias>;
 
@@ -80,23 +90,23 @@ std::string_view to_string(HeadKind kind);
 
 /// One stack of blocks: an encoder or a decoder. Names are those of config.json.
 struct StackConfig {
-  std::int64_t num_hidden_layers = 0;
-  std::int64_t hidden_size = 0;
-  std::int64_t intermediate_size = 0;
-  std::int64_t num_attention_heads = 0;
-  std::int64_t num_key_value_heads = 0;
-  std::int64_t head_dim = 0;
+  std::int64_t num_hidden_layers = 0;    ///< blocks
+  std::int64_t hidden_size = 0;          ///< numbers of a token in the residual stream
+  std::int64_t intermediate_size = 0;    ///< numbers of a token inside feed-forward
+  std::int64_t num_attention_heads = 0;  ///< query heads
+  std::int64_t num_key_value_heads = 0;  ///< divides num_attention_heads
+  std::int64_t head_dim = 0;             ///< numbers per head
   /// Positions the model was made for; 0 when it has no limit.
   std::int64_t max_position_embeddings = 0;
 
-  NormKind norm = NormKind::layer_norm;
-  double norm_eps = 1e-5;
-  NormPlacement norm_placement = NormPlacement::pre;
-  bool embedding_norm = false;      ///< a norm right after the embeddings
-  bool final_norm = true;           ///< a norm after the last block
+  NormKind norm = NormKind::layer_norm;               ///< of all norms
+  double norm_eps = 1e-5;                             ///< added to the variance
+  NormPlacement norm_placement = NormPlacement::pre;  ///< before or behind each sublayer
+  bool embedding_norm = false;                        ///< a norm right after the embeddings
+  bool final_norm = true;                             ///< a norm after the last block
   bool residual_from_norm = false;  ///< pre-norm only: the residual is taken after the norm
 
-  Positions positions;
+  Positions positions;                           ///< how the order of tokens is known
   double embedding_scale = 1.0;                  ///< factor on token embeddings
   double attention_scale = 1.0;                  ///< factor on query * key
   bool scale_attn_by_inverse_layer_idx = false;  ///< further factor 1 / (layer + 1)
@@ -104,39 +114,44 @@ struct StackConfig {
   std::vector<std::int64_t> attention_window;
   /// Layers whose queries and keys are rotated, with RotaryPositions; empty: all.
   std::vector<bool> rotary_layers;
-  bool causal = false;
-  bool cross_attention = false;
-  bool query_key_norm = false;  ///< norms of the queries and keys of each head
+  bool causal = false;           ///< a token sees no later one
+  bool cross_attention = false;  ///< blocks attend to an encoder's states, too
+  bool query_key_norm = false;   ///< norms of the queries and keys of each head
   // Where products of a decoder have biases that only some files of a family have.
   bool attention_bias = false;      ///< queries, keys and values
   bool attention_out_bias = false;  ///< what follows the attention
   bool mlp_bias = false;            ///< feed-forward
 
-  Activation hidden_act = Activation::gelu;
+  Activation hidden_act = Activation::gelu;  ///< inside feed-forward
   bool gated = false;  ///< down(act(gate(x)) * up(x)) instead of down(act(up(x)))
 
+  /// Numbers of a token's queries.
   std::int64_t query_size() const { return num_attention_heads * head_dim; }
+  /// Numbers of a token's keys, and of its values.
   std::int64_t key_value_size() const { return num_key_value_heads * head_dim; }
 
+  /// All members are equal.
   bool operator==(const StackConfig&) const = default;
 };
 
 /// A whole model. The members that do not apply to its kind keep their defaults.
 struct TransformerConfig {
-  std::string model_type;
-  std::vector<std::string> architectures;
-  ModelKind kind = ModelKind::decoder;
-  HeadKind head = HeadKind::none;
-  StackConfig encoder;  ///< encoder, encoder_decoder
-  StackConfig decoder;  ///< decoder, encoder_decoder
-  std::int64_t vocab_size = 0;
-  std::int64_t decoder_vocab_size = 0;  ///< encoder-decoder with two vocabularies; 0: vocab_size
-  std::int64_t type_vocab_size = 0;     ///< segments (BERT); 0: none
-  bool tie_word_embeddings = true;
-  double logits_scale = 1.0;  ///< factor on the last hidden state before the LM head
+  std::string model_type;                  ///< of config.json
+  std::vector<std::string> architectures;  ///< of config.json
+  ModelKind kind = ModelKind::decoder;     ///< which stacks there are
+  HeadKind head = HeadKind::none;          ///< the checkpoint's head
+  StackConfig encoder;                     ///< encoder, encoder_decoder
+  StackConfig decoder;                     ///< decoder, encoder_decoder
+  std::int64_t vocab_size = 0;             ///< ids that are read
+  std::int64_t decoder_vocab_size = 0;     ///< encoder-decoder with two vocabularies; 0: vocab_size
+  std::int64_t type_vocab_size = 0;        ///< segments (BERT); 0: none
+  bool tie_word_embeddings = true;         ///< the LM head is the token embedding
+  double logits_scale = 1.0;               ///< factor on the last hidden state before the LM head
 
-  std::optional<TokenId> bos_token_id, pad_token_id, decoder_start_token_id;
-  std::vector<TokenId> eos_token_id;
+  std::optional<TokenId> bos_token_id;            ///< begins a text
+  std::optional<TokenId> pad_token_id;            ///< fills up a batch
+  std::optional<TokenId> decoder_start_token_id;  ///< what an encoder-decoder's decoder reads first
+  std::vector<TokenId> eos_token_id;              ///< each ends a text
   /// Generation's option for files that have no generation_config.json: what the family's
   /// configuration says unless the file says otherwise.
   std::vector<TokenId> forced_eos_token_id;
@@ -145,7 +160,7 @@ struct TransformerConfig {
   /// Where a head reads the decoder of an encoder-decoder, this reads the text shifted right behind
   /// decoder_start_token_id, or, as here when true, behind the text's own last token (mBART).
   bool decoder_starts_with_last = false;
-  std::map<std::int64_t, std::string> id2label;
+  std::map<std::int64_t, std::string> id2label;  ///< names of a classifier's outputs
   std::int64_t num_labels = 0;  ///< outputs of a classifier; 0: as many as its file has
   std::string problem_type;     ///< sequence classification
 
@@ -154,6 +169,7 @@ struct TransformerConfig {
     return decoder_vocab_size > 0 ? decoder_vocab_size : vocab_size;
   }
 
+  /// All members are equal.
   bool operator==(const TransformerConfig&) const = default;
 };
 

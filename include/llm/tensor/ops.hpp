@@ -68,6 +68,8 @@ void attend(const detail::AttendArgs<double>& args);
 void multiply(TensorView<const double> x, TensorView<const double> w, std::span<const double> bias,
               TensorView<double> y);
 
+/// @cond  The same of `float`.
+
 inline void activate(Activation f, std::span<float> x) {
   detail::float_kernels().activate(f, x.data(), std::ssize(x), x.data());
 }
@@ -97,6 +99,8 @@ inline std::int64_t argmax(std::span<const float> x) {
   return detail::float_kernels().argmax(x.data(), std::ssize(x));
 }
 inline void attend(const detail::AttendArgs<float>& args) { detail::float_kernels().attend(args); }
+
+/// @endcond
 
 /// Of AttendArgs::scratch.
 template <typename S>

@@ -110,7 +110,9 @@ class BiasLines {
       }
     }
   }
+  /// See fill().
   std::int64_t reach() const { return reach_; }
+  /// Whether there are none.
   bool empty() const { return values_.empty(); }
   /// Points at distance 0.
   const S* line(std::int64_t head) const { return values_.data() + (2 * head + 1) * reach_; }

@@ -21,7 +21,9 @@ template <typename S>
 class TensorView {
  public:
   TensorView() = default;
+  /// Rows one after another.
   TensorView(S* data, std::int64_t rows, std::int64_t cols) : TensorView(data, rows, cols, cols) {}
+  /// Rows `stride` elements apart, stride >= cols.
   TensorView(S* data, std::int64_t rows, std::int64_t cols, std::int64_t stride)
       : data_(data), rows_(rows), cols_(cols), stride_(stride) {
     assert(rows >= 0 && cols >= 0 && stride >= cols);
@@ -31,11 +33,12 @@ class TensorView {
   TensorView(const TensorView<T>& other)  // NOLINT: implicit on purpose, as for pointers
       : TensorView(other.data(), other.rows(), other.cols(), other.stride()) {}
 
-  S* data() const { return data_; }
-  std::int64_t rows() const { return rows_; }
-  std::int64_t cols() const { return cols_; }
-  std::int64_t stride() const { return stride_; }
+  S* data() const { return data_; }                ///< the first element
+  std::int64_t rows() const { return rows_; }      ///< their number
+  std::int64_t cols() const { return cols_; }      ///< elements of a row
+  std::int64_t stride() const { return stride_; }  ///< elements from row to row
 
+  /// The elements of a row.
   std::span<S> row(std::int64_t i) const {
     assert(i >= 0 && i < rows_);
     return {data_ + i * stride_, static_cast<std::size_t>(cols_)};
@@ -45,6 +48,7 @@ class TensorView {
     assert(first >= 0 && count >= 0 && first + count <= cols_);
     return row(i).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
   }
+  /// One element.
   S& operator()(std::int64_t i, std::int64_t j) const {
     assert(i >= 0 && i < rows_ && j >= 0 && j < cols_);
     return data_[i * stride_ + j];
@@ -77,18 +81,25 @@ class Tensor {
   Tensor(std::int64_t rows, std::int64_t cols)
       : buffer_(bytes(rows, cols)), rows_(rows), cols_(cols) {}
 
-  std::int64_t rows() const { return rows_; }
-  std::int64_t cols() const { return cols_; }
-  bool empty() const { return buffer_.size() == 0; }
+  std::int64_t rows() const { return rows_; }         ///< their number
+  std::int64_t cols() const { return cols_; }         ///< elements of a row
+  bool empty() const { return buffer_.size() == 0; }  ///< whether it has no elements
+  /// The first element, 64-byte aligned.
   S* data() { return reinterpret_cast<S*>(buffer_.data()); }
+  /// The first element, 64-byte aligned.
   const S* data() const { return reinterpret_cast<const S*>(buffer_.data()); }
   /// All elements, row after row.
   std::span<S> values() { return {data(), static_cast<std::size_t>(rows_ * cols_)}; }
+  /// All elements, row after row.
   std::span<const S> values() const { return {data(), static_cast<std::size_t>(rows_ * cols_)}; }
 
+  /// The whole matrix.
   TensorView<S> view() { return {data(), rows_, cols_}; }
+  /// The whole matrix.
   TensorView<const S> view() const { return {data(), rows_, cols_}; }
+  /// The elements of a row.
   std::span<S> row(std::int64_t i) { return view().row(i); }
+  /// The elements of a row.
   std::span<const S> row(std::int64_t i) const { return view().row(i); }
 
  private:

@@ -42,6 +42,7 @@ class Workspace {
   /// Once the flag is set a pass over many tokens ends with an Error (interrupted); sequences are
   /// then as they were. Null: nothing ends it. The flag must outlive the workspace.
   void set_interrupt(const std::atomic<bool>* interrupt) { interrupt_ = interrupt; }
+  /// The flag, or null.
   const std::atomic<bool>* interrupt() const { return interrupt_; }
 
  private:

@@ -20,6 +20,7 @@ namespace llm {
 /// Which rows of which file tensors form a matrix [outputs, inputs]: the parts are stacked along
 /// the outputs, then, when `row_order` is not empty, output i is the stacked row row_order[i].
 struct MatrixSource {
+  /// One of the tensors that are stacked.
   struct Part {
     const FileTensor* tensor = nullptr;  ///< [outputs, inputs]; [inputs, outputs] if transposed
     bool transposed = false;             ///< plain types only
@@ -27,9 +28,9 @@ struct MatrixSource {
   std::vector<Part> parts;              ///< all of one dtype and one number of inputs
   std::vector<std::int64_t> row_order;  ///< empty: as stacked
 
-  DType dtype() const;
-  std::int64_t rows() const;
-  std::int64_t cols() const;
+  DType dtype() const;        ///< of all parts
+  std::int64_t rows() const;  ///< outputs of all parts, or those that `row_order` names
+  std::int64_t cols() const;  ///< inputs
 };
 
 /// How a Weight lies in memory.
@@ -38,6 +39,7 @@ enum class WeightLayout : std::uint8_t {
   rows,    ///< the file's own rows, one after another: what the `double` products read
 };
 
+/// A matrix [outputs, inputs] of any type in either layout. Immutable: threads may share it.
 class Weight {
  public:
   Weight() = default;
@@ -52,21 +54,24 @@ class Weight {
     is_fast_ = fast;
     return *this;
   }
+  /// See set_fast().
   bool is_fast() const { return is_fast_; }
 
   /// Bytes that something else keeps alive.
   struct Mapped {
-    std::shared_ptr<const void> owner;
-    std::span<const std::byte> bytes;  ///< 64-byte aligned; in rows: anywhere
+    std::shared_ptr<const void> owner;  ///< keeps them alive
+    std::span<const std::byte> bytes;   ///< 64-byte aligned; in rows: anywhere
   };
   /// A matrix that already lies in the layout, used where it is.
   Weight(Mapped mapped, DType dtype, WeightLayout layout, std::int64_t rows, std::int64_t cols);
 
+  /// Whether it holds nothing.
   bool empty() const { return rows_ == 0; }
-  std::int64_t rows() const { return rows_; }  ///< outputs
-  std::int64_t cols() const { return cols_; }  ///< inputs
-  DType dtype() const { return dtype_; }
-  WeightLayout layout() const { return layout_; }
+  std::int64_t rows() const { return rows_; }      ///< outputs
+  std::int64_t cols() const { return cols_; }      ///< inputs
+  DType dtype() const { return dtype_; }           ///< in memory
+  WeightLayout layout() const { return layout_; }  ///< in memory
+  /// In memory.
   std::size_t bytes() const { return memory_.bytes.size(); }
   /// As it lies in memory.
   std::span<const std::byte> bytes_in_memory() const { return memory_.bytes; }
@@ -96,9 +101,9 @@ template <typename S>
 std::int64_t matmul_scratch(std::int64_t cols);
 
 /// Some outputs of a product: y = x W^T (+ bias), those of the panels of 64 that `panels` numbers.
-/// x [rows, w.cols()], y [rows, w.rows()], bias [w.rows()] or empty; `scratch`: matmul_scratch<S>(
-/// w.cols()) values, 64-byte aligned. The single dispatch on the weight's dtype. The value of a row
-/// does not depend on the others.
+/// x [rows, w.cols()], y [rows, w.rows()], bias [w.rows()] or empty; `scratch`: as many
+/// values as matmul_scratch() says, 64-byte aligned. The single dispatch on the weight's dtype. The
+/// value of a row does not depend on the others.
 template <typename S>
 void matmul(TensorView<const S> x, const Weight& w, Range panels, std::span<const S> bias,
             TensorView<S> y, std::span<S> scratch);
