@@ -239,8 +239,9 @@ class Sums {
       quality_.max_kl_token = target.place;
     }
     agreed_ += ops::argmax(ours) == ops::argmax(exact) ? 1 : 0;
-    surprise_ += our_total - static_cast<double>(ours[target.id]);
-    exact_surprise_ += exact_total - static_cast<double>(exact[target.id]);
+    const auto target_id = static_cast<std::size_t>(target.id);
+    surprise_ += our_total - static_cast<double>(ours[target_id]);
+    exact_surprise_ += exact_total - static_cast<double>(exact[target_id]);
     ++quality_.predictions;
   }
 
