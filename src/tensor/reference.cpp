@@ -1,4 +1,5 @@
-// The operations in `double`, as the formulas stand in the papers: what results are verified with.
+// The operations in `double`, written as in the papers. Results are verified with them, so they are
+// kept plain rather than fast.
 #include <algorithm>
 #include <cmath>
 #include <numbers>

@@ -1,6 +1,6 @@
 /// \file
-/// What stands behind an encoder (or a decoder that classifies): hidden states -> logits over
-/// labels or over the vocabulary.
+/// What follows an encoder, or a decoder that classifies: hidden states -> logits over labels or
+/// over the vocabulary.
 #pragma once
 
 #include <cstdint>
@@ -19,21 +19,21 @@ class Head {
   /// What the head is made of.
   struct Layers {
     Linear<S> dense;                           ///< [inner, hidden]; may be empty
-    Activation activation = Activation::tanh;  ///< behind `dense`
-    Norm<S> norm;                              ///< behind the activation; may be empty
+    Activation activation = Activation::tanh;  ///< after `dense`
+    Norm<S> norm;                              ///< after the activation; may be empty
     Linear<S> out;                             ///< [outputs, inner]; may be empty
     HeadRows rows = HeadRows::all;             ///< the tokens of a text that the head reads
   };
 
   Head() = default;
-  /// `layers`: `dense` or `out`, or both.
+  /// `layers` must have `dense` or `out`, or both.
   explicit Head(Layers layers) : layers_(std::move(layers)) {}
 
   /// Whether there is no head.
   bool empty() const { return layers_.dense.empty() && layers_.out.empty(); }
   /// The tokens of a text that the head reads.
   HeadRows rows() const { return layers_.rows; }
-  /// Numbers per row: labels, ids of the vocabulary, or the pooled vector.
+  /// Columns of the result: labels, ids of the vocabulary, or the width of a pooled vector.
   std::int64_t outputs() const {
     return layers_.out.empty() ? layers_.dense.outputs() : layers_.out.outputs();
   }

@@ -18,17 +18,17 @@ namespace llm {
 struct AttentionConfig {
   std::int64_t num_attention_heads = 0;  ///< query heads
   std::int64_t num_key_value_heads = 0;  ///< each serves a group of query heads
-  std::int64_t head_dim = 0;             ///< numbers per head
-  double scale = 1.0;                    ///< factor on query * key
+  std::int64_t head_dim = 0;             ///< width of a head
+  double scale = 1.0;                    ///< factor on the dot product of query and key
   std::int64_t window = 0;               ///< keys a query may look back at, itself included; 0: all
-  bool causal = false;                   ///< a query sees no later position
+  bool causal = false;                   ///< a query attends to no later position
   std::int64_t rotary_pairs = 0;         ///< pairs of each head that are rotated; 0: none
   std::int64_t cache_layer = 0;          ///< where in the cache this layer's keys and values lie
   std::int64_t bias_layer = 0;           ///< which of the pass's position biases are this layer's
   std::int64_t max_rows = 0;             ///< query rows per call, see attend_rows()
 };
 
-/// One attention layer: its projections, and how its heads look at keys and values.
+/// One attention layer: its projections, and the attention of its heads.
 template <typename S>
 class Attention {
  public:
@@ -43,7 +43,7 @@ class Attention {
   };
 
   Attention() = default;
-  /// `layers`: of the sizes that `config` says.
+  /// `layers` must have the sizes that `config` gives.
   Attention(AttentionConfig config, Layers layers) : c_(config), layers_(std::move(layers)) {}
 
   /// The projections.
@@ -88,7 +88,7 @@ class Attention {
   }
 
  private:
-  // The keys and values that some rows attend to.
+  // The keys and values that some rows attend to: of their own sequence or of a source.
   struct Keys {
     const KVCache<S>& cache;
     std::int64_t length;
@@ -162,8 +162,8 @@ class Attention {
     }
   }
 
-  // Rows of one sequence against some key/value heads; all query heads of a group together, so keys
-  // and values are read once.
+  // Attention of rows of one sequence to some key/value heads. All query heads of a group go
+  // together, so that keys and values are read once.
   void attend(const Lane<S>& lane, const Keys& keys, Range rows, Range heads) const {
     const std::int64_t tokens = std::max<std::int64_t>(1, c_.max_rows / group_size());
     for (std::int64_t h = heads.begin; h < heads.end; ++h) {

@@ -10,7 +10,8 @@
 
 namespace llm {
 
-/// x = x + f(norm(x)), or norm(x + f(x)), on the lane's rows x [rows, hidden].
+/// One sublayer f with its residual connection, on the lane's rows x [rows, hidden]:
+/// x = x + f(norm(x)), or x = norm(x + f(x)), as c.norm_placement says.
 template <typename S, typename F>
 void add_sublayer(const Lane<S>& lane, const StackConfig& c, const Norm<S>& norm, F&& f) {
   const bool pre = c.norm_placement == NormPlacement::pre;
@@ -30,15 +31,15 @@ class EncoderBlock {
     Norm<S> attention_norm;       ///< of self-attention
     Norm<S> feed_forward_norm;    ///< of feed-forward
     Attention<S> attention;       ///< self-attention
-    FeedForward<S> feed_forward;  ///< the position-wise half
+    FeedForward<S> feed_forward;  ///< the last sublayer
   };
-  /// `layers`: of one hidden size.
+  /// `layers` must all have the same hidden size.
   explicit EncoderBlock(Layers layers) : layers_(std::move(layers)) {}
 
   /// The sublayers.
   const Layers& layers() const { return layers_; }
 
-  /// The lane's residual stream through all sublayers: lane.x [rows, hidden].
+  /// Takes the lane's residual stream, lane.x [rows, hidden], through all sublayers.
   void forward(const Lane<S>& lane, const StackConfig& c) const {
     add_sublayer(lane, c, layers_.attention_norm,
                  [&](TensorView<const S> x) { return layers_.attention.self(lane, x); });
@@ -61,15 +62,15 @@ class DecoderBlock {
     Norm<S> feed_forward_norm;     ///< of feed-forward
     Attention<S> attention;        ///< self-attention
     Attention<S> cross_attention;  ///< to the source; empty without an encoder
-    FeedForward<S> feed_forward;   ///< the position-wise half
+    FeedForward<S> feed_forward;   ///< the last sublayer
   };
-  /// `layers`: of one hidden size.
+  /// `layers` must all have the same hidden size.
   explicit DecoderBlock(Layers layers) : layers_(std::move(layers)) {}
 
   /// The sublayers.
   const Layers& layers() const { return layers_; }
 
-  /// The lane's residual stream through all sublayers: lane.x [rows, hidden].
+  /// Takes the lane's residual stream, lane.x [rows, hidden], through all sublayers.
   void forward(const Lane<S>& lane, const StackConfig& c) const {
     add_sublayer(lane, c, layers_.attention_norm,
                  [&](TensorView<const S> x) { return layers_.attention.self(lane, x); });

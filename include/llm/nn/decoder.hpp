@@ -25,13 +25,13 @@ template <typename S>
 class Decoder : public Stack<S, DecoderBlock> {
  public:
   Decoder() = default;
-  /// `layers`: of the sizes that `config` says.
+  /// `layers` must have the sizes that `config` gives.
   Decoder(StackConfig config, typename Stack<S, DecoderBlock>::Layers layers)
       : Stack<S, DecoderBlock>(std::move(config), std::move(layers)) {
     set_kv_type(KVType::full);
   }
 
-  /// Of the caches made from now on. Before the decoder is used.
+  /// How the caches made from now on keep their numbers. To be called before the decoder is used.
   void set_kv_type(KVType type) {
     const StackConfig& c = this->config();
     kv_shape_ = {c.num_hidden_layers, c.num_key_value_heads, c.head_dim, type};
@@ -97,7 +97,8 @@ class Decoder : public Stack<S, DecoderBlock> {
   }
 
  private:
-  // The final norm of those rows wanted that this worker finishes, and `scale` times that.
+  // Of the wanted rows, those that this worker finishes: hidden = the final norm, scaled = `scale`
+  // times that.
   void finish_rows(const Lane<S>& lane, std::span<const std::int64_t> wanted, TensorView<S> hidden,
                    TensorView<S> scaled, S scale) const {
     const Range mine = lane.finished_rows();

@@ -17,7 +17,7 @@ template <typename S>
 class Encoder : public Stack<S, EncoderBlock> {
  public:
   Encoder() = default;
-  /// `layers`: of the sizes that `config` says.
+  /// `layers` must have the sizes that `config` gives.
   Encoder(StackConfig config, typename Stack<S, EncoderBlock>::Layers layers)
       : Stack<S, EncoderBlock>(std::move(config), std::move(layers)),
         pages_(KVCache<S>::page_pool(kv_shape())) {}
@@ -47,7 +47,8 @@ class Encoder : public Stack<S, EncoderBlock> {
   }
 
  private:
-  // Two layers of keys and values suffice: a worker that is one layer ahead writes the other one.
+  // Only the layer that is being computed needs keys and values. Two layers take turns, because a
+  // worker may be one layer ahead: it then writes the other one.
   KVShape kv_shape() const {
     const StackConfig& c = this->config();
     return {2, c.num_key_value_heads, c.head_dim};

@@ -1,5 +1,5 @@
 /// \file
-/// The position-wise half of a block: down(act(up(x))), or gated down(act(gate(x)) * up(x))
+/// The position-wise sublayer of a block: down(act(up(x))), or gated down(act(gate(x)) * up(x))
 /// (arXiv:2002.05202).
 #pragma once
 
@@ -11,11 +11,11 @@
 
 namespace llm {
 
-/// The position-wise feed-forward layer.
+/// The feed-forward sublayer: every row by itself.
 template <typename S>
 class FeedForward {
  public:
-  /// The products.
+  /// The projections.
   struct Layers {
     Linear<S> gate;  ///< [intermediate, hidden]; empty when not gated
     Linear<S> up;    ///< [intermediate, hidden]
@@ -23,11 +23,11 @@ class FeedForward {
   };
 
   FeedForward() = default;
-  /// `activation`: between the products.
+  /// `activation` acts on up(x), or on gate(x) when `layers` has a gate.
   FeedForward(Activation activation, Layers layers)
       : activation_(activation), layers_(std::move(layers)) {}
 
-  /// The products.
+  /// The projections.
   const Layers& layers() const { return layers_; }
 
   /// x [rows, hidden] -> [rows, hidden], the lane's rows of the activations' sublayer_out.

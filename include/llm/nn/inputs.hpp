@@ -1,5 +1,5 @@
 /// \file
-/// What an encoder reads, and what can be looked at while a stack computes.
+/// What an encoder reads, and what a stack shows of its inner states (for `verify`).
 #pragma once
 
 #include <cstdint>

@@ -30,9 +30,9 @@ inline constexpr std::int64_t kv_page_positions = 64;
 
 /// What a cache keeps of each position.
 struct KVShape {
-  std::int64_t layers = 0;     ///< of the stack
+  std::int64_t layers = 0;     ///< whose keys and values are kept; an encoder needs only two
   std::int64_t kv_heads = 0;   ///< key/value heads of a layer
-  std::int64_t head_dim = 0;   ///< numbers of a key, and of a value
+  std::int64_t head_dim = 0;   ///< width of a key, and of a value
   KVType type = KVType::full;  ///< how they are kept
   /// Equal shapes mean pages of one layout.
   bool operator==(const KVShape&) const = default;
@@ -69,18 +69,18 @@ struct KVEntry {
 
 }  // namespace detail
 
-/// The pages of many caches of one shape. Pages that nobody uses any more wait here for the next
-/// one who needs some; their content is left as it is. Thread-safe.
+/// The pages of many caches of one shape. Pages that no cache uses any more wait here until one
+/// needs them again; they are not cleared. Thread-safe.
 class KVPagePool {
  public:
-  /// `bytes`: of a page.
+  /// `bytes` is the size of a page.
   explicit KVPagePool(std::size_t bytes) : bytes_(bytes) {
     constexpr std::size_t kept_bytes = std::size_t{128} << 20, most_kept = 1024;
     kept_ = std::clamp<std::size_t>(kept_bytes / std::max<std::size_t>(bytes, 1), 1, most_kept);
     waiting_.reserve(kept_);
   }
 
-  /// Throws Error (out_of_memory).
+  /// A page, its content unspecified. Throws Error (out_of_memory).
   Buffer take() {
     if (const std::unique_lock lock(mutex_, std::try_to_lock); lock && !waiting_.empty()) {
       Buffer page = std::move(waiting_.back());
@@ -102,33 +102,34 @@ class KVPagePool {
   std::vector<Buffer> waiting_;
 };
 
-/// Not thread-safe itself; two caches that share pages may be used by two threads.
-/// During a parallel region workers write disjoint (position, head) entries of reserved pages.
+/// The keys and values of one sequence or of one source, for all layers of a KVShape. A cache is
+/// for one thread at a time, but caches that share pages may be used by different threads. In a
+/// parallel region the workers write disjoint (position, head) entries of reserved pages.
 template <typename S>
 class KVCache {
  public:
   /// An empty cache with pages of its own.
   explicit KVCache(KVShape shape) : KVCache(shape, page_pool(shape)) {}
-  /// `pool`: made by page_pool() of the same shape.
+  /// `pool` must come from page_pool() of the same shape.
   KVCache(KVShape shape, std::shared_ptr<KVPagePool> pool)
       : shape_(shape), entry_(shape), pool_(std::move(pool)) {}
 
-  /// Pages for caches of a shape.
+  /// A pool of pages for caches of a shape.
   static std::shared_ptr<KVPagePool> page_pool(const KVShape& shape) {
     const std::int64_t entries = shape.layers * shape.kv_heads;
     const std::int64_t bytes = entries * detail::KVEntry<S>(shape).bytes();
     return std::make_shared<KVPagePool>(static_cast<std::size_t>(bytes));
   }
 
-  /// What each position keeps.
+  /// What the cache keeps of each position.
   const KVShape& shape() const { return shape_; }
-  /// Positions there are.
+  /// Number of positions.
   std::int64_t length() const { return length_; }
 
   /// A cache with the same content; shares all pages.
   KVCache fork() const { return *this; }
 
-  /// Forgets positions >= length (no-op when there are none).
+  /// Forgets the positions from `length` on, if there are any.
   void truncate(std::int64_t length) {
     length_ = std::min(length_, length);
     pages_.erase(pages_.begin() + pages_for(length_), pages_.end());
@@ -149,7 +150,7 @@ class KVCache {
     if (own_last) pages_.pop_back();
     for (Page& page : fresh) pages_.push_back(std::move(page));
   }
-  /// Counts reserved positions that have been written.
+  /// Adds `count` positions, reserved and written before, to length().
   void advance(std::int64_t count) { length_ += count; }
 
   /// Whether pages hold pairs of bf16; see detail::AttendArgs for the layout of pages.
@@ -219,7 +220,7 @@ class KVCache {
            (layer * shape_.kv_heads + head) * entry_.bytes();
   }
 
-  // Where pages do not hold bf16: the numbers they stand for.
+  // For pages that do not hold bf16: rounds to bf16 and keeps the value as an S.
   void write_rounded(std::span<const S> key, std::span<const S> value, S* k, S* v) const {
     const auto round = [](S number) {
       const std::uint32_t bits = detail::round_to_bf16(static_cast<float>(number));

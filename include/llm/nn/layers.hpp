@@ -39,11 +39,11 @@ class Linear {
   /// Panels of 64 outputs: the unit in which workers share the outputs.
   std::int64_t panels() const { return panels_; }
 
-  /// The outputs of a range of panels, as columns.
+  /// The columns of y that a range of panels computes.
   Range columns(Range panels) const { return {column(panels.begin), column(panels.end)}; }
 
-  /// The columns(panels) of y = x W^T + bias: x [rows, inputs()], y [rows, outputs()], scratch as
-  /// matmul_scratch() says.
+  /// Computes columns(panels) of y = x W^T + bias: x [rows, inputs()], y [rows, outputs()], scratch
+  /// of matmul_scratch(inputs()) values.
   void forward(TensorView<const S> x, Range panels, TensorView<S> y, std::span<S> scratch) const {
     assert(x.cols() == inputs() && y.cols() == outputs() && x.rows() == y.rows());
     std::int64_t first_panel = 0, first_output = 0;
@@ -61,7 +61,7 @@ class Linear {
       first_output = outputs.end;
     }
   }
-  /// All columns.
+  /// Computes all columns.
   void forward(TensorView<const S> x, TensorView<S> y, std::span<S> scratch) const {
     forward(x, {0, panels()}, y, scratch);
   }
@@ -97,10 +97,10 @@ class Norm {
         bias_(std::move(bias)) {}
 
   bool empty() const { return weight_.empty(); }  ///< whether there is none
-  /// Numbers of a row.
+  /// Width of the rows that it norms.
   std::int64_t size() const { return weight_.cols(); }
 
-  /// One vector of size() values; x == y allowed.
+  /// y = norm(x), one vector of size() values; x == y allowed.
   void forward(std::span<const S> x, std::span<S> y) const {
     if (kind_ == NormKind::rms_norm) {
       ops::rms_norm(x, weight_.values(), eps_, y);
@@ -108,7 +108,7 @@ class Norm {
       ops::layer_norm(x, weight_.values(), bias_.values(), eps_, y);
     }
   }
-  /// Rows of size() values.
+  /// y = norm(x), row by row.
   void forward(TensorView<const S> x, TensorView<S> y) const {
     for (std::int64_t r = 0; r < x.rows(); ++r) forward(x.row(r), y.row(r));
   }
@@ -119,7 +119,8 @@ class Norm {
   Tensor<S> weight_, bias_;
 };
 
-/// Rows of a matrix by number. Shares its Weight with the LM head when they are tied.
+/// A table of vectors: look-up of a row by its number. Shares its Weight with the LM head when
+/// they are tied.
 template <typename S>
 class Embedding {
  public:

@@ -1,8 +1,8 @@
 /// \file
 /// One forward pass over a flat list of tokens, and one worker's part of it.
 ///
-/// All workers run the same code. Few rows (decoding) are split by outputs: every worker carries
-/// all rows of the residual stream itself and computes its share of each product's outputs; the
+/// All workers run the same code. Few rows (decoding) are split by outputs: every worker keeps a
+/// copy of the residual stream of all rows and computes its share of each product's outputs; the
 /// workers meet before an output is read. Many rows (prompts, encoders) are split by rows: a worker
 /// takes its rows through the whole layer and meets the others once, when all keys and values are
 /// written. The bits are the same either way, because a row's value never depends on its
@@ -33,16 +33,16 @@ template <typename S>
 struct SequenceTokens {
   std::span<const TokenId> ids;            ///< the new tokens
   std::span<const std::int32_t> type_ids;  ///< token types (BERT); empty: all 0
-  std::int64_t first_row = 0;              ///< of the pass: the first new token's
-  std::int64_t first_position = 0;         ///< in the sequence: the first new token's
+  std::int64_t first_row = 0;              ///< row of the first new token in the pass
+  std::int64_t first_position = 0;         ///< its position in the sequence
   KVCache<S>* cache = nullptr;             ///< has room for the new tokens
   const KVCache<S>* cross = nullptr;       ///< keys and values of the source, for cross-attention
 
-  /// New tokens.
+  /// Number of new tokens.
   std::int64_t count() const { return static_cast<std::int64_t>(ids.size()); }
-  /// Their rows of the pass.
+  /// Their rows in the pass.
   Range rows() const { return {first_row, first_row + count()}; }
-  /// The position of one of these rows in the sequence.
+  /// The position in the sequence of one of these rows.
   std::int64_t position(std::int64_t row) const { return first_position + row - first_row; }
   /// Positions the sequence has after the pass.
   std::int64_t length() const { return first_position + count(); }
@@ -51,14 +51,15 @@ struct SequenceTokens {
 /// Neighbouring rows of a pass that attend to one source: those of its beams and samples.
 template <typename S>
 struct SourceRows {
-  Range own;                          ///< see rows()
+  Range own;                          ///< what rows() returns
   const KVCache<S>* cross = nullptr;  ///< keys and values of the source
 
-  /// Rows of the pass.
+  /// The rows in the pass.
   Range rows() const { return own; }
 };
 
-/// The sources of the sequences; neighbours of one source together. Empty without sources.
+/// The sources that the sequences attend to; neighbouring sequences with the same source are
+/// merged. Empty without cross-attention.
 template <typename S>
 std::vector<SourceRows<S>> rows_by_source(std::span<const SequenceTokens<S>> sequences) {
   std::vector<SourceRows<S>> sources;
@@ -70,10 +71,10 @@ std::vector<SourceRows<S>> rows_by_source(std::span<const SequenceTokens<S>> seq
   return sources;
 }
 
-/// What the layers of a pass compute, for all its rows: one memory that every layer uses again.
+/// What the layers of a pass compute, for all its rows; every layer uses the same memory again.
 template <typename S>
 struct Activations {
-  /// Room for `rows`, taken from the workspace.
+  /// Takes room for `rows` rows from the workspace.
   Activations(const StackConfig& c, std::int64_t rows, Workspace& workspace)
       : qkv(workspace.take<S>(rows, c.query_size() + 2 * c.key_value_size())),
         attention_out(workspace.take<S>(rows, c.query_size())),
@@ -81,38 +82,38 @@ struct Activations {
         ffn_gate(workspace.take<S>(rows, c.gated ? c.intermediate_size : 0)),
         sublayer_out(workspace.take<S>(rows, c.hidden_size)) {}
 
-  TensorView<S> qkv;            ///< queries, keys and values of all heads
-  TensorView<S> attention_out;  ///< what the heads mixed, before the output projection
+  TensorView<S> qkv;            ///< [rows, query size + 2 * key/value size]: all heads side by side
+  TensorView<S> attention_out;  ///< [rows, query size]: before the output projection
   TensorView<S> ffn_up;         ///< [rows, intermediate]
-  TensorView<S> ffn_gate;       ///< the same, where feed-forward is gated
-  TensorView<S> sublayer_out;   ///< what is added to the residual stream
+  TensorView<S> ffn_gate;       ///< the same; [rows, 0] when feed-forward is not gated
+  TensorView<S> sublayer_out;   ///< [rows, hidden]: what is added to the residual stream
 };
 
 /// One worker's private activations, large enough for all rows of the pass.
 template <typename S>
 struct LaneActivations {
-  TensorView<S> x;                 ///< the residual stream: [rows, hidden]
-  TensorView<S> normed;            ///< [rows, hidden]
-  TensorView<S> angles;            ///< rotary angles: [rows, 2 * rotary pairs]
+  TensorView<S> x;                 ///< [rows, hidden]: the residual stream
+  TensorView<S> normed;            ///< [rows, hidden]: norm of x, which a sublayer reads
+  TensorView<S> angles;            ///< [rows, 2 * rotary pairs]: see rotary_angles()
   std::span<S> scratch;            ///< of one product or one attention call
-  TensorView<S> queries;           ///< of one attention call: [attend_rows, head_dim]
-  TensorView<S> attended;          ///< its outputs: [attend_rows, head_dim]
-  std::span<std::int32_t> lo;      ///< first key that each of its query rows sees
-  std::span<std::int32_t> hi;      ///< one behind the last
+  TensorView<S> queries;           ///< [attend_rows(), head_dim]: of one attention call
+  TensorView<S> attended;          ///< [attend_rows(), head_dim]: its outputs
+  std::span<std::int32_t> lo;      ///< first key that each of its query rows attends to
+  std::span<std::int32_t> hi;      ///< one past the last such key
   std::span<const S*> bias;        ///< its query rows' position biases
   std::span<const void*> k_pages;  ///< keys of one head of a sequence
   std::span<const void*> v_pages;  ///< values of that head
 };
 
-/// The early end of a pass. Workers meet within every layer, so all must end before the same one:
-/// whoever comes to it first decides for all.
+/// The early end of a pass that is interrupted. Workers wait for each other within every layer, so
+/// all must stop before the same layer: the first to come to a layer decides for all.
 class PassEnd {
  public:
-  /// `interrupt` must outlive this; `layers`: of the stack.
+  /// `interrupt` must outlive this; `layers` is the number of layers of the stack.
   PassEnd(const std::atomic<bool>& interrupt, std::size_t layers)
       : interrupt_(interrupt), decisions_(layers) {}
 
-  /// Whether the flag is or was set.
+  /// Whether a worker has found the flag set, now or earlier.
   bool is_given_up() {
     if (interrupt_.load(std::memory_order_relaxed)) given_up_.store(true);
     return given_up_.load(std::memory_order_relaxed);
@@ -131,30 +132,31 @@ class PassEnd {
   std::vector<std::atomic<char>> decisions_;
 };
 
-/// What all workers of a pass share. Activations are written in disjoint parts between meetings.
+/// What all workers of a pass share. Between two barriers they write disjoint parts of the
+/// activations.
 template <typename S>
 struct Pass {
   std::span<const SequenceTokens<S>> sequences;  ///< in the order of their rows
-  std::span<const SourceRows<S>> sources;  ///< of all sequences; empty without cross-attention
+  std::span<const SourceRows<S>> sources;  ///< see rows_by_source(); empty without cross-attention
   std::int64_t rows = 0;                   ///< tokens of all sequences
   Activations<S> activations;              ///< of all rows
   std::span<const BiasLines<S>> bias;      ///< position biases of self-attention; empty: none
   Taps<S>* taps = nullptr;                 ///< filled when not null
-  PassEnd* end = nullptr;                  ///< of a long pass that may be interrupted
+  PassEnd* end = nullptr;                  ///< of a long pass that can be interrupted; else null
 
-  /// Whether a worker may leave work undone: nobody will see the results.
+  /// Whether a worker may skip work, because the pass ends with an Error.
   bool is_given_up() const { return end != nullptr && end->is_given_up(); }
 };
 
 /// One worker's part of a pass; `x`, `normed` and `angles` are those of `rows`.
 template <typename S>
 struct Lane : LaneActivations<S> {
-  const Worker& worker;  ///< who does this part
-  const Pass<S>& pass;   ///< the whole
+  const Worker& worker;  ///< the thread that computes it
+  const Pass<S>& pass;   ///< the pass it is a part of
   Range rows;            ///< the rows whose residual stream this worker carries
   bool by_rows = true;   ///< split by rows, not by outputs
 
-  /// `memory` has room for `own_rows`.
+  /// `memory` must have room for `own_rows`.
   Lane(const LaneActivations<S>& memory, const Worker& of_worker, const Pass<S>& of_pass,
        Range own_rows, bool is_by_rows)
       : LaneActivations<S>(memory),
@@ -167,9 +169,9 @@ struct Lane : LaneActivations<S> {
     }
   }
 
-  /// This lane's rows of what all workers share.
+  /// This lane's rows of a matrix that all workers share.
   TensorView<S> own(TensorView<S> shared) const { return shared.rows(rows); }
-  /// This worker's share of `n` output panels: all when it carries only its own rows.
+  /// This worker's share of `n` output panels: all of them when the pass is split by rows.
   Range share(std::int64_t n) const { return by_rows ? Range{0, n} : worker.share(n); }
   /// The rows that this worker finishes after the last block.
   Range finished_rows() const { return by_rows ? rows : worker.share(pass.rows); }
@@ -185,7 +187,7 @@ struct Lane : LaneActivations<S> {
   }
 };
 
-/// Scratch of one product with `cols` inputs for each worker: a row of the result.
+/// Scratch for products with `cols` inputs: row i of the result is for worker i.
 template <typename S>
 TensorView<S> take_scratch(std::int64_t cols, const ThreadPool& pool, Workspace& workspace) {
   constexpr std::int64_t line = 64 / sizeof(S);  // rows begin at cache lines
@@ -199,7 +201,8 @@ inline std::int64_t attend_rows(const StackConfig& c) {
   return std::max<std::int64_t>(96, c.num_attention_heads / c.num_key_value_heads);
 }
 
-/// Rows per worker from which a pass is split by rows; below, splitting by outputs was faster.
+/// Rows per worker from which on a pass is split by rows; with fewer, splitting by outputs was
+/// faster when measured.
 inline constexpr std::int64_t rows_per_worker_to_split = 8;
 
 /// The rows of worker `index` of `count` such that all workers have about the same work: a row

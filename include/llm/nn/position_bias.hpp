@@ -25,15 +25,15 @@ class PositionBias {
 
   PositionBias() = default;
   /// `relative_bias`: tables [num_buckets, heads] of a RelativeBias, one for all layers or one for
-  /// each. The positions kept are those of the stack.
+  /// each; empty for other schemes. `positions` are those of the stack.
   PositionBias(Positions positions, std::int64_t heads, std::vector<std::vector<S>> relative_bias)
       : positions_(std::move(positions)),
         heads_(heads),
         relative_bias_(std::move(relative_bias)),
         shared_(std::make_unique<Shared>()) {}
 
-  /// Lines readable for |key - query| < reach, or longer ones: their values are the same. Null when
-  /// the stack has no such biases. May be called by several threads; none waits for another.
+  /// Lines that can be read for |key - query| < reach; they may be longer, with the same values.
+  /// Null when the stack has no such biases. Several threads may call this; none waits for another.
   std::shared_ptr<const Lines> lines(std::int64_t reach) const {
     if (!has_lines()) return nullptr;
     const Made* longest = shared_->longest.load(std::memory_order_acquire);

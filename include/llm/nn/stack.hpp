@@ -21,8 +21,8 @@ namespace llm {
 template <typename S>
 struct Embeddings {
   Embedding<S> tokens;     ///< [vocab, hidden]
-  Embedding<S> positions;  ///< learned positions, or sinusoids that the file stores
-  Embedding<S> types;      ///< token type embeddings (BERT) only
+  Embedding<S> positions;  ///< [positions, hidden]: learned, or sinusoids that the file stores
+  Embedding<S> types;      ///< [token types, hidden]; empty without token types
   Norm<S> norm;            ///< may be empty
 };
 
@@ -33,16 +33,16 @@ class Stack {
   /// What the stack is made of.
   struct Layers {
     Embeddings<S> embeddings;      ///< of tokens, types and positions
-    std::vector<Block<S>> blocks;  ///< one after another
+    std::vector<Block<S>> blocks;  ///< in the order in which they run
     Norm<S> final_norm;            ///< may be empty
     PositionBias<S> bias;          ///< of AlibiPositions and RelativeBias
   };
 
   Stack() = default;
-  /// `layers`: of the sizes that `config` says.
+  /// `layers` must have the sizes that `config` gives.
   Stack(StackConfig config, Layers layers) : c_(std::move(config)), layers_(std::move(layers)) {}
 
-  /// What the stack is driven by.
+  /// Sizes and options of the stack.
   const StackConfig& config() const { return c_; }
   /// What the stack is made of.
   const Layers& layers() const { return layers_; }
@@ -147,7 +147,7 @@ class Stack {
     return rotary ? static_cast<std::int64_t>(rotary->inverse_frequencies.size()) : 0;
   }
 
-  // How far the lines of position biases are read: pages of keys are read to their end.
+  // How far the lines of position biases are read: to the end of the last page of keys.
   static std::int64_t bias_reach(std::span<const SequenceTokens<S>> sequences) {
     std::int64_t length = 0;
     for (const SequenceTokens<S>& s : sequences) length = std::max(length, s.length());
@@ -201,7 +201,7 @@ class Stack {
     if (!e.norm.empty()) e.norm.forward(x, x);
   }
 
-  // Position of a token of a sequence when some tokens are not counted.
+  // Position of a token; tokens that are not counted (LearnedPositions) are at -1.
   static std::int64_t counted_position(const LearnedPositions& learned, const SequenceTokens<S>& s,
                                        std::int64_t token) {
     if (!learned.uncounted) return s.first_position + token;

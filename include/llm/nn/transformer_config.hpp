@@ -22,7 +22,7 @@ std::string_view to_string(ModelKind kind);
 
 /// Layer norm (arXiv:1607.06450) or RMS norm (arXiv:1910.07467).
 enum class NormKind : std::uint8_t { layer_norm, rms_norm };
-/// pre: x + f(norm(x)); post: norm(x + f(x)).
+/// Where the norm of a sublayer f stands: pre is x + f(norm(x)), post is norm(x + f(x)).
 enum class NormPlacement : std::uint8_t { pre, post };
 
 /// A table of vectors added to the token embeddings; row = position + offset.
@@ -59,13 +59,13 @@ struct AlibiPositions {
 /// arXiv:1910.10683, modeling_t5.py `_relative_position_bucket`).
 struct RelativeBias {
   std::int64_t num_buckets = 32;    ///< rows of the table
-  std::int64_t max_distance = 128;  ///< all distances from here on share the last bucket
-  bool bidirectional = true;        ///< later positions have buckets of their own
+  std::int64_t max_distance = 128;  ///< distances from here on share the last bucket
+  bool bidirectional = true;        ///< later keys have buckets of their own; else bucket 0
   bool per_layer = false;           ///< each layer has its own table (UMT5)
   /// All members are equal.
   bool operator==(const RelativeBias&) const = default;
 };
-/// No scheme: the order of tokens shows in the causal mask alone.
+/// No position scheme: only the causal mask tells the order of the tokens.
 struct NoPositions {
   /// All members are equal.
   bool operator==(const NoPositions&) const = default;
@@ -78,8 +78,8 @@ using Positions = std::variant<NoPositions, LearnedPositions, SinusoidalPosition
 enum class HeadKind : std::uint8_t {
   none,            ///< hidden states only
   language_model,  ///< logits over the vocabulary after each decoder token
-  /// Logits over the vocabulary at each token of the text: of an encoder's, or of the decoder of an
-  /// encoder-decoder that reads the text shifted right (BART).
+  /// Logits over the vocabulary at each token of the text, computed by an encoder, or by the
+  /// decoder of an encoder-decoder, which then reads the text shifted right (BART).
   masked_lm,
   sequence_classification,  ///< one row of label logits per text
   token_classification,     ///< one row of label logits per token
@@ -91,43 +91,43 @@ std::string_view to_string(HeadKind kind);
 /// One stack of blocks: an encoder or a decoder. Names are those of config.json.
 struct StackConfig {
   std::int64_t num_hidden_layers = 0;    ///< blocks
-  std::int64_t hidden_size = 0;          ///< numbers of a token in the residual stream
-  std::int64_t intermediate_size = 0;    ///< numbers of a token inside feed-forward
+  std::int64_t hidden_size = 0;          ///< width of the residual stream
+  std::int64_t intermediate_size = 0;    ///< width inside feed-forward
   std::int64_t num_attention_heads = 0;  ///< query heads
-  std::int64_t num_key_value_heads = 0;  ///< divides num_attention_heads
-  std::int64_t head_dim = 0;             ///< numbers per head
+  std::int64_t num_key_value_heads = 0;  ///< key/value heads; divides num_attention_heads
+  std::int64_t head_dim = 0;             ///< width of a head
   /// Positions the model was made for; 0 when it has no limit.
   std::int64_t max_position_embeddings = 0;
 
-  NormKind norm = NormKind::layer_norm;               ///< of all norms
-  double norm_eps = 1e-5;                             ///< added to the variance
-  NormPlacement norm_placement = NormPlacement::pre;  ///< before or behind each sublayer
+  NormKind norm = NormKind::layer_norm;  ///< kind of all norms
+  double norm_eps = 1e-5;                ///< added to the variance (RMS norm: to the mean square)
+  NormPlacement norm_placement = NormPlacement::pre;  ///< before or after each sublayer
   bool embedding_norm = false;                        ///< a norm right after the embeddings
   bool final_norm = true;                             ///< a norm after the last block
   bool residual_from_norm = false;  ///< pre-norm only: the residual is taken after the norm
 
-  Positions positions;                           ///< how the order of tokens is known
+  Positions positions;                           ///< the position scheme
   double embedding_scale = 1.0;                  ///< factor on token embeddings
-  double attention_scale = 1.0;                  ///< factor on query * key
-  bool scale_attn_by_inverse_layer_idx = false;  ///< further factor 1 / (layer + 1)
+  double attention_scale = 1.0;                  ///< factor on the dot product of query and key
+  bool scale_attn_by_inverse_layer_idx = false;  ///< self-attention: also times 1 / (layer + 1)
   /// Keys a query may look back at, itself included, per layer; 0 or empty: all.
   std::vector<std::int64_t> attention_window;
   /// Layers whose queries and keys are rotated, with RotaryPositions; empty: all.
   std::vector<bool> rotary_layers;
-  bool causal = false;           ///< a token sees no later one
-  bool cross_attention = false;  ///< blocks attend to an encoder's states, too
+  bool causal = false;           ///< a token attends to no later one
+  bool cross_attention = false;  ///< blocks also attend to an encoder's hidden states
   bool query_key_norm = false;   ///< norms of the queries and keys of each head
-  // Where products of a decoder have biases that only some files of a family have.
-  bool attention_bias = false;      ///< queries, keys and values
-  bool attention_out_bias = false;  ///< what follows the attention
-  bool mlp_bias = false;            ///< feed-forward
+  // Biases that only some checkpoints of a decoder family have.
+  bool attention_bias = false;      ///< of the query, key and value projections
+  bool attention_out_bias = false;  ///< of the output projection
+  bool mlp_bias = false;            ///< of feed-forward
 
   Activation hidden_act = Activation::gelu;  ///< inside feed-forward
   bool gated = false;  ///< down(act(gate(x)) * up(x)) instead of down(act(up(x)))
 
-  /// Numbers of a token's queries.
+  /// Width of the queries of a token: all heads side by side.
   std::int64_t query_size() const { return num_attention_heads * head_dim; }
-  /// Numbers of a token's keys, and of its values.
+  /// Width of the keys of a token, and of its values: all heads side by side.
   std::int64_t key_value_size() const { return num_key_value_heads * head_dim; }
 
   /// All members are equal.
@@ -138,31 +138,32 @@ struct StackConfig {
 struct TransformerConfig {
   std::string model_type;                  ///< of config.json
   std::vector<std::string> architectures;  ///< of config.json
-  ModelKind kind = ModelKind::decoder;     ///< which stacks there are
+  ModelKind kind = ModelKind::decoder;     ///< which stacks it has
   HeadKind head = HeadKind::none;          ///< the checkpoint's head
   StackConfig encoder;                     ///< encoder, encoder_decoder
   StackConfig decoder;                     ///< decoder, encoder_decoder
-  std::int64_t vocab_size = 0;             ///< ids that are read
+  std::int64_t vocab_size = 0;             ///< the model reads ids 0 .. vocab_size - 1
   std::int64_t decoder_vocab_size = 0;     ///< encoder-decoder with two vocabularies; 0: vocab_size
-  std::int64_t type_vocab_size = 0;        ///< segments (BERT); 0: none
+  std::int64_t type_vocab_size = 0;        ///< token types (BERT); 0: none
   bool tie_word_embeddings = true;         ///< the LM head is the token embedding
   double logits_scale = 1.0;               ///< factor on the last hidden state before the LM head
 
-  std::optional<TokenId> bos_token_id;            ///< begins a text
-  std::optional<TokenId> pad_token_id;            ///< fills up a batch
+  std::optional<TokenId> bos_token_id;  ///< begins a text
+  std::optional<TokenId> pad_token_id;  ///< padding; heads that read the last token skip it
   std::optional<TokenId> decoder_start_token_id;  ///< what an encoder-decoder's decoder reads first
   std::vector<TokenId> eos_token_id;              ///< each ends a text
-  /// Generation's option for files that have no generation_config.json: what the family's
-  /// configuration says unless the file says otherwise.
+  /// The generation option of this name for folders without generation_config.json: what
+  /// config.json says, else the default of the family.
   std::vector<TokenId> forced_eos_token_id;
-  /// The LM head of an encoder-decoder fills masks, too: it can be loaded as a masked-LM head.
+  /// The LM head of an encoder-decoder can also be loaded as a masked-LM head (BART).
   bool fills_masks = false;
-  /// Where a head reads the decoder of an encoder-decoder, this reads the text shifted right behind
-  /// decoder_start_token_id, or, as here when true, behind the text's own last token (mBART).
+  /// A head on the decoder of an encoder-decoder makes the decoder read the text shifted right by
+  /// one token. The first token is then decoder_start_token_id or, when this is true, the text's
+  /// own last token that is not padding (mBART's language code).
   bool decoder_starts_with_last = false;
   std::map<std::int64_t, std::string> id2label;  ///< names of a classifier's outputs
   std::int64_t num_labels = 0;  ///< outputs of a classifier; 0: as many as its file has
-  std::string problem_type;     ///< sequence classification
+  std::string problem_type;     ///< sequence classification: what its scores mean; may be empty
 
   /// Ids that the decoder reads and writes.
   std::int64_t target_vocab_size() const {

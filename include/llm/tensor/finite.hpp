@@ -1,6 +1,6 @@
 /// \file
-/// Whether what a model computed is numbers. Weights that are damaged, or too large for the
-/// precision, make some that are not; no task may hand those out.
+/// Checks that what a model computed is finite. Weights that are damaged, or too large for the
+/// precision, lead to NaN or infinity; no task may return those.
 #pragma once
 
 #include <cmath>
@@ -14,7 +14,7 @@
 
 namespace llm {
 
-/// Throws Error (bad_format) about `what` ("logits") of the model.
+/// Throws the Error (bad_format) that names `what` ("logits", say) of the model.
 [[noreturn]] inline void refuse_non_finite(std::string_view what) {
   throw Error(ErrorCode::bad_format,
               "the model's " + std::string(what) +
@@ -22,7 +22,7 @@ namespace llm {
                   "precision");
 }
 
-/// Throws unless all are finite.
+/// Throws Error (bad_format) unless all values are finite.
 template <typename S>
 void check_finite(std::span<const S> values, std::string_view what) {
   bool bad = false;
@@ -30,8 +30,8 @@ void check_finite(std::span<const S> values, std::string_view what) {
   if (bad) refuse_non_finite(what);
 }
 
-/// Throws when one is NaN or above all numbers. Below all numbers a logit may be: its probability
-/// is 0.
+/// Throws Error (bad_format) when a logit is NaN or +infinity. A logit of -infinity is allowed: its
+/// probability is 0.
 template <typename S>
 void check_logits(TensorView<const S> logits) {
   for (std::int64_t row = 0; row < logits.rows(); ++row) {

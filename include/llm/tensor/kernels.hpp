@@ -9,9 +9,8 @@
 ///  - the same of bf16 weights with `fast`: x is rounded to bf16 (nearest, ties to even); the chain
 ///    runs over pairs of columns ascending, of a pair the odd column first; numbers below 2^-126
 ///    count as zero.
-///  - matmul of quantized types: every 32 activations of a row are rounded to integers x' of 16
-///  bits
-///    (`fast`: 8) with the scale s = max |x| / 32767 (127) (nearest, ties to even, after a
+///  - matmul of quantized types: every 32 activations of a row are rounded to 16-bit integers x'
+///    (`fast`: 8-bit) with the scale s = max |x| / 32767 (127) (nearest, ties to even, after a
 ///    multiplication with 32767 / max |x|; a group whose max is below 2^-100 is zero). The weights
 ///    of a group g are d_g q + m_g with integers q. Then y = a chain over the groups ascending,
 ///    started from 0, of y = fma(d_g * s, float(sum of q x'), y), then y = fma(m_g, s * float(sum
@@ -96,11 +95,12 @@ struct MatmulArgs {
 ///   k_pages[t]: [head_dim][64] (transposed),  v_pages[t]: [64][padded_head_dim(head_dim)] floats,
 /// or, with is_bf16, pairs of bf16 that are multiplied as the floats they stand for:
 ///   k_pages[t]: [ceil(head_dim/2)][64][2],  v_pages[t]: [32][padded_head_dim(head_dim)][2].
-/// What no row sees may be anything. Row r sees the keys lo[r] <= key < hi[r]. The defining order
+/// Row r attends to the keys lo[r] <= key < hi[r]; keys and values that no row attends to may be
+/// anything. The defining order
 /// of one row (absolute positions only):
 ///   q' = q * q_scale (q_scale = scale * log2 e);  s_k = fma chain over d ascending from bias_k or
-///   0 for pages ascending: m' = max(m, max s); c = 2^(m-m'); l = l*c, O = O*c (skipped if m' ==
-///   m);
+///   0. For pages ascending: m' = max(m, max s); c = 2^(m-m'); l = l*c, O = O*c (skipped if
+///   m' == m);
 ///     p_k = 2^(s_k - m'); l[lane] += (p[lane] + p[lane+16]) + (p[lane+32] + p[lane+48]);
 ///     O_d = fma(p_k, V_kd, O_d), k ascending
 ///   out = O * (1 / tree sum of l) + 0

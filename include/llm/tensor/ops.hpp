@@ -1,6 +1,7 @@
 /// \file
 /// Operations on rows of activations. `float` goes through the kernel table, whose contract (order
-/// of sums) is in kernels.hpp; `double` is written out as the formulas in src/tensor/reference.cpp.
+/// of sums) is in kernels.hpp; `double` follows the formulas of the papers, in
+/// src/tensor/reference.cpp.
 #pragma once
 
 #include <algorithm>
@@ -61,10 +62,11 @@ double log_sum_exp(std::span<const double> x);
 double softmax(std::span<double> x);
 /// Index of the largest value, the first of equals.
 std::int64_t argmax(std::span<const double> x);
-/// Attention of some query rows over the keys and values of one head.
+/// Attention of some query rows over the keys and values of one head, as AttendArgs describes it:
+/// softmax(q K^T * scale + bias) V. (arXiv:1706.03762, 3.2.1)
 void attend(const detail::AttendArgs<double>& args);
-/// y = x W^T + bias of some outputs, row by row: x [m, inputs], w [outputs, inputs], bias [outputs]
-/// or empty, y [m, outputs].
+/// y = x w^T + bias, row by row: x [m, inputs], w [outputs, inputs], bias [outputs] or empty,
+/// y [m, outputs].
 void multiply(TensorView<const double> x, TensorView<const double> w, std::span<const double> bias,
               TensorView<double> y);
 
@@ -102,7 +104,7 @@ inline void attend(const detail::AttendArgs<float>& args) { detail::float_kernel
 
 /// @endcond
 
-/// Of AttendArgs::scratch.
+/// How many elements AttendArgs::scratch needs for heads of this width.
 template <typename S>
 std::int64_t attend_scratch(std::int64_t head_dim) {
   if constexpr (std::is_same_v<S, float>) {

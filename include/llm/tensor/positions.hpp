@@ -93,12 +93,12 @@ inline std::int64_t relative_position_bucket(std::int64_t distance, std::int64_t
   return bucket + (large < num_buckets - 1 ? large : num_buckets - 1);
 }
 
-/// Biases of all heads by distance, times log2 e: line(h)[key - query].
-/// Readable for |key - query| < reach.
+/// Biases of all heads by distance: line(h)[key - query], times log2 e because attention computes
+/// with powers of 2. They can be read for |key - query| < reach().
 template <typename S>
 class BiasLines {
  public:
-  /// value(head, distance) gives the bias in natural units.
+  /// Sets all lines; value(head, distance) is the bias as the papers have it.
   template <typename F>
   void fill(std::int64_t heads, std::int64_t reach, F&& value) {
     reach_ = reach;
@@ -110,11 +110,11 @@ class BiasLines {
       }
     }
   }
-  /// See fill().
+  /// Distances below this one can be read.
   std::int64_t reach() const { return reach_; }
   /// Whether there are none.
   bool empty() const { return values_.empty(); }
-  /// Points at distance 0.
+  /// The line of a head; it points at distance 0 and may be indexed with negative distances.
   const S* line(std::int64_t head) const { return values_.data() + (2 * head + 1) * reach_; }
 
  private:

@@ -15,15 +15,15 @@
 
 namespace llm {
 
-/// Borrowed matrix [rows, cols]; `stride` is the distance between rows, so that a view may be some
-/// columns of a wider matrix. `S` may be const. Copying it copies no elements.
+/// A matrix [rows, cols] that somebody else owns; `stride` is the distance between rows, so that a
+/// view may be some columns of a wider matrix. `S` may be const. Copying it copies no elements.
 template <typename S>
 class TensorView {
  public:
   TensorView() = default;
-  /// Rows one after another.
+  /// A matrix whose rows follow each other without gaps.
   TensorView(S* data, std::int64_t rows, std::int64_t cols) : TensorView(data, rows, cols, cols) {}
-  /// Rows `stride` elements apart, stride >= cols.
+  /// A matrix whose rows begin `stride` elements apart, stride >= cols.
   TensorView(S* data, std::int64_t rows, std::int64_t cols, std::int64_t stride)
       : data_(data), rows_(rows), cols_(cols), stride_(stride) {
     assert(rows >= 0 && cols >= 0 && stride >= cols);
@@ -72,12 +72,12 @@ class TensorView {
   std::int64_t stride_ = 0;
 };
 
-/// Owning matrix, zero-initialised, movable.
+/// A matrix [rows, cols] that owns its memory. It can be moved, not copied.
 template <typename S>
 class Tensor {
  public:
   Tensor() = default;
-  /// Throws Error (out_of_memory).
+  /// All elements are zero. Throws Error (out_of_memory).
   Tensor(std::int64_t rows, std::int64_t cols)
       : buffer_(bytes(rows, cols)), rows_(rows), cols_(cols) {}
 
@@ -103,7 +103,7 @@ class Tensor {
   std::span<const S> row(std::int64_t i) const { return view().row(i); }
 
  private:
-  // Of a matrix; more than there can be when the number does not fit.
+  // Size of a matrix; when it does not fit, a number that no allocation can satisfy.
   static std::size_t bytes(std::int64_t rows, std::int64_t cols) {
     assert(rows >= 0 && cols >= 0);
     constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max() / sizeof(S);

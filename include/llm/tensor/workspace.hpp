@@ -16,8 +16,8 @@
 
 namespace llm {
 
-/// A stack of memory: what is taken stays until it is released, all at once. Belongs to one caller
-/// at a time, and carries what ends the caller's work early.
+/// Memory that is taken piece by piece and released all at once. Belongs to one caller at a time,
+/// and carries the flag that interrupts this caller's passes.
 class Workspace {
  public:
   /// `count` elements of T, 64-byte aligned, content unspecified; valid until release(). Throws
@@ -39,10 +39,10 @@ class Workspace {
     used_ = 0;
   }
 
-  /// Once the flag is set a pass over many tokens ends with an Error (interrupted); sequences are
-  /// then as they were. Null: nothing ends it. The flag must outlive the workspace.
+  /// Once the flag is set, a pass over many tokens ends with an Error (interrupted); the sequences
+  /// are then as they were. Null: passes are not interrupted. The flag must outlive the workspace.
   void set_interrupt(const std::atomic<bool>* interrupt) { interrupt_ = interrupt; }
-  /// The flag, or null.
+  /// The flag that set_interrupt() set, or null.
   const std::atomic<bool>* interrupt() const { return interrupt_; }
 
  private:

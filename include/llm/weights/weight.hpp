@@ -1,6 +1,6 @@
 /// \file
 /// A weight matrix at rest: type-erased (dtype, shape, layout, bytes), immutable after loading.
-/// The type is met again in exactly one place, matmul().
+/// Only matmul() looks at the type again.
 #pragma once
 
 #include <cstdint>
@@ -48,8 +48,8 @@ class Weight {
   /// f32). Throws Error (out_of_memory).
   Weight(const MatrixSource& source, WeightLayout layout, ThreadPool& pool,
          std::optional<DType> dtype = std::nullopt);
-  /// Whether products round activations to 8 bits instead of 16 where the weight is quantized, and
-  /// to bf16 where it is bf16.
+  /// Sets whether products round activations further, for speed: to 8 bits instead of 16 where the
+  /// weight is quantized, to bf16 where it is bf16.
   Weight& set_fast(bool fast) {
     is_fast_ = fast;
     return *this;
@@ -71,9 +71,9 @@ class Weight {
   std::int64_t cols() const { return cols_; }      ///< inputs
   DType dtype() const { return dtype_; }           ///< in memory
   WeightLayout layout() const { return layout_; }  ///< in memory
-  /// In memory.
+  /// Size in memory.
   std::size_t bytes() const { return memory_.bytes.size(); }
-  /// As it lies in memory.
+  /// The bytes themselves.
   std::span<const std::byte> bytes_in_memory() const { return memory_.bytes; }
 
   /// Row `row` widened to S (float, double): `cols()` values. Also the embedding look-up, so tied
@@ -100,10 +100,10 @@ class Weight {
 template <typename S>
 std::int64_t matmul_scratch(std::int64_t cols);
 
-/// Some outputs of a product: y = x W^T (+ bias), those of the panels of 64 that `panels` numbers.
-/// x [rows, w.cols()], y [rows, w.rows()], bias [w.rows()] or empty; `scratch`: as many
-/// values as matmul_scratch() says, 64-byte aligned. The single dispatch on the weight's dtype. The
-/// value of a row does not depend on the others.
+/// Computes the outputs in `panels` (of 64 outputs each) of the product y = x W^T (+ bias):
+/// x [rows, w.cols()], y [rows, w.rows()], bias [w.rows()] or empty; `scratch`
+/// matmul_scratch(w.cols()) values, 64-byte aligned. The only dispatch on the weight's dtype. The
+/// value of a row does not depend on the other rows.
 template <typename S>
 void matmul(TensorView<const S> x, const Weight& w, Range panels, std::span<const S> bias,
             TensorView<S> y, std::span<S> scratch);
