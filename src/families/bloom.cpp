@@ -3,6 +3,7 @@
 // transformers modeling_bloom.py.
 #include <cmath>
 
+#include "families/fused_layouts.hpp"
 #include "families/heads.hpp"
 
 namespace llm::detail {
@@ -44,25 +45,12 @@ TransformerConfig read_config(const ConfigReader& file) {
   return c;
 }
 
-// Rows [head][query|key|value][head_dim] -> all queries, all keys, all values, which is how GGUF
-// stores them.
-LinearSource unfused(LinearSource source, const StackConfig& d) {
-  for (std::int64_t kind = 0; kind < 3; ++kind) {
-    for (std::int64_t head = 0; head < d.num_attention_heads; ++head) {
-      for (std::int64_t i = 0; i < d.head_dim; ++i) {
-        source.parts.front().row_order.push_back((head * 3 + kind) * d.head_dim + i);
-      }
-    }
-  }
-  return source;
-}
-
 BlockSource bind_block(const WeightBinder& w, const StackConfig& d) {
   const std::int64_t hidden = d.hidden_size, inner = d.intermediate_size;
   BlockSource b;
   b.attention_norm = w.norm("input_layernorm", hidden, Bias::yes);
   b.attention.in = w.linear("self_attention.query_key_value", 3 * hidden, hidden, Bias::yes);
-  if (!w.is_gguf()) b.attention.in = unfused(std::move(b.attention.in), d);
+  if (!w.is_gguf()) b.attention.in = unfused_heads(std::move(b.attention.in), d);
   b.attention.out = w.linear("self_attention.dense", hidden, hidden, Bias::yes);
   b.feed_forward_norm = w.norm("post_attention_layernorm", hidden, Bias::yes);
   b.feed_forward.up = w.linear("mlp.dense_h_to_4h", inner, hidden, Bias::yes);

@@ -44,14 +44,15 @@ HeadSource bind_token_head(const WeightBinder& root, const TransformerConfig& c,
 }
 
 void bind_decoder_end(const WeightBinder& root, const TransformerConfig& c, ModelSource& m,
-                      std::string_view name) {
+                      const DecoderEnd& end) {
   if (c.head == HeadKind::language_model) {
-    m.lm_head = root.lm_head("lm_head", m.decoder.tokens, c.tie_word_embeddings, Bias::no);
+    m.lm_head =
+        root.lm_head(end.lm_head, m.decoder.tokens, c.tie_word_embeddings, end.lm_head_bias);
   } else if (c.head == HeadKind::sequence_classification) {
     m.head.out = bind_labels(root, "score", c.decoder.hidden_size, c, Bias::no);
     m.head.rows = HeadRows::last_unpadded;
   } else {
-    m.head = bind_token_head(root, c, name);
+    m.head = bind_token_head(root, c, end.token_head);
   }
 }
 

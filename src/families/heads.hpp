@@ -25,10 +25,17 @@ LinearSource bind_labels(const WeightBinder& w, std::string_view name, std::int6
 HeadSource bind_token_head(const WeightBinder& root, const TransformerConfig& c,
                            std::string_view name = "classifier");
 
+// How a decoder's heads are named.
+struct DecoderEnd {
+  std::string_view token_head = "classifier";
+  std::string_view lm_head = "lm_head";
+  Bias lm_head_bias = Bias::no;
+};
+
 // A decoder's head: the LM head, bind_token_head(), or `score`, which reads the last token that is
 // not padding.
 void bind_decoder_end(const WeightBinder& root, const TransformerConfig& c, ModelSource& m,
-                      std::string_view name = "classifier");
+                      const DecoderEnd& end = {});
 
 // The heads of encoder-decoders: bind_token_head() and `classification_head`, which reads the last
 // end-of-sequence token.

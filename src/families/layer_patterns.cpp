@@ -69,4 +69,16 @@ std::vector<std::int64_t> read_windows(const ConfigReader& json, const StackConf
   return result;
 }
 
+std::vector<std::int64_t> read_layer_windows(const ConfigReader& json, const StackConfig& d,
+                                             std::int64_t window, std::int64_t full_every) {
+  const std::vector<bool> full = read_layer_types(json, d.num_hidden_layers, window > 0);
+  std::vector<std::int64_t> result;
+  for (std::int64_t i = 0; window > 0 && i < d.num_hidden_layers; ++i) {
+    const bool whole = full.empty() ? full_every > 0 && (i + 1) % full_every == 0
+                                    : full[static_cast<std::size_t>(i)];
+    result.push_back(whole ? 0 : window);
+  }
+  return result;
+}
+
 }  // namespace llm::detail

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/elementwise_inl.hpp"
 #include "kernels/matmul_inl.hpp"
 #include "llm/tensor/kernels.hpp"
 
@@ -48,6 +49,7 @@ struct AttendPass {
   const std::int32_t* lo;
   const std::int32_t* hi;
   const float* const* bias;
+  float softcap;
 };
 
 // One page as 32-bit units: a float, or with `pairs` two bf16 that are neighbours in the sums.
@@ -124,6 +126,7 @@ void update_row(const AttendPass& a, Index row, float* p, KeyRange range) {
   Vec s[4];
   LLM_UNROLL for (int v = 0; v < 4; ++v) {
     s[v] = load(p + 16 * v);
+    if (a.softcap != 0) s[v] = mul(tanh(div(s[v], set1(a.softcap))), set1(a.softcap));
     if (range.begin > 0 || range.end < page_keys) {
       s[v] = keep_range(s[v], range.begin - 16 * v, range.end - 16 * v, set1(-infinity));
     }
@@ -229,6 +232,7 @@ void attend(const AttendArgs<float>& args) {
   AttendPass a;
   a.head_dim = args.head_dim;
   a.padded = (args.head_dim + 15) / 16 * 16;
+  a.softcap = args.softcap;
   a.q = args.scratch;
   a.out = a.q + pass_rows * a.padded;
   a.lane_sums = a.out + pass_rows * a.padded;

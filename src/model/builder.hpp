@@ -33,9 +33,9 @@ class Builder {
         packed_(packed),
         writer_(writer) {}
 
-  LmHead<S> lm_head(const LinearSource& source, double scale) {
+  LmHead<S> lm_head(const LinearSource& source, const TransformerConfig& c) {
     if (source.empty()) return {};
-    return {linear(source, true), scale};
+    return {linear(source, true), c.logits_scale, c.final_logit_softcapping};
   }
 
   Head<S> head(const HeadSource& source, const StackConfig& c) {
@@ -48,7 +48,8 @@ class Builder {
     return stack<Encoder<S>>(c, source, [&](const BlockSource& b, std::int64_t layer) {
       return EncoderBlock<S>({norm(c, b.attention_norm), norm(c, b.feed_forward_norm),
                               attention(c, layer, layer % 2, b.attention, false),
-                              feed_forward(c, b.feed_forward)});
+                              feed_forward(c, b.feed_forward), norm(c, b.attention_out_norm),
+                              norm(c, b.feed_forward_out_norm)});
     });
   }
 
@@ -63,6 +64,8 @@ class Builder {
         layers.cross_attention_norm = norm(c, b.cross_attention_norm);
         layers.cross_attention = attention(c, layer, layer, b.cross_attention, true);
       }
+      layers.attention_out_norm = norm(c, b.attention_out_norm);
+      layers.feed_forward_out_norm = norm(c, b.feed_forward_out_norm);
       return DecoderBlock<S>(std::move(layers));
     });
   }
@@ -114,11 +117,16 @@ class Builder {
     if (c.scale_attn_by_inverse_layer_idx && !cross) a.scale /= static_cast<double>(layer + 1);
     if (!c.attention_window.empty()) a.window = c.attention_window[static_cast<std::size_t>(layer)];
     a.causal = c.causal;
+    a.softcap = c.attn_logit_softcapping;
+    a.clip_qkv = c.clip_qkv;
     const bool rotated =
         c.rotary_layers.empty() || c.rotary_layers[static_cast<std::size_t>(layer)];
     if (const auto* rotary = std::get_if<RotaryPositions>(&c.positions);
         rotary && rotated && !cross) {
-      a.rotary_pairs = static_cast<std::int64_t>(rotary->inverse_frequencies.size());
+      const auto pairs = [](const RotaryPositions& r) { return std::ssize(r.inverse_frequencies); };
+      const bool own = a.window > 0 && pairs(c.window_rotary) > 0;
+      a.rotary_pairs = pairs(own ? c.window_rotary : *rotary);
+      a.first_angle = own ? 2 * pairs(*rotary) : 0;
     }
     a.cache_layer = cache_layer;
     if (const auto* bias = std::get_if<RelativeBias>(&c.positions); bias && bias->per_layer) {
@@ -137,15 +145,23 @@ class Builder {
   }
 
   Norm<S> norm(const StackConfig& c, const NormSource& source) {
-    if (!source.weight) return {};
-    return Norm<S>(c.norm, c.norm_eps, vector(source.weight), vector(source.bias));
+    if (source.empty()) return {};
+    Tensor<S> weight = vector(source.weight);
+    if (!source.weight) {
+      weight = Tensor<S>(1, source.unweighted);
+      std::ranges::fill(weight.values(), S{1});
+    }
+    if (source.offset != 0) {
+      for (S& value : weight.values()) value += static_cast<S>(source.offset);
+    }
+    return Norm<S>(c.norm, c.norm_eps, std::move(weight), vector(source.bias));
   }
 
   // All values of a small tensor; empty for null.
   Tensor<S> vector(const FileTensor* tensor) {
     if (!tensor) return {};
     const std::int64_t n = tensor->rows() * tensor->cols();
-    Tensor<S> values(1, n);
+    Tensor<S> values(tensor->rows(), tensor->cols());
     if (packed_) {
       std::ranges::copy(packed_->vector(next_part_++, n), values.data());
     } else {
@@ -191,7 +207,7 @@ class Builder {
         for (std::int64_t i = 0; i < part.outputs; ++i) {
           matrix.row_order.push_back(rows + ordered(part, i));
         }
-        rows += part.outputs;
+        rows += part.transposed ? part.weight->cols() : part.weight->rows();
       }
       const std::optional<DType> dtype = kept_as(matrix, is_sensitive);
       weights.push_back(weight(std::move(matrix), true, dtype));

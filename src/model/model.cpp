@@ -229,7 +229,7 @@ std::unique_ptr<Model<S>> Model<S>::load(const std::filesystem::path& path,
     network.decoder = builder.decoder(c.decoder, source.decoder);
     network.decoder.set_kv_type(options.kv);
   }
-  network.lm_head = builder.lm_head(source.lm_head, c.logits_scale);
+  network.lm_head = builder.lm_head(source.lm_head, c);
   const StackConfig& last = c.kind == ModelKind::encoder ? c.encoder : c.decoder;
   network.head = builder.head(source.head, last);
   network.pooler = builder.head(source.pooler, last);

@@ -103,11 +103,12 @@ ConfigReader rope_object(const ConfigReader& json) {
 
 // A number that may stand in the rope object or beside it.
 double read_either(const ConfigReader& json, const ConfigReader& rope, const char* name,
-                   double otherwise) {
-  if (!rope.has(name)) return positive(json, name, otherwise);
-  const double value = positive(rope, name);
+                   const char* name_in_rope, double otherwise) {
+  if (!rope.has(name_in_rope)) return positive(json, name, otherwise);
+  const double value = positive(rope, name_in_rope);
   if (json.has(name) && json.number(name) != value) {
-    json.contradicts(name, std::string(name) + " inside " + rope.where(), rope.shown(name));
+    json.contradicts(name, std::string(name_in_rope) + " inside " + rope.where(),
+                     rope.shown(name_in_rope));
   }
   return value;
 }
@@ -118,25 +119,64 @@ std::string read_rope_type(const ConfigReader& rope) {
   return type;
 }
 
-// Frequencies of whole heads are all there are.
-void require_whole_heads(const ConfigReader& json) {
-  json.require("partial_rotary_factor", 1.0, "heads that are rotated in part are not supported");
+// Part of each head that is rotated, in numbers. The field may stand in the rope object or beside
+// it.
+std::int64_t rotated_dim(const ConfigReader& json, const ConfigReader& rope, std::int64_t head_dim,
+                         const RotaryDefaults& defaults) {
+  const double part = read_either(json, rope, defaults.partial_name, "partial_rotary_factor",
+                                  defaults.partial_rotary_factor);
+  const ConfigReader& said = rope.has("partial_rotary_factor") ? rope : json;
+  if (!defaults.may_be_partial && part != defaults.partial_rotary_factor) {
+    said.unsupported(&said == &rope ? "partial_rotary_factor" : defaults.partial_name,
+                     "heads of this model type are rotated as a whole");
+  }
+  const auto dim = static_cast<std::int64_t>(static_cast<double>(head_dim) * part);
+  if (part > 1 || dim < 1) {
+    said.reject(&said == &rope ? "partial_rotary_factor" : defaults.partial_name,
+                "expected a part of each head, more than 0 and at most 1");
+  }
+  return dim;
 }
 
-}  // namespace
+// LongRoPE: one divisor per frequency, one set for texts within the first context.
+void scale_longrope(const ConfigReader& rope, double context, double max_positions,
+                    RotaryPositions& positions) {
+  const std::vector<double> divisors = rope.numbers("short_factor");
+  std::vector<double>& frequencies = positions.inverse_frequencies;
+  if (divisors.size() != frequencies.size()) {
+    rope.reject("short_factor",
+                "expected " + std::to_string(frequencies.size()) + " numbers, one per pair");
+  }
+  for (std::size_t i = 0; i < divisors.size(); ++i) {
+    if (!(divisors[i] > 0)) rope.reject("short_factor", "expected positive numbers");
+    frequencies[i] /= divisors[i];
+  }
+  const double factor = positive(rope, "factor", max_positions / context);
+  const double usual = factor <= 1 ? 1.0 : std::sqrt(1 + std::log(factor) / std::log(context));
+  positions.attention_factor = rope.number("attention_factor", usual);
+}
 
-RotaryPositions read_rotary(const ConfigReader& json, std::int64_t head_dim,
-                            std::int64_t max_positions, double default_theta) {
-  const ConfigReader rope = rope_object(json);
-  require_whole_heads(json);
-  require_whole_heads(rope);
-  const double theta = read_either(json, rope, "rope_theta", default_theta);
-  RotaryPositions positions{base_frequencies(theta, head_dim), 1.0};
+// GGUF files carry the llama3 and longrope scalings as one divisor per frequency.
+void divide_frequencies(const ConfigReader& json, std::vector<double>& frequencies) {
+  const std::vector<double> divisors = json.numbers("rope_divisors");
+  for (std::size_t i = 0; i < divisors.size() && i < frequencies.size(); ++i) {
+    if (!(divisors[i] > 0)) json.reject("rope_divisors", "expected positive numbers");
+    frequencies[i] /= divisors[i];
+  }
+}
+
+// What a rope object says, `json` being the whole configuration.
+RotaryPositions read_rope(const ConfigReader& json, const ConfigReader& rope, std::int64_t head_dim,
+                          std::int64_t max_positions, const RotaryDefaults& defaults) {
+  const double theta = read_either(json, rope, defaults.theta_name, "rope_theta", defaults.theta);
+  RotaryPositions positions{base_frequencies(theta, rotated_dim(json, rope, head_dim, defaults)),
+                            1.0};
   const std::string type = read_rope_type(rope);
+  const auto all = static_cast<double>(max_positions);
   // Positions the model was trained with, before the scaling.
   const auto context = [&] {
-    return read_either(json, rope, "original_max_position_embeddings",
-                       static_cast<double>(max_positions));
+    constexpr const char* name = "original_max_position_embeddings";
+    return read_either(json, rope, name, name, all);
   };
   if (type == "linear") {
     const double factor = positive(rope, "factor");
@@ -145,23 +185,53 @@ RotaryPositions read_rotary(const ConfigReader& json, std::int64_t head_dim,
     scale_llama3(rope, context(), positions.inverse_frequencies);
   } else if (type == "yarn") {
     scale_yarn(rope, theta, context(), positions);
+  } else if (type == "longrope" || type == "su") {
+    scale_longrope(rope, context(), all, positions);
   } else if (type != "default" && type != "dynamic") {
     // "dynamic" changes the frequencies only for texts beyond max_position_embeddings, and then
     // with the length: keys of earlier passes would no longer fit, and the result would depend on
     // how a prompt is split. Such texts are refused as too long, so within them it is "default".
     rope.unsupported(rope.has("rope_type") ? "rope_type" : "type",
-                     "supported rotary scalings: default, linear, dynamic, llama3, yarn");
+                     "supported rotary scalings: default, linear, dynamic, llama3, yarn, longrope");
   }
-  // GGUF files carry the llama3 scaling as one divisor per frequency.
-  const std::vector<double> divisors = json.numbers("rope_divisors");
-  for (std::size_t i = 0; i < divisors.size() && i < positions.inverse_frequencies.size(); ++i) {
-    if (!(divisors[i] > 0)) json.reject("rope_divisors", "expected positive numbers");
-    positions.inverse_frequencies[i] /= divisors[i];
-  }
+  divide_frequencies(json, positions.inverse_frequencies);
   for (const double f : positions.inverse_frequencies) {
-    if (!std::isfinite(f)) json.reject("rope_theta", "which gives frequencies that are no numbers");
+    if (!std::isfinite(f)) {
+      json.reject(defaults.theta_name, "which gives frequencies that are no numbers");
+    }
   }
   return positions;
+}
+
+}  // namespace
+
+RotaryPositions read_rotary(const ConfigReader& json, std::int64_t head_dim,
+                            std::int64_t max_positions, const RotaryDefaults& defaults) {
+  return read_rope(json, rope_object(json), head_dim, max_positions, defaults);
+}
+
+RotaryPositions read_layer_rotary(const ConfigReader& json, const char* layer_type,
+                                  const ConfigReader& older, std::int64_t head_dim,
+                                  std::int64_t max_positions, const RotaryDefaults& defaults) {
+  const ConfigReader parameters = json.object("rope_parameters");
+  const ConfigReader newer = parameters.object(layer_type);
+  if (newer.json().empty() && !parameters.json().empty() && parameters.has("rope_type")) {
+    json.unsupported("rope_parameters", "expected an object for each type of layer");
+  }
+  if (!newer.json().empty() && !older.json().empty() &&
+      normalized(newer.json()) != normalized(older.json())) {
+    json.contradicts("rope_scaling", "rope_parameters", json.shown("rope_parameters"));
+  }
+  return read_rope(json, newer.json().empty() ? older : newer, head_dim, max_positions, defaults);
+}
+
+std::int64_t rotary_reach(const ConfigReader& json, std::int64_t max_positions) {
+  const ConfigReader rope = rope_object(json);
+  const std::string type = read_rope_type(rope);
+  if (type != "longrope" && type != "su") return max_positions;
+  constexpr const char* name = "original_max_position_embeddings";
+  const std::int64_t first = json.size(name, rope.size(name, max_positions));
+  return std::min(first, max_positions);
 }
 
 }  // namespace llm::detail

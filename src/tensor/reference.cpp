@@ -97,6 +97,7 @@ void attend(const detail::AttendArgs<double>& a) {
     for (std::int64_t i = 0; i < count; ++i) {
       p(i) = (q * key(lo + i)).sum() * a.q_scale + (a.bias ? a.bias[r][lo + i] : 0.0);
     }
+    if (a.softcap != 0) p = a.softcap * (p / a.softcap).tanh();
     p = (p - p.maxCoeff()).unaryExpr([](double score) { return std::exp2(score); });
     const double sum = as_array(std::span<const double>(p.data(), p.data() + count)).sum();
     out.setZero();

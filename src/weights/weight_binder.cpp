@@ -132,6 +132,15 @@ LinearSource WeightBinder::linear(std::string_view name, std::int64_t outputs, s
   return {{std::move(part)}};
 }
 
+LinearSource WeightBinder::linear_rows(std::string_view name, Range rows, std::int64_t outputs,
+                                       std::int64_t inputs, Bias bias) const {
+  LinearSource source = linear(name, outputs, inputs, bias);
+  LinearSource::Part& part = source.parts.front();
+  part.outputs = rows.size();
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) part.row_order.push_back(row);
+  return source;
+}
+
 LinearSource WeightBinder::linear_any(std::string_view name, std::int64_t inputs, Bias bias) const {
   const FileTensor* tensor = account_->store->find(stored_name(std::string(name) + ".weight"));
   const bool matrix = tensor && tensor->shape.size() == 2 && tensor->shape[0] > 0;

@@ -308,7 +308,7 @@ class SecondImplementation : public testing::Test {
           decoder(m.config.kind == ModelKind::encoder
                       ? Decoder<S>()
                       : b.decoder(m.config.decoder, m.source.decoder)),
-          lm_head(b.lm_head(m.source.lm_head, m.config.logits_scale)),
+          lm_head(b.lm_head(m.source.lm_head, m.config)),
           head(b.head(m.source.head, last(m))),
           pooler(b.head(m.source.pooler, last(m))) {}
 

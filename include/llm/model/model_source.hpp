@@ -12,11 +12,12 @@ namespace llm {
 
 /// The weights of an attention sublayer.
 struct AttentionSource {
-  LinearSource in;        ///< self-attention: query, key, value; cross-attention: query
-  LinearSource source;    ///< cross-attention: key, value of the source
-  LinearSource out;       ///< of all heads together to hidden
-  NormSource query_norm;  ///< of each head; null when there is none
-  NormSource key_norm;    ///< of each head; null when there is none
+  LinearSource in;      ///< self-attention: query, key, value; cross-attention: query
+  LinearSource source;  ///< cross-attention: key, value of the source
+  LinearSource out;     ///< of all heads together to hidden
+  /// Of the queries, and of the keys: as wide as a head, with one row for all heads or one for
+  /// each, or as wide as all heads together; null when there is none.
+  NormSource query_norm, key_norm;
 };
 
 /// The weights of a feed-forward sublayer.
@@ -28,13 +29,16 @@ struct FeedForwardSource {
 
 /// The weights of a layer.
 struct BlockSource {
-  NormSource attention_norm;  ///< before or after self-attention
-  NormSource
-      cross_attention_norm;      ///< before or after cross-attention; decoders with a source only
-  NormSource feed_forward_norm;  ///< before or after feed-forward
-  AttentionSource attention;     ///< self-attention
-  AttentionSource cross_attention;  ///< decoders with a source only
-  FeedForwardSource feed_forward;   ///< the last sublayer
+  /// Of self-attention, where StackConfig::norm_placement says; null: none (OLMo 2), or with
+  /// parallel sublayers that of the other one.
+  NormSource attention_norm;
+  NormSource cross_attention_norm;  ///< the same of cross-attention; decoders with a source only
+  NormSource feed_forward_norm;     ///< the same of feed-forward
+  NormSource attention_out_norm;    ///< of what self-attention adds to the residual stream, or null
+  NormSource feed_forward_out_norm;  ///< of what feed-forward adds to it, or null
+  AttentionSource attention;         ///< self-attention
+  AttentionSource cross_attention;   ///< decoders with a source only
+  FeedForwardSource feed_forward;    ///< the last sublayer
 };
 
 /// The weights of an encoder or decoder without its head.

@@ -22,7 +22,10 @@ struct AttentionConfig {
   double scale = 1.0;                    ///< factor on the dot product of query and key
   std::int64_t window = 0;               ///< keys a query may look back at, itself included; 0: all
   bool causal = false;                   ///< a query attends to no later position
+  double softcap = 0;                    ///< StackConfig::attn_logit_softcapping
+  double clip_qkv = 0;                   ///< StackConfig::clip_qkv
   std::int64_t rotary_pairs = 0;         ///< pairs of each head that are rotated; 0: none
+  std::int64_t first_angle = 0;          ///< where their angles begin in a row of the lane's angles
   std::int64_t cache_layer = 0;          ///< where in the cache this layer's keys and values lie
   std::int64_t bias_layer = 0;           ///< which of the pass's position biases are this layer's
   std::int64_t max_rows = 0;             ///< query rows per call, see attend_rows()
@@ -38,8 +41,8 @@ class Attention {
     Linear<S> in;        ///< [query + 2 * key/value size, hidden]; cross-attention: queries alone
     Linear<S> source;    ///< cross-attention only: [2 * key/value size, hidden]
     Linear<S> out;       ///< [hidden, query size]
-    Norm<S> query_norm;  ///< of each head; may be empty
-    Norm<S> key_norm;    ///< of each head; may be empty
+    Norm<S> query_norm;  ///< of each head, or of all together; may be empty
+    Norm<S> key_norm;    ///< the same of the keys
   };
 
   Attention() = default;
@@ -103,7 +106,33 @@ class Attention {
 
   void project_in(const Lane<S>& lane, TensorView<const S> x) const {
     const TensorView<S> qkv = lane.own(lane.pass.activations.qkv).cols({0, layers_.in.outputs()});
-    layers_.in.forward(x, lane.share(layers_.in.panels()), qkv, lane.scratch);
+    const Range panels = lane.share(layers_.in.panels());
+    layers_.in.forward(x, panels, qkv, lane.scratch);
+    if (c_.clip_qkv > 0) clip(qkv.cols(layers_.in.columns(panels)));
+    lane.meet();
+    if (norms_all_heads()) norm_all_heads(lane);
+  }
+
+  void clip(TensorView<S> values) const {
+    const S limit = static_cast<S>(c_.clip_qkv);
+    for (std::int64_t r = 0; r < values.rows(); ++r) {
+      for (S& value : values.row(r)) value = std::clamp(value, -limit, limit);
+    }
+  }
+
+  // Norms of all heads together are computed before the heads go their ways.
+  bool norms_all_heads() const {
+    return !layers_.query_norm.empty() && layers_.query_norm.size() != c_.head_dim;
+  }
+  void norm_all_heads(const Lane<S>& lane) const {
+    const std::int64_t queries = layers_.query_norm.size(), keys = layers_.key_norm.size();
+    const Range rows = lane.finished_rows();
+    for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+      const std::span<S> q = lane.pass.activations.qkv.row(row, 0, queries);
+      const std::span<S> k = lane.pass.activations.qkv.row(row, queries, keys);
+      layers_.query_norm.forward(q, q);
+      layers_.key_norm.forward(k, k);
+    }
     lane.meet();
   }
 
@@ -139,14 +168,14 @@ class Attention {
     }
   }
 
-  // to = norm and rotation of one query or key head of a row.
-  void prepare_head(const Lane<S>& lane, std::int64_t row, const Norm<S>& norm,
+  // to = norm and rotation of query or key head `h` of a row.
+  void prepare_head(const Lane<S>& lane, std::int64_t row, const Norm<S>& norm, std::int64_t h,
                     std::span<const S> from, std::span<S> to) const {
-    if (!norm.empty()) {
-      norm.forward(from, to);
+    if (!norm.empty() && !norms_all_heads()) {
+      norm.forward(from, to, h);
       from = to;
     }
-    rotate(from, lane.angles.row(row - lane.rows.begin, 0, 2 * c_.rotary_pairs), to);
+    rotate(from, lane.angles.row(row - lane.rows.begin, c_.first_angle, 2 * c_.rotary_pairs), to);
   }
 
   void write_keys(const Lane<S>& lane, const SequenceTokens<S>& s, Range rows, Range heads) const {
@@ -156,7 +185,7 @@ class Attention {
     const std::span<S> key = lane.queries.row(0);
     for (std::int64_t row = rows.begin; row < rows.end; ++row) {
       for (std::int64_t h = heads.begin; h < heads.end; ++h) {
-        prepare_head(lane, row, layers_.key_norm, head(qkv, row, first_key + h), key);
+        prepare_head(lane, row, layers_.key_norm, h, head(qkv, row, first_key + h), key);
         s.cache->write(s.position(row), c_.cache_layer, h, key, head(qkv, row, first_value + h));
       }
     }
@@ -186,6 +215,7 @@ class Attention {
     args.ldq = args.ldo = args.head_dim = c_.head_dim;
     args.rows = query_rows;
     args.q_scale = static_cast<S>(c_.scale) * std::numbers::log2e_v<S>;
+    args.softcap = static_cast<S>(c_.softcap * std::numbers::log2e);
     args.k_pages = lane.k_pages.data();
     args.v_pages = lane.v_pages.data();
     args.is_bf16 = keys.cache.is_bf16();
@@ -216,7 +246,7 @@ class Attention {
       for (std::int64_t g = 0; g < group_size(); ++g, ++to) {
         const std::int64_t h = kv_head * group_size() + g;
         const auto i = static_cast<std::size_t>(to);
-        prepare_head(lane, row, layers_.query_norm, head(lane.pass.activations.qkv, row, h),
+        prepare_head(lane, row, layers_.query_norm, h, head(lane.pass.activations.qkv, row, h),
                      lane.queries.row(to));
         const Range seen = seen_keys(keys, row);
         lane.lo[i] = static_cast<std::int32_t>(seen.begin);

@@ -11,13 +11,30 @@
 
 namespace llm {
 
-/// Last hidden states to logits: logits = (scale * hidden) W^T + bias.
+/// Last hidden states to logits: logits = (scale * hidden) W^T + bias, then perhaps
+/// softcap * tanh(logits / softcap).
 template <typename S>
 struct LmHead {
   Linear<S> linear;    ///< [vocab, hidden]
   double scale = 1.0;  ///< factor on the hidden states
+  double softcap = 0;  ///< TransformerConfig::final_logit_softcapping
   /// Whether there is no head.
   bool empty() const { return linear.empty(); }
+
+  /// Computes the columns of a range of panels: x [rows, hidden] already scaled, logits [rows,
+  /// vocab].
+  void forward(TensorView<const S> x, Range panels, TensorView<S> logits,
+               std::span<S> scratch) const {
+    linear.forward(x, panels, logits, scratch);
+    if (softcap == 0) return;
+    const Range columns = linear.columns(panels);
+    for (std::int64_t r = 0; r < logits.rows(); ++r) {
+      const std::span<S> values = logits.row(r, columns.begin, columns.size());
+      ops::scale(values, static_cast<S>(1 / softcap));
+      ops::activate(Activation::tanh, values);
+      ops::scale(values, static_cast<S>(softcap));
+    }
+  }
 };
 
 /// The causal stack. Immutable once loaded; used by any number of threads.
@@ -65,7 +82,7 @@ class Decoder : public Stack<S, DecoderBlock> {
       finish_rows(lane, wanted, hidden, scaled, static_cast<S>(head.scale));
       if (head.empty()) return;
       lane.worker.sync();
-      head.linear.forward(scaled, lane.worker.share(head.linear.panels()), logits, lane.scratch);
+      head.forward(scaled, lane.worker.share(head.linear.panels()), logits, lane.scratch);
     });
     return {hidden, logits};
   }

@@ -89,7 +89,7 @@ template <typename S>
 class Norm {
  public:
   Norm() = default;
-  /// `weight`, `bias`: [1, size]; `bias` may be empty.
+  /// `weight`: [rows, size], mostly of one row; `bias`: the same, or empty.
   Norm(NormKind kind, double eps, Tensor<S> weight, Tensor<S> bias)
       : kind_(kind),
         eps_(static_cast<S>(eps)),
@@ -97,15 +97,18 @@ class Norm {
         bias_(std::move(bias)) {}
 
   bool empty() const { return weight_.empty(); }  ///< whether there is none
-  /// Width of the rows that it norms.
+  /// Width of the vectors that it norms.
   std::int64_t size() const { return weight_.cols(); }
 
-  /// y = norm(x), one vector of size() values; x == y allowed.
-  void forward(std::span<const S> x, std::span<S> y) const {
+  /// y = norm(x), one vector of size() values; x == y allowed. With weights of several rows those
+  /// of `row`.
+  void forward(std::span<const S> x, std::span<S> y, std::int64_t row = 0) const {
+    const std::int64_t own = weight_.rows() > 1 ? row : 0;
+    const std::span<const S> weight = weight_.view().row(own);
     if (kind_ == NormKind::rms_norm) {
-      ops::rms_norm(x, weight_.values(), eps_, y);
+      ops::rms_norm(x, weight, eps_, y);
     } else {
-      ops::layer_norm(x, weight_.values(), bias_.values(), eps_, y);
+      ops::layer_norm(x, weight, bias_.empty() ? bias_.values() : bias_.view().row(own), eps_, y);
     }
   }
   /// y = norm(x), row by row.

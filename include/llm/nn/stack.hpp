@@ -108,7 +108,8 @@ class Stack {
     LaneActivations<S> lane;
     lane.x = workspace.take<S>(pass.rows, c_.hidden_size);
     lane.normed = workspace.take<S>(pass.rows, c_.hidden_size);
-    lane.angles = workspace.take<S>(pass.rows, 2 * rotary_pairs());
+    lane.angles = workspace.take<S>(
+        pass.rows, 2 * (rotary_pairs() + std::ssize(c_.window_rotary.inverse_frequencies)));
     lane.scratch =
         workspace.take<S>(std::max(matmul_scratch<S>(widest), ops::attend_scratch<S>(c_.head_dim)));
     lane.queries = workspace.take<S>(calls, c_.head_dim);
@@ -163,10 +164,12 @@ class Stack {
       for (std::int64_t row = begin; row < end; ++row) {
         const std::int64_t own = row - lane.rows.begin;
         embed_token(s, row - s.first_row, lane.normed.row(own), lane.x.row(own));
-        if (rotary) {
-          rotary_angles(rotary->inverse_frequencies, rotary->attention_factor, s.position(row),
-                        lane.angles.row(own));
-        }
+        if (!rotary) continue;
+        const std::int64_t first = 2 * rotary_pairs();
+        const std::span<S> angles = lane.angles.row(own);
+        rotary_angles(*rotary, s.position(row), angles.first(static_cast<std::size_t>(first)));
+        rotary_angles(c_.window_rotary, s.position(row),
+                      angles.subspan(static_cast<std::size_t>(first)));
       }
     }
   }
@@ -199,6 +202,11 @@ class Stack {
       add();
     }
     if (!e.norm.empty()) e.norm.forward(x, x);
+  }
+
+  static void rotary_angles(const RotaryPositions& rotary, std::int64_t position,
+                            std::span<S> angles) {
+    llm::rotary_angles(rotary.inverse_frequencies, rotary.attention_factor, position, angles);
   }
 
   // Position of a token; tokens that are not counted (LearnedPositions) are at -1.

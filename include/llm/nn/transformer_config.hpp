@@ -105,6 +105,9 @@ struct StackConfig {
   bool embedding_norm = false;                        ///< a norm right after the embeddings
   bool final_norm = true;                             ///< a norm after the last block
   bool residual_from_norm = false;  ///< pre-norm only: the residual is taken after the norm
+  /// x + attention(norm(x)) + feed_forward(norm(x)): both read the same x (GPT-J, PaLM).
+  bool parallel_sublayers = false;
+  double residual_scale = 1.0;  ///< factor on what a sublayer adds to the residual stream
 
   Positions positions;                           ///< the position scheme
   double embedding_scale = 1.0;                  ///< factor on token embeddings
@@ -114,9 +117,15 @@ struct StackConfig {
   std::vector<std::int64_t> attention_window;
   /// Layers whose queries and keys are rotated, with RotaryPositions; empty: all.
   std::vector<bool> rotary_layers;
+  /// The rotation of layers with an attention_window where it is another than `positions`
+  /// (Gemma 3); no frequencies: the same.
+  RotaryPositions window_rotary;
   bool causal = false;           ///< a token attends to no later one
   bool cross_attention = false;  ///< blocks also attend to an encoder's hidden states
-  bool query_key_norm = false;   ///< norms of the queries and keys of each head
+  bool query_key_norm = false;   ///< norms of queries and keys before they are rotated
+  double clip_qkv = 0;  ///< queries, keys and values are clipped to -/+ this; 0: they are not
+  /// Scores s become c * tanh(s / c) (Gemma 2, arXiv:2408.00118); 0: they stay as they are.
+  double attn_logit_softcapping = 0;
   // Biases that only some checkpoints of a decoder family have.
   bool attention_bias = false;      ///< of the query, key and value projections
   bool attention_out_bias = false;  ///< of the output projection
@@ -147,6 +156,8 @@ struct TransformerConfig {
   std::int64_t type_vocab_size = 0;        ///< token types (BERT); 0: none
   bool tie_word_embeddings = true;         ///< the LM head is the token embedding
   double logits_scale = 1.0;               ///< factor on the last hidden state before the LM head
+  /// The LM head's logits x become c * tanh(x / c) (Gemma 2); 0: they stay as they are.
+  double final_logit_softcapping = 0;
 
   std::optional<TokenId> bos_token_id;  ///< begins a text
   std::optional<TokenId> pad_token_id;  ///< padding; heads that read the last token skip it

@@ -99,7 +99,8 @@ struct MatmulArgs {
 /// anything. The defining order
 /// of one row (absolute positions only):
 ///   q' = q * q_scale (q_scale = scale * log2 e);  s_k = fma chain over d ascending from bias_k or
-///   0. For pages ascending: m' = max(m, max s); c = 2^(m-m'); l = l*c, O = O*c (skipped if
+///   0; with a softcap s_k = tanh(s_k / softcap) * softcap.
+///   For pages ascending: m' = max(m, max s); c = 2^(m-m'); l = l*c, O = O*c (skipped if
 ///   m' == m);
 ///     p_k = 2^(s_k - m'); l[lane] += (p[lane] + p[lane+16]) + (p[lane+32] + p[lane+48]);
 ///     O_d = fma(p_k, V_kd, O_d), k ascending
@@ -111,6 +112,7 @@ struct AttendArgs {
   std::int64_t rows = 0;  ///< any number
   std::int64_t head_dim = 0;
   S q_scale = 1;
+  S softcap = 0;                         ///< bound of the scores, times log2 e; 0: none
   const void* const* k_pages = nullptr;  ///< indexed by absolute page
   const void* const* v_pages = nullptr;
   bool is_bf16 = false;              ///< `float` only

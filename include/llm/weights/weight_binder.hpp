@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "llm/core/types.hpp"
 #include "llm/weights/weight_store.hpp"
 
 namespace llm {
@@ -23,7 +24,8 @@ struct LinearSource {
     const FileTensor* bias = nullptr;    ///< [outputs] or null
     bool transposed = false;             ///< whether `weight` is [inputs, outputs]
     std::int64_t outputs = 0;            ///< of the part
-    /// When not empty, output i of the part is row row_order[i] of the file's tensor.
+    /// When not empty, output i of the part is row row_order[i] of the file's tensor, whose other
+    /// rows are not of this part.
     std::vector<std::int64_t> row_order;
   };
   std::vector<Part> parts;  ///< in the order of the outputs
@@ -38,6 +40,11 @@ struct LinearSource {
 struct NormSource {
   const FileTensor* weight = nullptr;  ///< [size]; null when there is no norm
   const FileTensor* bias = nullptr;    ///< [size] or null
+  double offset = 0;            ///< is added to the weight, which is stored without it (Gemma)
+  std::int64_t unweighted = 0;  ///< the size of a norm whose weights are all 1 and not stored
+
+  /// Whether there is no norm.
+  bool empty() const { return weight == nullptr && unweighted == 0; }
 };
 
 /// Whether a bias must be in the file.
@@ -76,6 +83,9 @@ class WeightBinder {
   /// `name.weight` (and `name.bias`).
   LinearSource linear(std::string_view name, std::int64_t outputs, std::int64_t inputs,
                       Bias bias = Bias::no) const;
+  /// The outputs `rows` of `name`, which has `outputs` (fused projections).
+  LinearSource linear_rows(std::string_view name, Range rows, std::int64_t outputs,
+                           std::int64_t inputs, Bias bias = Bias::no) const;
   /// The same with as many outputs as the file has: the labels of a classifier.
   LinearSource linear_any(std::string_view name, std::int64_t inputs, Bias bias = Bias::no) const;
   /// The same for a weight that is stored [inputs, outputs] (GPT-2's Conv1D; in GGUF files it is

@@ -1,0 +1,111 @@
+#include "families/llama_layers.hpp"
+
+#include <cmath>
+
+namespace llm::detail {
+
+StackConfig read_llama_stack(const ConfigReader& json, const DecoderDefaults& defaults) {
+  StackConfig d;
+  d.num_hidden_layers = json.size("num_hidden_layers");
+  d.hidden_size = json.size("hidden_size");
+  d.intermediate_size = json.size("intermediate_size");
+  d.num_attention_heads = json.size("num_attention_heads");
+  const std::int64_t groups = defaults.num_key_value_heads;
+  d.num_key_value_heads = json.size(
+      "num_key_value_heads", groups > 0 ? groups : d.num_attention_heads, d.num_attention_heads);
+  if (!json.has("head_dim") && defaults.head_dim == 0 &&
+      d.hidden_size % d.num_attention_heads != 0) {
+    json.reject("num_attention_heads", "expected a divisor of hidden_size when head_dim is absent");
+  }
+  d.head_dim = json.size("head_dim", defaults.head_dim > 0 ? defaults.head_dim
+                                                           : d.hidden_size / d.num_attention_heads);
+  d.max_position_embeddings =
+      json.size("max_position_embeddings", defaults.max_position_embeddings);
+  d.norm = NormKind::rms_norm;
+  d.norm_eps = json.number("rms_norm_eps", defaults.rms_norm_eps);
+  d.attention_scale = 1.0 / std::sqrt(static_cast<double>(d.head_dim));
+  d.causal = true;
+  d.hidden_act = json.activation("hidden_act", defaults.hidden_act);
+  d.gated = true;
+  return d;
+}
+
+LinearSource uninterleaved(LinearSource source, std::int64_t heads, std::int64_t head_dim,
+                           std::int64_t rotary_dim) {
+  const std::vector<std::int64_t> stored = source.parts.front().row_order;
+  std::vector<std::int64_t>& order = source.parts.front().row_order;
+  order.clear();
+  const std::int64_t half = rotary_dim / 2;
+  for (std::int64_t h = 0; h < heads; ++h) {
+    for (std::int64_t i = 0; i < head_dim; ++i) {
+      const std::int64_t from = i < 2 * half ? 2 * (i % half) + i / half : i;
+      const std::int64_t row = h * head_dim + from;
+      order.push_back(stored.empty() ? row : stored[static_cast<std::size_t>(row)]);
+    }
+  }
+  return source;
+}
+
+namespace {
+
+std::int64_t rotary_dim(const StackConfig& d) {
+  const auto* rotary = std::get_if<RotaryPositions>(&d.positions);
+  return rotary ? 2 * static_cast<std::int64_t>(rotary->inverse_frequencies.size()) : 0;
+}
+
+}  // namespace
+
+AttentionSource bind_llama_attention(const WeightBinder& w, const StackConfig& d, bool interleaved,
+                                     std::string_view out) {
+  const auto bias = [&](bool has) {
+    return w.is_gguf() ? Bias::if_present : has ? Bias::yes : Bias::no;
+  };
+  const auto rotated = [&](std::string_view name, std::int64_t heads) {
+    LinearSource source = w.linear(name, heads * d.head_dim, d.hidden_size, bias(d.attention_bias));
+    return interleaved ? uninterleaved(std::move(source), heads, d.head_dim, rotary_dim(d))
+                       : source;
+  };
+  AttentionSource a;
+  a.in = rotated("q_proj", d.num_attention_heads);
+  a.in.append(rotated("k_proj", d.num_key_value_heads))
+      .append(w.linear("v_proj", d.key_value_size(), d.hidden_size, bias(d.attention_bias)));
+  a.out = w.linear(out, d.hidden_size, d.query_size(), bias(d.attention_out_bias));
+  return a;
+}
+
+FeedForwardSource bind_llama_feed_forward(const WeightBinder& w, const StackConfig& d) {
+  const Bias bias = w.is_gguf() ? Bias::if_present : d.mlp_bias ? Bias::yes : Bias::no;
+  FeedForwardSource f;
+  f.gate = w.linear("gate_proj", d.intermediate_size, d.hidden_size, bias);
+  f.up = w.linear("up_proj", d.intermediate_size, d.hidden_size, bias);
+  f.down = w.linear("down_proj", d.hidden_size, d.intermediate_size, bias);
+  return f;
+}
+
+FeedForwardSource bind_fused_feed_forward(const WeightBinder& w, const StackConfig& d) {
+  const std::int64_t inner = d.intermediate_size;
+  FeedForwardSource f;
+  f.gate = w.linear_rows("gate_up_proj", {0, inner}, 2 * inner, d.hidden_size);
+  f.up = w.linear_rows("gate_up_proj", {inner, 2 * inner}, 2 * inner, d.hidden_size);
+  f.down = w.linear("down_proj", d.hidden_size, inner);
+  return f;
+}
+
+ModelSource bind_llama_model(const WeightBinder& root, const TransformerConfig& c,
+                             BlockSource (*bind_block)(const WeightBinder&, const StackConfig&),
+                             NormSource (*bind_norm)(const WeightBinder&, std::string_view name,
+                                                     std::int64_t size),
+                             std::string_view probe) {
+  const StackConfig& d = c.decoder;
+  const WeightBinder w = root.scope_with(probe, {"model", "transformer", ""});
+  ModelSource m;
+  m.decoder.tokens = bind_tokens(root, c, w.full_name("embed_tokens"), "lm_head");
+  for (std::int64_t i = 0; i < d.num_hidden_layers; ++i) {
+    m.decoder.blocks.push_back(bind_block(w.scope("layers", i), d));
+  }
+  m.decoder.final_norm = bind_norm(w, "norm", d.hidden_size);
+  bind_decoder_end(root, c, m, {.token_head = "score"});
+  return m;
+}
+
+}  // namespace llm::detail
