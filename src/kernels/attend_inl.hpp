@@ -121,12 +121,17 @@ LLM_INLINE void score_rows(const AttendPass& a, Index row, Index page, const Til
   if constexpr (V > 1) score_keys<pairs, R, 1>(a, row, page, tiles, end, n);
 }
 
+// Scores of one row, bounded.
+void cap_row(float softcap, float* p) {
+  const Vec cap = set1(softcap);
+  for (Index n = 0; n < page_keys; n += 16) store(p + n, mul(tanh(div(load(p + n), cap)), cap));
+}
+
 // Scores of one row to probabilities relative to the row's running maximum.
 void update_row(const AttendPass& a, Index row, float* p, KeyRange range) {
   Vec s[4];
   LLM_UNROLL for (int v = 0; v < 4; ++v) {
     s[v] = load(p + 16 * v);
-    if (a.softcap != 0) s[v] = mul(tanh(div(s[v], set1(a.softcap))), set1(a.softcap));
     if (range.begin > 0 || range.end < page_keys) {
       s[v] = keep_range(s[v], range.begin - 16 * v, range.end - 16 * v, set1(-infinity));
     }
@@ -177,6 +182,7 @@ void attend_block(const AttendPass& a, Index row, Index page, const Tiles& tiles
     float* p = a.p + r * page_keys;
     const KeyRange range = keys_of(a, row + r, page);
     if (range.begin < range.end) {
+      if (a.softcap != 0) cap_row(a.softcap, p);
       update_row(a, row + r, p, range);
     } else {
       for (Index n = 0; n < page_keys; n += 16) store(p + n, zero());

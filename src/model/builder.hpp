@@ -249,7 +249,9 @@ class Builder {
                                        std::optional<DType> dtype) {
     const bool whole = source.parts.size() == 1 && !source.parts.front().transposed;
     const FileTensor* tensor = source.parts.front().tensor;
-    if (whole && identity(source.row_order)) source.row_order.clear();
+    if (whole && std::ssize(source.row_order) == tensor->rows() && identity(source.row_order)) {
+      source.row_order.clear();
+    }
     const bool sharable = whole && source.row_order.empty();
     if (sharable) {
       if (const auto found = shared_.find(tensor); found != shared_.end()) return found->second;

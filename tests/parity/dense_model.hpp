@@ -89,11 +89,21 @@ class DenseLinear {
 class DenseNorm {
  public:
   DenseNorm(const StackConfig& c, const NormSource& source) : kind_(c.norm), eps_(c.norm_eps) {
-    if (source.weight) weight_ = stored_row(*source.weight, 0);
-    if (source.bias) bias_ = stored_row(*source.bias, 0);
+    const std::int64_t rows = source.weight ? source.weight->rows() : 1;
+    for (std::int64_t row = 0; source.weight && row < rows; ++row) {
+      weights_.push_back(stored_row(*source.weight, row));
+      for (double& value : weights_.back()) value += source.offset;
+      if (source.bias) biases_.push_back(stored_row(*source.bias, row));
+    }
+    if (source.unweighted > 0) weights_.emplace_back(at(source.unweighted), 1.0);
   }
-  Row operator()(Row x) const {
-    if (weight_.empty()) return x;
+  bool empty() const { return weights_.empty(); }
+  // Values that are normed together.
+  std::size_t size() const { return weights_.front().size(); }
+  // With weights of several rows those of `row`.
+  Row operator()(Row x, std::size_t row = 0) const {
+    if (empty()) return x;
+    const Row& weight = weights_[weights_.size() > 1 ? row : 0];
     const auto n = static_cast<double>(x.size());
     double mean = 0, variance = 0;
     if (kind_ == NormKind::layer_norm) {
@@ -101,8 +111,8 @@ class DenseNorm {
     }
     for (const double v : x) variance += (v - mean) * (v - mean) / n;
     for (std::size_t i = 0; i < x.size(); ++i) {
-      x[i] = (x[i] - mean) / std::sqrt(variance + eps_) * weight_[i];
-      if (!bias_.empty()) x[i] += bias_[i];
+      x[i] = (x[i] - mean) / std::sqrt(variance + eps_) * weight[i];
+      if (!biases_.empty()) x[i] += biases_[weights_.size() > 1 ? row : 0][i];
     }
     return x;
   }
@@ -110,8 +120,13 @@ class DenseNorm {
  private:
   NormKind kind_;
   double eps_;
-  Row weight_, bias_;
+  Rows weights_, biases_;
 };
+
+// A value within -/+ `cap` (arXiv:2408.00118); 0: as it is.
+inline double capped(double value, double cap) {
+  return cap == 0 ? value : cap * std::tanh(value / cap);
+}
 
 inline double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
@@ -191,9 +206,9 @@ class DenseAttention {
   Rows operator()(const Rows& x, const Rows* memory) const {
     const std::size_t queries = at(c_.query_size()), keys = at(c_.key_value_size());
     Rows q, k, v;
-    for (const Row& row : x) q.push_back(in_(row));
+    for (const Row& row : x) q.push_back(clipped(in_(row)));
     for (const Row& row : memory ? *memory : x) {
-      const Row all = cross_ ? source_(row) : in_(row);
+      const Row all = cross_ ? source_(row) : clipped(in_(row));
       const auto first = all.begin() + static_cast<std::ptrdiff_t>(cross_ ? 0 : queries);
       const auto middle = first + static_cast<std::ptrdiff_t>(keys);
       k.emplace_back(first, middle);
@@ -212,14 +227,30 @@ class DenseAttention {
   }
 
  private:
+  Row clipped(Row row) const {
+    for (double& value : row) {
+      if (c_.clip_qkv > 0) value = std::max(-c_.clip_qkv, std::min(c_.clip_qkv, value));
+    }
+    return row;
+  }
+
+  const RotaryPositions* rotation() const {
+    const auto* rotary = std::get_if<RotaryPositions>(&c_.positions);
+    if (cross_ || (!c_.rotary_layers.empty() && !c_.rotary_layers[layer_])) return nullptr;
+    const bool windowed = rotary && !c_.attention_window.empty() && c_.attention_window[layer_] > 0;
+    return windowed && !c_.window_rotary.inverse_frequencies.empty() ? &c_.window_rotary : rotary;
+  }
+
   // Norm and rotation (arXiv:2104.09864) of each head of each row.
   void prepare(Rows& rows, const DenseNorm& norm) const {
-    const auto* rotary = std::get_if<RotaryPositions>(&c_.positions);
-    if (cross_ || (!c_.rotary_layers.empty() && !c_.rotary_layers[layer_])) rotary = nullptr;
+    const RotaryPositions* rotary = rotation();
+    const bool together = !norm.empty() && norm.size() != at(c_.head_dim);
     for (std::size_t t = 0; t < rows.size(); ++t) {
+      if (together) rows[t] = norm(rows[t]);
       for (std::size_t first = 0; first < rows[t].size(); first += at(c_.head_dim)) {
         const auto begin = rows[t].begin() + static_cast<std::ptrdiff_t>(first);
-        Row head = norm({begin, begin + c_.head_dim});
+        Row head{begin, begin + c_.head_dim};
+        if (!together) head = norm(std::move(head), first / at(c_.head_dim));
         const std::size_t half = rotary ? rotary->inverse_frequencies.size() : 0;
         for (std::size_t i = 0; i < half; ++i) {
           const double angle = static_cast<double>(t) * rotary->inverse_frequencies[i];
@@ -252,6 +283,7 @@ class DenseAttention {
       if (!sees(query, key)) continue;
       p[s] = scale * dot(q.data() + at(h) * d, k[s].data() + group, d);
       if (!cross_) p[s] += bias_(h, key - query);
+      p[s] = capped(p[s], c_.attn_logit_softcapping);
     }
     const double most = *std::ranges::max_element(p);
     double sum = 0;
@@ -301,33 +333,51 @@ class DenseStack {
       const BlockSource& b = source_.blocks[i];
       const auto layer = static_cast<std::int64_t>(i);
       const DenseAttention self(c_, source_, b.attention, layer, false);
-      x = sublayer(x, b.attention_norm, [&](const Rows& rows) { return self(rows, nullptr); });
+      const auto attention = [&](const Rows& rows) { return self(rows, nullptr); };
+      const DenseFeedForward dense(c_.hidden_act, b.feed_forward);
+      const auto feed_forward = [&](const Rows& rows) {
+        Rows result;
+        for (const Row& row : rows) result.push_back(dense(row));
+        return result;
+      };
+      if (c_.parallel_sublayers) {
+        const NormSource& second =
+            b.feed_forward_norm.empty() ? b.attention_norm : b.feed_forward_norm;
+        const Rows before = x;
+        x = sublayer(x, b.attention_norm, {}, attention);
+        const Rows added = feed_forward(normed(before, second));
+        for (std::size_t t = 0; t < x.size(); ++t) add(x[t], added[t]);
+        continue;
+      }
+      x = sublayer(x, b.attention_norm, b.attention_out_norm, attention);
       if (c_.cross_attention) {
         const DenseAttention cross(c_, source_, b.cross_attention, layer, true);
-        x = sublayer(x, b.cross_attention_norm,
+        x = sublayer(x, b.cross_attention_norm, {},
                      [&](const Rows& rows) { return cross(rows, memory); });
       }
-      const DenseFeedForward feed_forward(c_.hidden_act, b.feed_forward);
-      x = sublayer(x, b.feed_forward_norm, [&](const Rows& rows) {
-        Rows result;
-        for (const Row& row : rows) result.push_back(feed_forward(row));
-        return result;
-      });
+      x = sublayer(x, b.feed_forward_norm, b.feed_forward_out_norm, feed_forward);
     }
     for (Row& row : x) row = DenseNorm(c_, source_.final_norm)(row);
     return x;
   }
 
  private:
+  Rows normed(Rows x, const NormSource& source) const {
+    const DenseNorm norm(c_, source);
+    for (Row& row : x) row = norm(row);
+    return x;
+  }
+
   template <typename F>
-  Rows sublayer(const Rows& x, const NormSource& norm_source, F&& f) const {
+  Rows sublayer(const Rows& x, const NormSource& norm_source, const NormSource& out_source,
+                F&& f) const {
     const DenseNorm norm(c_, norm_source);
     const bool pre = c_.norm_placement == NormPlacement::pre;
-    Rows normed;
-    for (const Row& row : x) normed.push_back(norm(row));
-    Rows sum = f(pre ? normed : x);
+    const Rows first = normed(x, norm_source);
+    Rows sum = normed(f(pre ? first : x), out_source);
     for (std::size_t t = 0; t < x.size(); ++t) {
-      const Row& residual = c_.residual_from_norm ? normed[t] : x[t];
+      const Row& residual = c_.residual_from_norm ? first[t] : x[t];
+      for (double& value : sum[t]) value *= c_.residual_scale;
       for (std::size_t i = 0; i < residual.size(); ++i) sum[t][i] += residual[i];
       if (!pre) sum[t] = norm(sum[t]);
     }
@@ -383,6 +433,7 @@ inline Rows dense_logits(const TransformerConfig& c, const ModelSource& source, 
   for (Row& row : hidden) {
     for (double& value : row) value *= c.logits_scale;
     row = head(row);
+    for (double& value : row) value = capped(value, c.final_logit_softcapping);
   }
   return hidden;
 }

@@ -57,7 +57,7 @@ class Dice {
 // Random weights for a configuration, in all shapes in which files have them.
 class RandomModel {
  public:
-  explicit RandomModel(std::uint64_t seed, ModelKind kind) : dice(seed) {
+  explicit RandomModel(std::uint64_t seed, ModelKind kind) : dice(seed), rare(~seed) {
     config.kind = kind;
     config.vocab_size = draw_width(150);
     const std::int64_t hidden = draw_width(70);
@@ -81,7 +81,7 @@ class RandomModel {
 
   static constexpr std::int64_t most_tokens = 140;  // two borders of pages
 
-  Dice dice;
+  Dice dice, rare;
   TransformerConfig config;
   ModelSource source;
 
@@ -136,6 +136,55 @@ class RandomModel {
     made.weight = vector(size, 0.5, 1.0);
     if (c.norm == NormKind::layer_norm && dice.chance(80)) made.bias = vector(size, 0.3);
     return made;
+  }
+
+  // What few families have; drawn by dice of their own, so that the others' models stay.
+  void draw_rare(StackConfig& c, StackSource& s) {
+    if (rare.chance(50)) return;
+    if (rare.chance(40)) c.attn_logit_softcapping = rare.real(0.5, 4.0);
+    if (rare.chance(30)) c.clip_qkv = rare.real(0.3, 1.5);
+    if (rare.chance(30) && std::holds_alternative<RotaryPositions>(c.positions)) {
+      for (std::int64_t i = rare.from(1, c.head_dim / 2); i > 0; --i) {
+        c.window_rotary.inverse_frequencies.push_back(rare.real(0.001, 1.0));
+      }
+    }
+    const bool pre = c.norm_placement == NormPlacement::pre;
+    const bool parallel = c.causal && !c.cross_attention && pre && !c.residual_from_norm;
+    c.parallel_sublayers = parallel && rare.chance(40);
+    if (!c.parallel_sublayers && rare.chance(40)) c.residual_scale = rare.real(0.3, 1.5);
+    for (BlockSource& b : s.blocks) draw_rare_norms(c, b);
+  }
+
+  void draw_rare_norms(const StackConfig& c, BlockSource& b) {
+    if (c.parallel_sublayers) {
+      if (rare.chance(50)) b.feed_forward_norm = {};
+    } else {
+      if (rare.chance(40)) b.attention_out_norm = norm(c, c.hidden_size);
+      if (rare.chance(40)) b.feed_forward_out_norm = norm(c, c.hidden_size);
+      if (rare.chance(20) && c.norm_placement == NormPlacement::pre && !c.residual_from_norm) {
+        b.attention_norm = {};
+      }
+    }
+    if (rare.chance(30)) draw_rare_head_norms(c, b.attention);
+    for (NormSource* of : {&b.attention_norm, &b.attention.key_norm, &b.feed_forward_norm}) {
+      if (!of->empty() && rare.chance(30)) of->offset = 0.5;
+    }
+    if (!b.feed_forward_norm.empty() && rare.chance(20)) {
+      b.feed_forward_norm = {};
+      b.feed_forward_norm.unweighted = c.hidden_size;
+    }
+  }
+
+  // Of all heads together, or weights of its own for each head.
+  void draw_rare_head_norms(const StackConfig& c, AttentionSource& a) {
+    if (rare.chance(50)) {
+      a.query_norm = norm(c, c.query_size());
+      a.key_norm = norm(c, c.key_value_size());
+    } else {
+      a.query_norm = a.key_norm = {};
+      a.query_norm.weight = tensor({c.num_attention_heads, c.head_dim}, 0.5, DType::f32, 1.0);
+      a.key_norm.weight = tensor({c.num_key_value_heads, c.head_dim}, 0.5, DType::f32, 1.0);
+    }
   }
 
   AttentionSource attention(const StackConfig& c, bool cross) {
@@ -240,6 +289,7 @@ class RandomModel {
     if (c.final_norm) s.final_norm = norm(c, hidden);
     const bool head_norms = dice.chance(30);
     for (std::int64_t i = 0; i < c.num_hidden_layers; ++i) draw_block(c, s, head_norms);
+    draw_rare(c, s);
   }
 
   void draw_block(const StackConfig& c, StackSource& s, bool head_norms) {
@@ -262,6 +312,7 @@ class RandomModel {
 
   void draw_lm_head(const StackConfig& c) {
     if (dice.chance(40)) config.logits_scale = dice.real(0.2, 2.0);
+    if (rare.chance(30)) config.final_logit_softcapping = rare.real(0.5, 4.0);
     if (!dice.chance(50)) {
       source.lm_head = linear(config.vocab_size, c.hidden_size);
       return;

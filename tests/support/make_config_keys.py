@@ -17,11 +17,16 @@ except ImportError:
     from transformers import PretrainedConfig as Base
 
 TYPES = ("bert distilbert roberta xlm-roberta camembert openai-gpt gpt2 gpt_neo bloom llama mistral "
-         "qwen2 qwen3 smollm3 t5 mt5 umt5 bart mbart marian pegasus").split()
+         "qwen2 qwen3 smollm3 gemma gemma2 gemma3_text phi phi3 gpt_neox gptj codegen opt "
+         "t5 mt5 umt5 bart mbart marian pegasus").split()
 # Read by a constructor without being an attribute of what it makes.
 POPPED = {"bloom": ["n_embed"], "llama": ["rope_theta", "rope_scaling", "partial_rotary_factor"]}
-for name in ("mistral", "qwen2", "qwen3", "smollm3"):
+for name in ("mistral", "qwen2", "qwen3", "smollm3", "gemma", "gemma2", "phi", "phi3"):
     POPPED[name] = POPPED["llama"]
+POPPED |= {
+    "gemma3_text": POPPED["llama"] + ["rope_local_base_freq", "sliding_window_pattern"],
+    "gpt_neox": ["rotary_emb_base", "rotary_pct", "rope_scaling", "rope_theta"],
+}
 GENERATION = set(vars(GenerationConfig())) - {
     "bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id"}
 PRIVATE = {"model_type", "transformers_version", "self", "kwargs"}
