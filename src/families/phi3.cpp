@@ -14,8 +14,9 @@ TransformerConfig read_config(const ConfigReader& json) {
   c.tie_word_embeddings = json.flag("tie_word_embeddings", false);
   StackConfig& d = c.decoder;
   d = read_llama_stack(json, {.max_position_embeddings = 4096, .rms_norm_eps = 1e-5});
-  d.positions = read_rotary(json, d.head_dim, d.max_position_embeddings, {.may_be_partial = true});
-  d.max_position_embeddings = rotary_reach(json, d.max_position_embeddings);
+  const RotaryDefaults rotary{.may_be_partial = true, .original_max_position_embeddings = 4096};
+  d.positions = read_rotary(json, d.head_dim, d.max_position_embeddings, rotary);
+  d.max_position_embeddings = rotary_reach(json, d.max_position_embeddings, rotary);
   d.attention_window = read_layer_windows(json, d, json.size("sliding_window", 0, 0), 0);
   return c;
 }

@@ -138,6 +138,12 @@ std::int64_t rotated_dim(const ConfigReader& json, const ConfigReader& rope, std
   return dim;
 }
 
+// Phi-3 has called it by other names.
+bool is_longrope(const ConfigReader& rope) {
+  const std::string type = read_rope_type(rope);
+  return type == "longrope" || type == "su" || (type == "yarn" && rope.has("short_factor"));
+}
+
 // LongRoPE: one divisor per frequency, one set for texts within the first context.
 void scale_longrope(const ConfigReader& rope, double context, double max_positions,
                     RotaryPositions& positions) {
@@ -176,17 +182,19 @@ RotaryPositions read_rope(const ConfigReader& json, const ConfigReader& rope, st
   // Positions the model was trained with, before the scaling.
   const auto context = [&] {
     constexpr const char* name = "original_max_position_embeddings";
-    return read_either(json, rope, name, name, all);
+    const std::int64_t otherwise = defaults.original_max_position_embeddings;
+    return read_either(json, rope, name, name,
+                       otherwise > 0 ? static_cast<double>(otherwise) : all);
   };
   if (type == "linear") {
     const double factor = positive(rope, "factor");
     for (double& f : positions.inverse_frequencies) f /= factor;
   } else if (type == "llama3") {
     scale_llama3(rope, context(), positions.inverse_frequencies);
+  } else if (is_longrope(rope)) {
+    scale_longrope(rope, context(), all, positions);
   } else if (type == "yarn") {
     scale_yarn(rope, theta, context(), positions);
-  } else if (type == "longrope" || type == "su") {
-    scale_longrope(rope, context(), all, positions);
   } else if (type != "default" && type != "dynamic") {
     // "dynamic" changes the frequencies only for texts beyond max_position_embeddings, and then
     // with the length: keys of earlier passes would no longer fit, and the result would depend on
@@ -225,12 +233,14 @@ RotaryPositions read_layer_rotary(const ConfigReader& json, const char* layer_ty
   return read_rope(json, newer.json().empty() ? older : newer, head_dim, max_positions, defaults);
 }
 
-std::int64_t rotary_reach(const ConfigReader& json, std::int64_t max_positions) {
+std::int64_t rotary_reach(const ConfigReader& json, std::int64_t max_positions,
+                          const RotaryDefaults& defaults) {
   const ConfigReader rope = rope_object(json);
-  const std::string type = read_rope_type(rope);
-  if (type != "longrope" && type != "su") return max_positions;
+  if (!is_longrope(rope)) return max_positions;
   constexpr const char* name = "original_max_position_embeddings";
-  const std::int64_t first = json.size(name, rope.size(name, max_positions));
+  const std::int64_t otherwise = defaults.original_max_position_embeddings;
+  const std::int64_t first =
+      json.size(name, rope.size(name, otherwise > 0 ? otherwise : max_positions));
   return std::min(first, max_positions);
 }
 

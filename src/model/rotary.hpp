@@ -9,9 +9,10 @@ namespace llm::detail {
 // What a family has where a file does not say it.
 struct RotaryDefaults {
   double theta = 10000.0;
-  double partial_rotary_factor = 1.0;     // the part of a head that is rotated
-  bool may_be_partial = false;            // whether another part than this is supported
-  const char* theta_name = "rope_theta";  // beside the rope object
+  double partial_rotary_factor = 1.0;                 // the part of a head that is rotated
+  bool may_be_partial = false;                        // whether another part than this is supported
+  std::int64_t original_max_position_embeddings = 0;  // 0: max_position_embeddings
+  const char* theta_name = "rope_theta";              // beside the rope object
   const char* partial_name = "partial_rotary_factor";  // the same
 };
 
@@ -30,6 +31,7 @@ RotaryPositions read_layer_rotary(const ConfigReader& json, const char* layer_ty
 // How many positions a model holds. With the scaling "longrope" (arXiv:2402.13753) those that it
 // was first trained with: longer texts have other frequencies, so that keys of earlier passes would
 // not fit, and the result would depend on how a prompt is split.
-std::int64_t rotary_reach(const ConfigReader& json, std::int64_t max_positions);
+std::int64_t rotary_reach(const ConfigReader& json, std::int64_t max_positions,
+                          const RotaryDefaults& defaults);
 
 }  // namespace llm::detail

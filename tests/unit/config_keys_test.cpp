@@ -236,6 +236,118 @@ Keys smollm3_keys() {
                      {"tie_word_embeddings", {READ, false}}});
 }
 
+const Json linear_rope = {{"rope_type", "linear"}, {"factor", 2.0}};
+const Json no_parameters = {{"rope_parameters", nullptr}};
+
+// `rope_parameters`, and what older files have instead; a part of each head may be rotated.
+Keys partial_rotary() {
+  return {{"partial_rotary_factor", {READ, 0.125, no_parameters}},
+          {"rope_parameters", {READ, linear_rope}},
+          {"rope_scaling", {READ, linear_rope, no_parameters}},
+          {"rope_theta", {READ, 500.0, no_parameters}}};
+}
+
+// `layer_types` of `layers` layers that are not the usual ones.
+Keys layer_windows(int layers) {
+  std::vector<std::string> types(static_cast<std::size_t>(layers), "sliding_attention");
+  types.front() = "full_attention";
+  return {{"layer_types", {READ, types}},
+          {"num_hidden_layers", {REQUIRED, 16, {{"layer_types", nullptr}}}},
+          {"sliding_window", {READ, 64}}};
+}
+
+Keys without(Keys keys, std::initializer_list<const char*> names) {
+  for (const char* name : names) keys.erase(name);
+  return keys;
+}
+
+Keys gemma_keys(const std::string& type) {
+  Keys keys = with(llama_keys(), {{"attention_bias", {READ, true}},
+                                  {"num_hidden_layers", {REQUIRED, 16}},
+                                  {"tie_word_embeddings", {READ, false}},
+                                  {"use_bidirectional_attention", {NEUTRAL, true}}});
+  if (type == "gemma") return keys;
+  keys = with(with(without(keys, {"hidden_act"}), layer_windows(26)),
+              {{"attn_logit_softcapping", {READ, 7.0}},
+               {"final_logit_softcapping", {READ, 7.0}},
+               {"hidden_activation", {READ, "relu"}},
+               {"query_pre_attn_scalar", {READ, 100}}});
+  if (type == "gemma2") return keys;
+  return with(keys, {{"attn_logit_softcapping", {NONE, 7.0}},
+                     {"rope_local_base_freq", {READ, 500.0, no_parameters}},
+                     {"rope_parameters", {READ, {{"full_attention", linear_rope}}}},
+                     {"rope_scaling", {READ, linear_rope, no_parameters}},
+                     {"sliding_window_pattern", {READ, 3, {{"layer_types", nullptr}}}}});
+}
+
+Keys phi_keys() {
+  const Keys llama = without(llama_keys(), {"head_dim", "rms_norm_eps"});
+  return with(with(with(llama, partial_rotary()),
+                   without_effect({"embd_pdrop", "ignore_keys_at_rope_validation", "resid_pdrop"})),
+              {{"hidden_size", {REQUIRED, 1024}},
+               {"layer_norm_eps", {READ, 0.5}},
+               {"num_hidden_layers", {REQUIRED, 16}},
+               {"qk_layernorm", {READ, true}}});
+}
+
+Keys phi3_keys() {
+  const Json longrope = {{"type", "longrope"},
+                         {"short_factor", std::vector<double>(48, 1.5)},
+                         {"long_factor", std::vector<double>(48, 2.5)}};
+  const Json longer = {{"max_position_embeddings", 131072}, {"rope_parameters", longrope}};
+  return with(with(with(without(llama_keys(), {"head_dim"}), partial_rotary()),
+                   without_effect({"embd_pdrop", "resid_pdrop"})),
+              {{"num_hidden_layers", {REQUIRED, 16}},
+               {"original_max_position_embeddings", {READ, 2048, longer}},
+               {"sliding_window", {READ, 64}}});
+}
+
+Keys gpt_neox_keys() {
+  return with(
+      with(common_keys(), without_effect({"attention_dropout", "classifier_dropout",
+                                          "hidden_dropout", "initializer_range", "rope_theta"})),
+      {{"attention_bias", {READ, false}},
+       {"hidden_act", {READ, "relu"}},
+       {"hidden_size", {REQUIRED, 4096}},
+       {"intermediate_size", {REQUIRED, 64}},
+       {"layer_norm_eps", {READ, 0.5}},
+       {"max_position_embeddings", {READ, 256}},
+       {"num_attention_heads", {REQUIRED, 32}},
+       {"num_hidden_layers", {REQUIRED, 6}},
+       {"rope_parameters", {READ, linear_rope}},
+       {"rope_scaling", {READ, linear_rope, no_parameters}},
+       {"rotary_emb_base", {READ, 500.0, no_parameters}},
+       {"rotary_pct", {READ, 0.5, no_parameters}},
+       {"tie_word_embeddings", {READ, true}},
+       {"use_parallel_residual", {READ, false}}});
+}
+
+// GPT-J and CodeGen.
+Keys gptj_keys() {
+  return with(gpt_keys(), {{"activation_function", {READ, "relu"}},
+                           {"n_ctx", {NONE, 64}},
+                           {"n_embd", {READ, 2048}},
+                           {"n_head", {REQUIRED, 8}},
+                           {"n_inner", {READ, 64}},
+                           {"rotary_dim", {READ, 32}},
+                           {"tie_word_embeddings", {READ, true}}});
+}
+
+Keys opt_keys() {
+  return with(with(common_keys(),
+                   without_effect({"attention_dropout", "dropout", "init_std", "layerdrop"})),
+              {{"activation_function", {READ, "gelu"}},
+               {"do_layer_norm_before", {READ, false}},
+               {"enable_bias", {READ, false}},
+               {"ffn_dim", {REQUIRED, 64}},
+               {"hidden_size", {REQUIRED, 1536, {{"word_embed_proj_dim", nullptr}}}},
+               {"layer_norm_elementwise_affine", {NEUTRAL, false}},
+               {"max_position_embeddings", {READ, 256}},
+               {"num_attention_heads", {REQUIRED, 6}},
+               {"num_hidden_layers", {REQUIRED, 6}},
+               {"word_embed_proj_dim", {NEUTRAL, 512}}});
+}
+
 Keys t5_keys() {
   return with(
       with(common_keys(),
@@ -310,6 +422,12 @@ Keys keys_of(const std::string& type) {
   if (type == "qwen2") return with(llama_keys(), windows());
   if (type == "qwen3") return with(with(llama_keys(), windows()), {{"attention_bias", bias}});
   if (type == "smollm3") return smollm3_keys();
+  if (type.starts_with("gemma")) return gemma_keys(type);
+  if (type == "phi") return phi_keys();
+  if (type == "phi3") return phi3_keys();
+  if (type == "gpt_neox") return gpt_neox_keys();
+  if (type == "gptj" || type == "codegen") return gptj_keys();
+  if (type == "opt") return opt_keys();
   if (type == "mt5") return mt5_keys();
   if (type == "t5" || type == "umt5") return t5_keys();
   if (type == "marian") {
