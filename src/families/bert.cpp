@@ -1,5 +1,6 @@
 // BERT (arXiv:1810.04805): post-norm encoder, learned positions, token types, a norm after the
-// embeddings. Reference: transformers modeling_bert.py.
+// embeddings; Megatron-BERT (arXiv:1909.08053): the same with norms before each sublayer.
+// Reference: transformers modeling_{bert,megatron_bert}.py.
 #include "families/bert_layers.hpp"
 
 namespace llm::detail {
@@ -8,6 +9,10 @@ namespace bert {  // the names of all family files are alike
 TransformerConfig read_config(const ConfigReader& json) {
   TransformerConfig c = read_bert_config(json, {{}, {}, 0, {}});
   c.encoder.positions = LearnedPositions{};
+  if (json.is_any({"megatron-bert"})) {
+    set_norm_placement(NormPlacement::pre, c.encoder);
+    c.encoder.embedding_norm = false;
+  }
   return c;
 }
 
@@ -16,15 +21,10 @@ HeadSource bind_head(const WeightBinder& root, const WeightBinder& w, const Tran
   const std::int64_t hidden = c.encoder.hidden_size;
   HeadSource head;
   switch (c.head) {
-    case HeadKind::masked_lm: {
-      const WeightBinder cls = root.scope("cls.predictions");
-      head.dense = cls.linear("transform.dense", hidden, hidden, Bias::yes);
-      head.activation = c.encoder.hidden_act;
-      head.norm = cls.norm("transform.LayerNorm", hidden, Bias::yes);
-      head.out = cls.lm_head("decoder", tokens, c.tie_word_embeddings, Bias::no);
-      head.out.parts.front().bias = bind_output_bias(cls, "decoder", c.vocab_size);
-      break;
-    }
+    case HeadKind::masked_lm:
+      return bind_transformed_lm_head(
+          root.scope("cls.predictions"), c, tokens,
+          {"transform.dense", "transform.LayerNorm", "decoder", c.encoder.hidden_act});
     case HeadKind::sequence_classification:
       head = bind_bert_pooler(w, hidden);
       head.out = bind_labels(root, "classifier", hidden, c);
@@ -40,7 +40,12 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   ModelSource m;
   const FileTensor* tokens =
       bind_tokens(root, c, w.full_name("embeddings.word_embeddings"), "cls.predictions.decoder");
-  m.encoder = bind_bert_encoder(w, c, tokens, c.encoder.max_position_embeddings);
+  const bool megatron = c.encoder.norm_placement == NormPlacement::pre;
+  m.encoder = bind_bert_encoder(w, c, tokens, c.encoder.max_position_embeddings,
+                                megatron ? BertNames{.attention_norm = "attention.ln",
+                                                     .feed_forward_norm = "ln",
+                                                     .final_norm = "encoder.ln"}
+                                         : BertNames());
   m.head = bind_head(root, w, c, m.encoder.tokens);
   if (w.has("pooler.dense.weight")) m.pooler = bind_bert_pooler(w, c.encoder.hidden_size);
   return m;
@@ -72,7 +77,7 @@ GgufLayout gguf() {
 
 ModelFamily bert_family() {
   using namespace bert;
-  return {{"bert"},
+  return {{"bert", "megatron-bert"},
           read_config,
           bind_weights,
           encoder_heads(),

@@ -1,24 +1,25 @@
 #include "families/bert_layers.hpp"
 
 namespace llm::detail {
-namespace {
 
-BlockSource bind_block(const WeightBinder& w, const StackConfig& e) {
+BlockSource bind_bert_block(const WeightBinder& w, const StackConfig& e, const BertNames& names) {
   const std::int64_t hidden = e.hidden_size, inner = e.intermediate_size;
-  const WeightBinder self = w.scope("attention.self");
   BlockSource b;
-  for (const char* name : {"query", "key", "value"}) {
-    b.attention.in.append(self.linear(name, hidden, hidden, Bias::yes));
+  for (const char* name : {names.query, names.key, names.value}) {
+    b.attention.in.append(w.linear(name, hidden, hidden, Bias::yes));
   }
-  b.attention.out = w.linear("attention.output.dense", hidden, hidden, Bias::yes);
-  b.attention_norm = w.norm("attention.output.LayerNorm", hidden, Bias::yes);
-  b.feed_forward.up = w.linear("intermediate.dense", inner, hidden, Bias::yes);
-  b.feed_forward.down = w.linear("output.dense", hidden, inner, Bias::yes);
-  b.feed_forward_norm = w.norm("output.LayerNorm", hidden, Bias::yes);
+  b.attention.out = w.linear(names.attention_out, hidden, hidden, Bias::yes);
+  b.attention_norm = w.norm(names.attention_norm, hidden, Bias::yes);
+  b.feed_forward.up = w.linear(names.up, inner, hidden, Bias::yes);
+  b.feed_forward.down = w.linear(names.down, hidden, inner, Bias::yes);
+  b.feed_forward_norm = w.norm(names.feed_forward_norm, hidden, Bias::yes);
   return b;
 }
 
-}  // namespace
+void set_norm_placement(NormPlacement placement, StackConfig& e) {
+  e.norm_placement = placement;
+  e.final_norm = placement == NormPlacement::pre;
+}
 
 TransformerConfig read_bert_config(const ConfigReader& json, const SpecialTokens& special) {
   TransformerConfig c = json.common(special);
@@ -35,9 +36,8 @@ TransformerConfig read_bert_config(const ConfigReader& json, const SpecialTokens
   json.read_heads("num_attention_heads", e);
   e.max_position_embeddings = json.size("max_position_embeddings", 512);
   e.norm_eps = json.number("layer_norm_eps", 1e-12);
-  e.norm_placement = NormPlacement::post;
+  set_norm_placement(NormPlacement::post, e);
   e.embedding_norm = true;
-  e.final_norm = false;
   e.hidden_act = json.activation("hidden_act", "gelu");
   return c;
 }
@@ -48,26 +48,60 @@ const FileTensor* bind_output_bias(const WeightBinder& w, const std::string& dec
   return w.vector(w.has(own) ? own : "bias", vocab_size);
 }
 
-StackSource bind_bert_encoder(const WeightBinder& w, const TransformerConfig& c,
-                              const FileTensor* tokens, std::int64_t position_rows) {
+StackSource bind_bert_embeddings(const WeightBinder& w, const TransformerConfig& c,
+                                 const FileTensor* tokens, std::int64_t position_rows) {
   const StackConfig& e = c.encoder;
   const WeightBinder embeddings = w.scope("embeddings");
+  const std::int64_t width = e.embedding_width();
   StackSource s;
   s.tokens = tokens;
-  s.positions = embeddings.matrix("position_embeddings.weight", position_rows, e.hidden_size);
+  s.positions = embeddings.matrix("position_embeddings.weight", position_rows, width);
   if (c.type_vocab_size > 0) {
-    s.types = embeddings.matrix("token_type_embeddings.weight", c.type_vocab_size, e.hidden_size);
+    s.types = embeddings.matrix("token_type_embeddings.weight", c.type_vocab_size, width);
   }
-  s.embedding_norm = embeddings.norm("LayerNorm", e.hidden_size, Bias::yes);
-  for (std::int64_t i = 0; i < e.num_hidden_layers; ++i) {
-    s.blocks.push_back(bind_block(w.scope("encoder.layer", i), e));
-  }
+  if (e.embedding_norm) s.embedding_norm = embeddings.norm("LayerNorm", width, Bias::yes);
   return s;
 }
 
-HeadSource bind_bert_pooler(const WeightBinder& w, std::int64_t hidden) {
+StackSource bind_bert_encoder(const WeightBinder& w, const TransformerConfig& c,
+                              const FileTensor* tokens, std::int64_t position_rows,
+                              const BertNames& names) {
+  const StackConfig& e = c.encoder;
+  StackSource s = bind_bert_embeddings(w, c, tokens, position_rows);
+  for (std::int64_t i = 0; i < e.num_hidden_layers; ++i) {
+    s.blocks.push_back(bind_bert_block(w.scope("encoder.layer", i), e, names));
+  }
+  if (e.final_norm) s.final_norm = w.norm(names.final_norm, e.hidden_size, Bias::yes);
+  return s;
+}
+
+HeadSource bind_transformed_lm_head(const WeightBinder& w, const TransformerConfig& c,
+                                    const FileTensor* tokens, const LmHeadNames& names) {
+  const StackConfig& e = c.encoder;
+  const std::int64_t width = tokens ? tokens->shape.back() : e.embedding_width();
+  HeadSource head;
+  head.dense = w.linear(names.dense, width, e.hidden_size, Bias::yes);
+  head.activation = names.activation;
+  head.norm = w.norm(names.norm, width, Bias::yes);
+  head.out = w.lm_head(names.decoder, tokens, c.tie_word_embeddings, Bias::no);
+  head.out.parts.front().bias = bind_output_bias(w, names.decoder, c.vocab_size);
+  return head;
+}
+
+HeadSource bind_first_token_head(const WeightBinder& root, const TransformerConfig& c,
+                                 Activation activation) {
+  const std::int64_t hidden = c.encoder.hidden_size;
+  HeadSource head;
+  head.dense = root.linear("classifier.dense", hidden, hidden, Bias::yes);
+  head.activation = activation;
+  head.out = bind_labels(root, "classifier.out_proj", hidden, c);
+  head.rows = HeadRows::first;
+  return head;
+}
+
+HeadSource bind_bert_pooler(const WeightBinder& w, std::int64_t hidden, std::string_view name) {
   HeadSource pooler;
-  pooler.dense = w.linear("pooler.dense", hidden, hidden, Bias::yes);
+  pooler.dense = w.linear(name, hidden, hidden, Bias::yes);
   pooler.rows = HeadRows::first;
   return pooler;
 }

@@ -22,7 +22,7 @@ const FileTensor* bind_tokens(const WeightBinder& root, const TransformerConfig&
   std::vector<std::string> names{embedding};
   if (c.tie_word_embeddings) names.push_back(head);
   const StackConfig& stack = c.kind == ModelKind::encoder ? c.encoder : c.decoder;
-  return root.tied_matrix(names, c.vocab_size, stack.hidden_size);
+  return root.tied_matrix(names, c.vocab_size, stack.embedding_width());
 }
 
 LinearSource bind_labels(const WeightBinder& w, std::string_view name, std::int64_t hidden,

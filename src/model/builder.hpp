@@ -93,7 +93,8 @@ class Builder {
   StackType stack(const StackConfig& c, const StackSource& source, MakeBlock&& make_block) {
     typename StackType::Layers layers;
     layers.embeddings = {embedding(source.tokens), embedding(source.positions),
-                         embedding(source.types), norm(c, source.embedding_norm)};
+                         embedding(source.types), norm(c, source.embedding_norm),
+                         linear(source.embedding_projection)};
     for (std::size_t i = 0; i < source.blocks.size(); ++i) {
       layers.blocks.push_back(make_block(source.blocks[i], static_cast<std::int64_t>(i)));
     }
@@ -103,7 +104,8 @@ class Builder {
       const Tensor<S> bias = vector(tensor);
       relative_bias.emplace_back(bias.values().begin(), bias.values().end());
     }
-    layers.bias = {c.positions, c.num_attention_heads, std::move(relative_bias)};
+    layers.bias = {c.relative_bias ? Positions(*c.relative_bias) : c.positions,
+                   c.num_attention_heads, std::move(relative_bias)};
     return StackType(c, std::move(layers));
   }
 
@@ -168,7 +170,7 @@ class Builder {
       read_values(*tensor, 0, n, values.data());
     }
     if (writer_) writer_->add(std::vector<float>(values.data(), values.data() + n));
-    parameters_ += n;
+    if (counted_.insert(tensor).second) parameters_ += n;
     weight_bytes_ += static_cast<std::size_t>(n) * sizeof(S);
     return values;
   }
@@ -243,24 +245,23 @@ class Builder {
     return all;
   }
 
-  // A matrix in the layout of its use; single whole tensors are kept once however often they are
-  // used (tied embeddings, an embedding shared by encoder and decoder).
+  // A matrix in the layout of its use; whole tensors are kept once however often they are used
+  // (tied embeddings, an embedding shared by encoder and decoder, layers that share their weights).
   std::shared_ptr<const Weight> weight(MatrixSource source, bool product,
                                        std::optional<DType> dtype) {
     const bool whole = source.parts.size() == 1 && !source.parts.front().transposed;
     const FileTensor* tensor = source.parts.front().tensor;
-    if (whole && std::ssize(source.row_order) == tensor->rows() && identity(source.row_order)) {
-      source.row_order.clear();
-    }
-    const bool sharable = whole && source.row_order.empty();
+    const std::vector<const FileTensor*> tensors = all_of(source);
+    const bool sharable = !tensors.empty();
+    if (whole && sharable) source.row_order.clear();
     if (sharable) {
-      if (const auto found = shared_.find(tensor); found != shared_.end()) return found->second;
+      if (const auto found = shared_.find(tensors); found != shared_.end()) return found->second;
     }
     const WeightLayout layout =
         product && std::is_same_v<S, float> ? WeightLayout::panels : WeightLayout::rows;
     const auto made = std::make_shared<Weight>([&]() -> Weight {
       if (packed_) return packed_->matrix(next_part_++, source.rows(), source.cols());
-      if (sharable && can_stay(*tensor, layout, dtype)) {
+      if (whole && sharable && can_stay(*tensor, layout, dtype)) {
         return {{store_, tensor->bytes}, tensor->dtype, layout, tensor->rows(), tensor->cols()};
       }
       return {source, layout, pool_, dtype};
@@ -273,8 +274,22 @@ class Builder {
       file_bytes_[packed_ ? made->dtype() : part.tensor->dtype] +=
           packed_ ? made->bytes() : part.tensor->bytes.size();
     }
-    if (sharable) shared_[tensor] = made;
+    if (sharable) shared_[tensors] = made;
     return made;
+  }
+
+  // The tensors that a matrix is stacked from when it is all of them, as they are; else nothing.
+  static std::vector<const FileTensor*> all_of(const MatrixSource& source) {
+    std::vector<const FileTensor*> tensors;
+    std::int64_t rows = 0;
+    for (const MatrixSource::Part& part : source.parts) {
+      if (part.transposed) return {};
+      tensors.push_back(part.tensor);
+      rows += part.tensor->rows();
+    }
+    const bool all = source.row_order.empty() ||
+                     (std::ssize(source.row_order) == rows && identity(source.row_order));
+    return all ? tensors : std::vector<const FileTensor*>();
   }
 
   // Rows can be read where the file is mapped: an embedding then takes the memory of the rows that
@@ -300,7 +315,8 @@ class Builder {
   PackedWriter* writer_;
   std::size_t next_part_ = 0;  // of packed_
   std::set<const FileTensor*> in_products_;
-  std::map<const FileTensor*, std::shared_ptr<const Weight>> shared_;
+  std::set<const FileTensor*> counted_;  // vectors in parameters_
+  std::map<std::vector<const FileTensor*>, std::shared_ptr<const Weight>> shared_;
   std::map<DType, std::size_t> file_bytes_;
   std::int64_t parameters_ = 0;
   std::size_t weight_bytes_ = 0;

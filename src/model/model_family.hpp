@@ -64,6 +64,10 @@ const ModelFamily& family_of_gguf(const std::string& architecture, const std::st
 ModelFamily bert_family();
 ModelFamily distilbert_family();
 ModelFamily roberta_family();
+ModelFamily mpnet_family();
+ModelFamily electra_family();
+ModelFamily albert_family();
+ModelFamily rembert_family();
 ModelFamily gpt_family();
 ModelFamily gpt2_family();
 ModelFamily gpt_neo_family();

@@ -43,10 +43,11 @@ struct BlockSource {
 
 /// The weights of an encoder or decoder without its head.
 struct StackSource {
-  const FileTensor* tokens = nullptr;     ///< [vocab, hidden]
-  const FileTensor* positions = nullptr;  ///< [positions, hidden], learned positions only
-  const FileTensor* types = nullptr;      ///< [types, hidden], token types only
+  const FileTensor* tokens = nullptr;     ///< [vocab, embedding]
+  const FileTensor* positions = nullptr;  ///< [positions, embedding], learned positions only
+  const FileTensor* types = nullptr;      ///< [types, embedding], token types only
   NormSource embedding_norm;              ///< null when there is none
+  LinearSource embedding_projection;      ///< embedding to hidden; empty when they are equal
   NormSource final_norm;                  ///< null when there is none
   /// RelativeBias only: [buckets, heads] for all layers, or one such table for each.
   std::vector<const FileTensor*> relative_bias;

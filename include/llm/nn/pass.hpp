@@ -92,15 +92,16 @@ struct Activations {
 /// One worker's private activations, large enough for all rows of the pass.
 template <typename S>
 struct LaneActivations {
-  TensorView<S> x;                 ///< [rows, hidden]: the residual stream
-  TensorView<S> normed;            ///< [rows, hidden]: norm of x, which a sublayer reads
-  TensorView<S> angles;            ///< [rows, 2 * rotary pairs]: see rotary_angles()
-  std::span<S> scratch;            ///< of one product or one attention call
-  TensorView<S> queries;           ///< [attend_rows(), head_dim]: of one attention call
-  TensorView<S> attended;          ///< [attend_rows(), head_dim]: its outputs
-  std::span<std::int32_t> lo;      ///< first key that each of its query rows attends to
-  std::span<std::int32_t> hi;      ///< one past the last such key
-  std::span<const S*> bias;        ///< its query rows' position biases
+  TensorView<S> x;             ///< [rows, hidden]: the residual stream
+  TensorView<S> normed;        ///< [rows, hidden]: norm of x, which a sublayer reads
+  TensorView<S> embedded;      ///< [rows, 2 * embedding]: embeddings to be projected, and scratch
+  TensorView<S> angles;        ///< [rows, 2 * rotary pairs]: see rotary_angles()
+  std::span<S> scratch;        ///< of one product or one attention call
+  TensorView<S> queries;       ///< [attend_rows(), head_dim]: of one attention call
+  TensorView<S> attended;      ///< [attend_rows(), head_dim]: its outputs
+  std::span<std::int32_t> lo;  ///< first key that each of its query rows attends to
+  std::span<std::int32_t> hi;  ///< one past the last such key
+  std::span<const S*> bias;    ///< its query rows' position biases
   std::span<const void*> k_pages;  ///< keys of one head of a sequence
   std::span<const void*> v_pages;  ///< values of that head
 };
@@ -164,7 +165,7 @@ struct Lane : LaneActivations<S> {
         pass(of_pass),
         rows(own_rows),
         by_rows(is_by_rows) {
-    for (TensorView<S>* own : {&this->x, &this->normed, &this->angles}) {
+    for (TensorView<S>* own : {&this->x, &this->normed, &this->embedded, &this->angles}) {
       *own = own->rows({0, rows.size()});
     }
   }

@@ -20,10 +20,11 @@ namespace llm {
 /// Token, position and token type embeddings, and the norm after them.
 template <typename S>
 struct Embeddings {
-  Embedding<S> tokens;     ///< [vocab, hidden]
-  Embedding<S> positions;  ///< [positions, hidden]: learned, or sinusoids that the file stores
-  Embedding<S> types;      ///< [token types, hidden]; empty without token types
+  Embedding<S> tokens;     ///< [vocab, embedding]
+  Embedding<S> positions;  ///< [positions, embedding]: learned, or sinusoids that the file stores
+  Embedding<S> types;      ///< [token types, embedding]; empty without token types
   Norm<S> norm;            ///< may be empty
+  Linear<S> projection;    ///< [hidden, embedding], after the norm; may be empty
 };
 
 /// Embeddings, blocks and final norm. Immutable once loaded; used by any number of threads.
@@ -103,11 +104,13 @@ class Stack {
 
   // Sized for all rows, as any split may come.
   LaneActivations<S> take_lane(const Pass<S>& pass, Workspace& workspace) const {
-    const std::int64_t widest = std::max({c_.hidden_size, c_.intermediate_size, c_.query_size()});
+    const std::int64_t widest =
+        std::max({c_.hidden_size, c_.intermediate_size, c_.query_size(), c_.embedding_width()});
     const std::int64_t calls = attend_rows(c_), pages = pages_of_longest(pass);
     LaneActivations<S> lane;
     lane.x = workspace.take<S>(pass.rows, c_.hidden_size);
     lane.normed = workspace.take<S>(pass.rows, c_.hidden_size);
+    lane.embedded = workspace.take<S>(pass.rows, projected() ? 2 * c_.embedding_width() : 0);
     lane.angles = workspace.take<S>(
         pass.rows, 2 * (rotary_pairs() + std::ssize(c_.window_rotary.inverse_frequencies)));
     lane.scratch =
@@ -143,6 +146,8 @@ class Stack {
     return Lane<S>(memory, worker, pass, rows, by_rows);
   }
 
+  bool projected() const { return !layers_.embeddings.projection.empty(); }
+
   std::int64_t rotary_pairs() const {
     const auto* rotary = std::get_if<RotaryPositions>(&c_.positions);
     return rotary ? static_cast<std::int64_t>(rotary->inverse_frequencies.size()) : 0;
@@ -163,7 +168,13 @@ class Stack {
       const std::int64_t end = std::min(lane.rows.end, s.rows().end);
       for (std::int64_t row = begin; row < end; ++row) {
         const std::int64_t own = row - lane.rows.begin;
-        embed_token(s, row - s.first_row, lane.normed.row(own), lane.x.row(own));
+        if (projected()) {
+          const std::int64_t width = c_.embedding_width();
+          embed_token(s, row - s.first_row, lane.embedded.row(own, width, width),
+                      lane.embedded.row(own, 0, width));
+        } else {
+          embed_token(s, row - s.first_row, lane.normed.row(own), lane.x.row(own));
+        }
         if (!rotary) continue;
         const std::int64_t first = 2 * rotary_pairs();
         const std::span<S> angles = lane.angles.row(own);
@@ -172,6 +183,9 @@ class Stack {
                       angles.subspan(static_cast<std::size_t>(first)));
       }
     }
+    if (!projected()) return;
+    layers_.embeddings.projection.forward(lane.embedded.cols({0, c_.embedding_width()}), lane.x,
+                                          lane.scratch);
   }
 
   // x = norm(scale * token + type + position), as far as the stack has these; `other` is room for

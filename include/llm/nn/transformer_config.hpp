@@ -109,7 +109,14 @@ struct StackConfig {
   bool parallel_sublayers = false;
   double residual_scale = 1.0;  ///< factor on what a sublayer adds to the residual stream
 
-  Positions positions;                           ///< the position scheme
+  Positions positions;                        ///< the position scheme
+  std::optional<RelativeBias> relative_bias;  ///< beside `positions` (MPNet)
+  /// Width of the embeddings, which are projected to hidden_size (ALBERT); 0: hidden_size.
+  std::int64_t embedding_size = 0;
+  // Layers that share their weights (ALBERT): so many groups of neighbours, and layers in a group
+  // that are run one after another; 0: each layer has its own weights.
+  std::int64_t num_hidden_groups = 0;            ///< groups
+  std::int64_t inner_group_num = 1;              ///< layers of a group
   double embedding_scale = 1.0;                  ///< factor on token embeddings
   double attention_scale = 1.0;                  ///< factor on the dot product of query and key
   bool scale_attn_by_inverse_layer_idx = false;  ///< self-attention: also times 1 / (layer + 1)
@@ -134,6 +141,8 @@ struct StackConfig {
   Activation hidden_act = Activation::gelu;  ///< inside feed-forward
   bool gated = false;  ///< down(act(gate(x)) * up(x)) instead of down(act(up(x)))
 
+  /// Width of the embeddings.
+  std::int64_t embedding_width() const { return embedding_size > 0 ? embedding_size : hidden_size; }
   /// Width of the queries of a token: all heads side by side.
   std::int64_t query_size() const { return num_attention_heads * head_dim; }
   /// Width of the keys of a token, and of its values: all heads side by side.
