@@ -25,14 +25,14 @@ import torch
 import transformers
 
 import export_reference
-from fixtures import decoder_families, families
+from fixtures import decoder_families, encoder_families, families
 from fixtures.files import seeded, write_json
 from fixtures.gguf_files import check_gguf_loading, write_gguf
 from fixtures.gguf_folders import write_gguf_and_folder
 from fixtures.tokenizer_files import proven_texts
 from fixtures.weights import save_model
 
-FIXTURES = families.FIXTURES | decoder_families.FIXTURES
+FIXTURES = families.FIXTURES | decoder_families.FIXTURES | encoder_families.FIXTURES
 MODELS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "models")
 
 

@@ -1,6 +1,7 @@
-// BART (arXiv:1910.13461), mBART (arXiv:2001.08210), Marian (arXiv:1804.00344) and Pegasus
-// (arXiv:1912.08777): encoder-decoders that differ in the placement of norms, the kind of positions
-// and the scale of embeddings. Reference: transformers modeling_{bart,mbart,marian,pegasus}.py.
+// BART (arXiv:1910.13461), mBART (arXiv:2001.08210), Marian (arXiv:1804.00344), Pegasus
+// (arXiv:1912.08777), M2M-100 and NLLB (arXiv:2010.11125, 2207.04672): encoder-decoders that differ
+// in the placement of norms, the kind of positions and the scale of embeddings. Reference:
+// transformers modeling_{bart,mbart,marian,pegasus,m2m_100}.py.
 #include <cmath>
 
 #include "families/heads.hpp"
@@ -18,24 +19,29 @@ StackConfig read_stack(const ConfigReader& json, const std::string& side) {
   s.intermediate_size = json.size(side + "_ffn_dim");
   json.read_heads(side + "_attention_heads", s);
   s.max_position_embeddings = json.size("max_position_embeddings", 1024);
-  const bool learned = json.is_any({"bart", "mbart"}), pre = json.is_any({"mbart", "pegasus"});
+  const bool pre = json.is_any({"mbart", "pegasus", "m2m_100"});
   s.norm_placement = pre ? NormPlacement::pre : NormPlacement::post;
   s.final_norm = pre;
-  s.embedding_norm = learned;
-  if (learned) {
-    s.positions = LearnedPositions{learned_offset, std::nullopt};
-  } else {
-    s.positions = SinusoidalPositions{};
-  }
-  if (json.flag("scale_embedding", false)) {
+  s.embedding_norm = json.is_any({"bart", "mbart"});
+  if (json.flag("scale_embedding", json.is_any({"m2m_100"}))) {
     s.embedding_scale = std::sqrt(static_cast<double>(s.hidden_size));
   }
-  s.hidden_act = json.activation("activation_function", "gelu");
+  s.hidden_act = json.activation("activation_function", json.is_any({"m2m_100"}) ? "relu" : "gelu");
   return s;
 }
 
+// M2M-100's begin after the padding token's, which has none; a decoder is given no padding.
+Positions read_positions(const ConfigReader& json, const TransformerConfig& c, bool is_encoder) {
+  if (json.is_any({"bart", "mbart"})) return LearnedPositions{learned_offset, {}};
+  if (!json.is_any({"m2m_100"})) return SinusoidalPositions{};
+  const TokenId padding = c.pad_token_id.value_or(1);
+  SinusoidalPositions positions{.offset = padding + 1, .reaches_last_frequency = true};
+  if (is_encoder) positions.uncounted = padding;
+  return positions;
+}
+
 SpecialTokens special_tokens(const ConfigReader& json) {
-  if (json.is_any({"bart"})) return {0, 2, 1, 2};
+  if (json.is_any({"bart", "m2m_100"})) return {0, 2, 1, 2};
   if (json.is_any({"mbart"})) return {0, 2, 1, {}};
   if (json.is_any({"pegasus"})) return {{}, 1, 0, 0};
   return {{}, 0, 58100, 58100};
@@ -53,11 +59,15 @@ TransformerConfig read_config(const ConfigReader& file) {
   c.tie_word_embeddings = json.flag("tie_word_embeddings", true);
   c.encoder = read_stack(json, "encoder");
   c.decoder = read_stack(json, "decoder");
+  c.encoder.positions = read_positions(json, c, true);
+  c.decoder.positions = read_positions(json, c, false);
   if (json.is_any({"marian"}) && !json.flag("share_encoder_decoder_embeddings", true)) {
     c.decoder_vocab_size = json.size("decoder_vocab_size", c.vocab_size);
   }
   c.decoder.causal = c.decoder.cross_attention = true;
-  c.forced_eos_token_id = json.tokens("forced_eos_token_id", {special.eos.value()});
+  c.forced_eos_token_id = json.tokens(
+      "forced_eos_token_id", json.is_any({"m2m_100"}) ? std::vector<TokenId>{}
+                                                      : std::vector<TokenId>{special.eos.value()});
   c.fills_masks = json.is_any({"bart", "mbart"});       // trained to restore texts with masks
   c.decoder_starts_with_last = json.is_any({"mbart"});  // the language code, which heads read
   return c;
@@ -163,7 +173,7 @@ ModelFamily bart_family() {
 }
 ModelFamily marian_family() {
   using namespace bart;
-  return {{"marian", "pegasus"},
+  return {{"marian", "pegasus", "m2m_100"},
           read_config,
           bind_weights,
           {HeadKind::language_model},

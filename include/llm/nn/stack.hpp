@@ -203,16 +203,12 @@ class Stack {
       e.types.read(s.type_ids.empty() ? 0 : s.type_ids[i], other);
       add();
     }
-    const std::int64_t position = s.first_position + token;
     if (const auto* learned = std::get_if<LearnedPositions>(&c_.positions)) {
       e.positions.read(counted_position(*learned, s, token) + learned->offset, other);
       add();
-    } else if (const auto* sinusoidal = std::get_if<SinusoidalPositions>(&c_.positions)) {
-      if (e.positions.empty()) {
-        sinusoidal_vector(position + sinusoidal->offset, other);
-      } else {  // the file stores the table
-        e.positions.read(position + sinusoidal->offset, other);
-      }
+    } else if (const auto* sinusoidal = std::get_if<SinusoidalPositions>(&c_.positions);
+               sinusoidal && s.ids[i] != sinusoidal->uncounted) {
+      read_sinusoids(*sinusoidal, counted_position(*sinusoidal, s, token), other);
       add();
     }
     if (!e.norm.empty()) e.norm.forward(x, x);
@@ -223,12 +219,26 @@ class Stack {
     llm::rotary_angles(rotary.inverse_frequencies, rotary.attention_factor, position, angles);
   }
 
-  // Position of a token; tokens that are not counted (LearnedPositions) are at -1.
-  static std::int64_t counted_position(const LearnedPositions& learned, const SequenceTokens<S>& s,
+  // Some files store the table.
+  void read_sinusoids(const SinusoidalPositions& sinusoidal, std::int64_t position,
+                      std::span<S> to) const {
+    const std::int64_t row = position + sinusoidal.offset;
+    if (!layers_.embeddings.positions.empty()) {
+      layers_.embeddings.positions.read(row, to);
+    } else if (sinusoidal.reaches_last_frequency) {
+      tensor2tensor_vector(row, to);
+    } else {
+      sinusoidal_vector(row, to);
+    }
+  }
+
+  // Position of a token; tokens that are not counted are at -1.
+  template <typename P>
+  static std::int64_t counted_position(const P& positions, const SequenceTokens<S>& s,
                                        std::int64_t token) {
-    if (!learned.uncounted) return s.first_position + token;
-    if (s.ids[static_cast<std::size_t>(token)] == *learned.uncounted) return -1;
-    return token - std::count(s.ids.begin(), s.ids.begin() + token, *learned.uncounted);
+    if (!positions.uncounted) return s.first_position + token;
+    if (s.ids[static_cast<std::size_t>(token)] == *positions.uncounted) return -1;
+    return token - std::count(s.ids.begin(), s.ids.begin() + token, *positions.uncounted);
   }
 
   void start_taps(const Pass<S>& pass) const {

@@ -37,6 +37,10 @@ struct LearnedPositions {
 /// in the first half of the vector, cosines in the second; row = position + offset.
 struct SinusoidalPositions {
   std::int64_t offset = 0;  ///< row of position 0
+  /// When set, nothing is added to this token, and it is not counted (M2M-100's padding).
+  std::optional<TokenId> uncounted = {};
+  /// Frequency i of n is 10000^(-i/(n-1)), as in tensor2tensor, not 10000^(-i/n).
+  bool reaches_last_frequency = false;
   /// All members are equal.
   bool operator==(const SinusoidalPositions&) const = default;
 };

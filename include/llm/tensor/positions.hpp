@@ -72,6 +72,20 @@ void sinusoidal_vector(std::int64_t position, std::span<S> out) {
   }
 }
 
+/// The same with the frequencies of tensor2tensor, 10000^(-i/(n/2 - 1)) (M2M-100,
+/// modeling_m2m_100.py `get_embedding`); an odd last value is 0.
+template <typename S>
+void tensor2tensor_vector(std::int64_t position, std::span<S> out) {
+  const std::size_t half = out.size() / 2;
+  const double step = std::log(10000.0) / (static_cast<double>(half) - 1);
+  for (std::size_t i = 0; i < half; ++i) {
+    const double angle = static_cast<double>(position) * std::exp(static_cast<double>(i) * -step);
+    out[i] = static_cast<S>(std::sin(angle));
+    out[half + i] = static_cast<S>(std::cos(angle));
+  }
+  if (out.size() % 2 != 0) out.back() = 0;
+}
+
 /// Bucket of a distance key - query (T5, `_relative_position_bucket`): one bucket per small
 /// distance, logarithmic ones up to max_distance; bidirectional: half of the buckets for each sign.
 inline std::int64_t relative_position_bucket(std::int64_t distance, std::int64_t num_buckets,
