@@ -186,7 +186,7 @@ def load_float64(model_path, class_name=None):
         attn_implementation="eager",
         output_loading_info=True,
     )
-    computed = computed_names(stored, model_path)
+    computed = set(computed_names(stored, model_path)) & set(stored.state_dict())
     missing = sorted(set(report["missing_keys"]) - set(computed))
     if missing:
         missing = ", ".join(missing[:5])
@@ -243,6 +243,9 @@ class Reference:
         for tap in ("logits", "start_logits", "end_logits", "last_hidden_state", "pooler_output"):
             if output.get(tap) is not None:
                 self.tensors[f"{name}.{tap}"] = output[tap][0].numpy()
+        if type(self.model).__name__.endswith("ForPreTraining") and output.logits.dim() == 2:
+            # ELECTRA's discriminator: a score for each token, here one label's.
+            self.tensors[f"{name}.logits"] = output.logits[0, :, None].numpy()
         for tap in ("hidden_states", "encoder_hidden_states", "decoder_hidden_states"):
             for k, states in enumerate(output.get(tap) or () if hidden_states else ()):
                 self.tensors[f"{name}.{tap}.{k}"] = states[0].numpy()

@@ -22,7 +22,7 @@ TransformerConfig read_config(const ConfigReader& json) {
     json.reject("max_position_embeddings", "expected at least 3");
   }
   if (json.size("relative_attention_num_buckets", num_buckets) < num_buckets) {
-    json.reject("relative_attention_num_buckets", "expected at least 32");
+    json.unsupported("relative_attention_num_buckets", "expected at least 32");
   }
   c.encoder.relative_bias = RelativeBias{.num_buckets = num_buckets};
   return c;

@@ -18,6 +18,7 @@ except ImportError:
 
 TYPES = ("bert distilbert roberta xlm-roberta camembert openai-gpt gpt2 gpt_neo bloom llama mistral "
          "qwen2 qwen3 smollm3 gemma gemma2 gemma3_text phi phi3 gpt_neox gptj codegen opt "
+         "mpnet electra albert rembert megatron-bert roberta-prelayernorm xlm-roberta-xl m2m_100 "
          "t5 mt5 umt5 bart mbart marian pegasus").split()
 # Read by a constructor without being an attribute of what it makes.
 POPPED = {"bloom": ["n_embed"], "llama": ["rope_theta", "rope_scaling", "partial_rotary_factor"]}

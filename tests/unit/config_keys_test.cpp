@@ -404,11 +404,37 @@ Keys bart_keys() {
                {"scale_embedding", {READ, true}}});
 }
 
+// Dropouts and what heads of the reference's own summaries read.
+Keys later_bert_keys() {
+  return with(bert_keys(),
+              without_effect({"classifier_dropout_prob", "summary_activation",
+                              "summary_last_dropout", "summary_type", "summary_use_proj"}));
+}
+
 Keys keys_of(const std::string& type) {
   const Key bias{READ, true};
-  if (type == "bert" || type == "roberta" || type == "xlm-roberta" || type == "camembert") {
+  if (type == "bert" || type == "roberta" || type == "xlm-roberta" || type == "camembert" ||
+      type == "megatron-bert" || type == "roberta-prelayernorm" || type == "xlm-roberta-xl") {
     return bert_keys();
   }
+  if (type == "mpnet") {
+    Keys keys = with(bert_keys(), {{"relative_attention_num_buckets", {NEUTRAL, 31}}});
+    keys.erase("type_vocab_size");
+    return keys;
+  }
+  if (type == "electra") return with(later_bert_keys(), {{"embedding_size", {READ, 64}}});
+  if (type == "albert") {
+    return with(later_bert_keys(), {{"embedding_size", {READ, 64}},
+                                    {"hidden_act", {READ, "relu"}},
+                                    {"inner_group_num", {READ, 2}},
+                                    {"num_hidden_groups", {READ, 2}}});
+  }
+  if (type == "rembert") {
+    return with(later_bert_keys(), {{"input_embedding_size", {READ, 64}},
+                                    {"output_embedding_size", {NONE, 64}},  // the tensors say it
+                                    {"tie_word_embeddings", {NEUTRAL, true}}});
+  }
+  if (type == "m2m_100") return with(bart_keys(), {{"scale_embedding", {READ, false}}});
   if (type == "distilbert") return distilbert_keys();
   if (type == "openai-gpt") return with(gpt_keys(), {{"afn", {READ, "relu"}}});
   if (type == "gpt2") return gpt2_keys();
