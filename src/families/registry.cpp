@@ -1,17 +1,13 @@
 // The list of families. To add one: a file here, a line below, a declaration in
 // model/model_family.hpp, and a fixture under models/.
 #include <algorithm>
-#include <array>
 
+#include "families/other_models.hpp"
 #include "llm/core/error.hpp"
 #include "model/model_family.hpp"
 
 namespace llm::detail {
 namespace {
-
-// Models whose weights were never published: people may try the name, but there is nothing to open.
-constexpr std::array<std::string_view, 8> closed_models{"palm", "palm2", "jurassic", "j1",
-                                                        "j2",   "gpt3",  "gpt4",     "claude"};
 
 std::string supported_list() {
   std::string list;
@@ -58,22 +54,40 @@ const ModelFamily& family_of(const std::string& model_type, const std::string& w
       return family;
     }
   }
-  std::string lower = model_type;
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) {
-    return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-  });
-  if (std::ranges::find(closed_models, lower) != closed_models.end()) {
-    throw Error(ErrorCode::unsupported,
-                where + ": model_type is " + quote(model_type) +
-                    "; the weights of this model family are not public, so it cannot be run "
-                    "anywhere but with its owner; supported: " +
-                    supported_list(),
-                "model_type");
-  }
   throw Error(ErrorCode::unsupported,
-              where + ": model_type is " + quote(model_type) +
-                  ", which is not supported; supported: " + supported_list(),
+              where + ": model_type is " + quote(model_type) + about_other_model(model_type) +
+                  "; supported: " + supported_list(),
               "model_type");
+}
+
+namespace {
+
+// Letters and digits alone, lower case: "XLMRoberta" and "xlm-roberta" are then one.
+std::string plain_name(std::string_view name) {
+  std::string plain;
+  for (const char c : name) {
+    if (c >= 'A' && c <= 'Z') plain += static_cast<char>(c - 'A' + 'a');
+    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) plain += c;
+  }
+  return plain;
+}
+
+}  // namespace
+
+std::string model_type_of(std::string_view architecture) {
+  const std::string wanted = plain_name(architecture);
+  std::string best;
+  for (const ModelFamily& family : model_families()) {
+    for (const std::string& type : family.model_types) {
+      const std::string name = plain_name(type);
+      if (!wanted.starts_with(name) || type.size() <= best.size()) continue;
+      const std::string_view rest = std::string_view(wanted).substr(name.size());
+      for (const char* ending : {"for", "model", "lmheadmodel", "mtmodel", "encodermodel"}) {
+        if (rest.starts_with(ending)) best = type;
+      }
+    }
+  }
+  return best;
 }
 
 const ModelFamily& family_of_gguf(const std::string& architecture, const std::string& where) {

@@ -166,16 +166,33 @@ Checkpoint open_gguf(const fs::path& path, bool with_weights, std::optional<Head
   return c;
 }
 
-Checkpoint open_folder(const fs::path& folder, bool with_weights, std::optional<HeadKind> head) {
-  const fs::path file = folder / "config.json";
-  Json json = read_json_file(file);
+// Some files name the class alone. The type is then put into the configuration.
+std::string read_model_type(Json& json, const std::string& where) {
+  if (json.is_object() && !json.contains("model_type") && json.contains("architectures")) {
+    const std::vector<std::string> names = ConfigReader(json, where).texts("architectures");
+    const std::string type = names.empty() ? "" : model_type_of(names.front());
+    if (!type.empty()) json["model_type"] = type;
+  }
   const auto type = json.is_object() ? json.find("model_type") : json.end();
   if (type == json.end() || !type->is_string()) {
-    throw Error(ErrorCode::bad_format,
-                file.string() + ": expected a JSON object with a string model_type", file.string());
+    throw Error(ErrorCode::bad_format, where + ": expected a JSON object with a string model_type",
+                where);
   }
+  return type->get<std::string>();
+}
+
+Checkpoint open_folder(const fs::path& folder, bool with_weights, std::optional<HeadKind> head) {
+  const fs::path file = folder / "config.json";
+  if (!is_there(file) && is_there(folder / "model_index.json")) {
+    throw Error(ErrorCode::unsupported,
+                folder.string() +
+                    ": model_index.json says that this is a pipeline of several models (images, "
+                    "sound); only text models can be run",
+                folder.string());
+  }
+  Json json = read_json_file(file);
   Checkpoint c;
-  c.family = &family_of(type->get<std::string>(), file.string());
+  c.family = &family_of(read_model_type(json, file.string()), file.string());
   c.config = c.family->read_config(ConfigReader(std::move(json), file.string(), head));
   check_config(c.config, file.string());
   if (with_weights && !open_packed(folder, c)) c.store = WeightStore::open(folder);

@@ -58,6 +58,8 @@ const std::vector<ModelFamily>& model_families();
 // Throws Error (unsupported) that lists what is supported and, for model types whose weights are
 // not public, says so.
 const ModelFamily& family_of(const std::string& model_type, const std::string& where);
+// The model_type whose class an architecture names ("LlamaForCausalLM"); empty: none of ours.
+std::string model_type_of(std::string_view architecture);
 const ModelFamily& family_of_gguf(const std::string& architecture, const std::string& where);
 
 // families/

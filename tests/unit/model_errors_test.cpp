@@ -12,6 +12,7 @@
 #include "llm/model/model.hpp"
 #include "llm/model/pooling.hpp"
 #include "llm/tokenizer/tokenizer.hpp"
+#include "model/model_family.hpp"
 #include "support/catch_error.hpp"
 #include "support/paths.hpp"
 #include "support/temp_dir.hpp"
@@ -53,10 +54,47 @@ TEST(ModelErrors, ModelType) {
                     ErrorCode::unsupported, "not public");
   expect_load_error({"llama-tied", [](Json& c) { c["model_type"] = "jurassic"; }},
                     ErrorCode::unsupported, "not public");
-  expect_load_error({"llama-tied", [](Json& c) { c.erase("model_type"); }}, ErrorCode::bad_format,
-                    "model_type");
+  expect_load_error({"llama-tied",
+                     [](Json& c) {
+                       c.erase("model_type");
+                       c.erase("architectures");
+                     }},
+                    ErrorCode::bad_format, "model_type");
   expect_load_error({"llama-tied", [](Json& c) { c = Json::array(); }}, ErrorCode::bad_format,
                     "model_type");
+}
+
+// Somebody who opens the wrong thing is told what it is.
+TEST(ModelErrors, OtherKindsOfModels) {
+  const std::pair<const char*, const char*> kinds[] = {{"vit", "a model for images;"},
+                                                       {"qwen2_vl", "a model for images and text;"},
+                                                       {"whisper", "a model for sound;"},
+                                                       {"mamba", "which has recurrent layers;"},
+                                                       {"mixtral", "a mixture of experts;"}};
+  for (const auto& [type, about] : kinds) {
+    expect_load_error({"llama-tied", [type = type](Json& c) { c["model_type"] = type; }},
+                      ErrorCode::unsupported, about);
+  }
+  const llm::test::TempDir folder;
+  std::ofstream(folder.path() / "model_index.json") << R"({"_class_name": "FluxPipeline"})";
+  llm::test::expect_error(ErrorCode::unsupported, "a pipeline of several models",
+                          [&] { llm::Model<float>::load(folder.path(), {1}); });
+}
+
+// Some files name the class alone.
+TEST(ModelErrors, AnArchitectureSaysTheModelType) {
+  const EditedModel model("llama-tied", [](Json& c) { c.erase("model_type"); });
+  EXPECT_EQ(llm::Model<float>::load(model.folder(), {1})->config().model_type, "llama");
+  const std::pair<const char*, const char*> names[] = {
+      {"XLMRobertaForMaskedLM", "xlm-roberta"},
+      {"RobertaPreLayerNormModel", "roberta-prelayernorm"},
+      {"GPT2LMHeadModel", "gpt2"},
+      {"MarianMTModel", "marian"},
+      {"MT5EncoderModel", "mt5"},
+      {"GPTNeoXForCausalLM", "gpt_neox"},
+      {"LlamaLike", ""},
+      {"ViTForImageClassification", ""}};
+  for (const auto& [name, type] : names) EXPECT_EQ(llm::detail::model_type_of(name), type);
 }
 
 TEST(ModelErrors, Numbers) {
