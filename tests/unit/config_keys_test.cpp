@@ -430,11 +430,14 @@ Keys keys_of(const std::string& type) {
                                     {"num_hidden_groups", {READ, 2}}});
   }
   if (type == "rembert") {
-    return with(later_bert_keys(), {{"input_embedding_size", {READ, 64}},
+    return with(later_bert_keys(), {{"hidden_size", {REQUIRED, 2304}},
+                                    {"input_embedding_size", {READ, 64}},
                                     {"output_embedding_size", {NONE, 64}},  // the tensors say it
                                     {"tie_word_embeddings", {NEUTRAL, true}}});
   }
-  if (type == "m2m_100") return with(bart_keys(), {{"scale_embedding", {READ, false}}});
+  if (type == "m2m_100")
+    return with(bart_keys(),
+                {{"activation_function", {READ, "gelu"}}, {"scale_embedding", {READ, false}}});
   if (type == "distilbert") return distilbert_keys();
   if (type == "openai-gpt") return with(gpt_keys(), {{"afn", {READ, "relu"}}});
   if (type == "gpt2") return gpt2_keys();
