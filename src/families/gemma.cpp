@@ -118,13 +118,12 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
 
 ModelFamily gemma_family() {
   using namespace gemma;
-  return {
-      {"gemma", "gemma2", "gemma3_text"},
-      read_config,
-      bind_weights,
-      {HeadKind::language_model, HeadKind::sequence_classification, HeadKind::token_classification},
-      {},
-      {{"model.embed_tokens"}}};
+  return {{"gemma", "gemma2", "gemma3_text"},
+          read_config,
+          bind_weights,
+          classifying_heads(),
+          {},
+          {{"model.embed_tokens"}}};
 }
 
 }  // namespace llm::detail

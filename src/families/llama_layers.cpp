@@ -30,19 +30,26 @@ StackConfig read_llama_stack(const ConfigReader& json, const DecoderDefaults& de
   return d;
 }
 
-LinearSource uninterleaved(LinearSource source, std::int64_t heads, std::int64_t head_dim,
-                           std::int64_t rotary_dim) {
-  const std::vector<std::int64_t> stored = source.parts.front().row_order;
-  std::vector<std::int64_t>& order = source.parts.front().row_order;
-  order.clear();
+std::vector<std::int64_t> uninterleaved_order(std::int64_t heads, std::int64_t head_dim,
+                                              std::int64_t rotary_dim) {
+  std::vector<std::int64_t> order;
   const std::int64_t half = rotary_dim / 2;
   for (std::int64_t h = 0; h < heads; ++h) {
     for (std::int64_t i = 0; i < head_dim; ++i) {
-      const std::int64_t from = i < 2 * half ? 2 * (i % half) + i / half : i;
-      const std::int64_t row = h * head_dim + from;
-      order.push_back(stored.empty() ? row : stored[static_cast<std::size_t>(row)]);
+      order.push_back(h * head_dim + (i < 2 * half ? 2 * (i % half) + i / half : i));
     }
   }
+  return order;
+}
+
+LinearSource uninterleaved(LinearSource source, std::int64_t heads, std::int64_t head_dim,
+                           std::int64_t rotary_dim) {
+  std::vector<std::int64_t>& stored = source.parts.front().row_order;
+  std::vector<std::int64_t> order = uninterleaved_order(heads, head_dim, rotary_dim);
+  if (!stored.empty()) {
+    for (std::int64_t& row : order) row = stored[static_cast<std::size_t>(row)];
+  }
+  stored = std::move(order);
   return source;
 }
 

@@ -23,6 +23,10 @@ StackConfig read_llama_stack(const ConfigReader& json, const DecoderDefaults& de
 LinearSource uninterleaved(LinearSource source, std::int64_t heads, std::int64_t head_dim,
                            std::int64_t rotary_dim);
 
+// The order that uninterleaved() gives the rows.
+std::vector<std::int64_t> uninterleaved_order(std::int64_t heads, std::int64_t head_dim,
+                                              std::int64_t rotary_dim);
+
 // `q_proj`, `k_proj`, `v_proj`, with biases as the configuration says (in GGUF files as the tensors
 // show), and `out`. `interleaved`: pairs (2i, 2i+1) rotate together in the file.
 AttentionSource bind_llama_attention(const WeightBinder& w, const StackConfig& d, bool interleaved,

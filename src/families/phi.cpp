@@ -57,13 +57,7 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
 
 ModelFamily phi_family() {
   using namespace phi;
-  return {
-      {"phi"},
-      read_config,
-      bind_weights,
-      {HeadKind::language_model, HeadKind::sequence_classification, HeadKind::token_classification},
-      {},
-      {{"model.embed_tokens"}}};
+  return {{"phi"}, read_config, bind_weights, classifying_heads(), {}, {{"model.embed_tokens"}}};
 }
 
 }  // namespace llm::detail

@@ -45,13 +45,7 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
 
 ModelFamily phi3_family() {
   using namespace phi3;
-  return {
-      {"phi3"},
-      read_config,
-      bind_weights,
-      {HeadKind::language_model, HeadKind::sequence_classification, HeadKind::token_classification},
-      {},
-      {{"model.embed_tokens"}}};
+  return {{"phi3"}, read_config, bind_weights, classifying_heads(), {}, {{"model.embed_tokens"}}};
 }
 
 }  // namespace llm::detail

@@ -291,7 +291,7 @@ Keys phi_keys() {
 }
 
 Keys phi3_keys() {
-  const Json longrope = {{"type", "longrope"},
+  const Json longrope = {{"rope_type", "longrope"},
                          {"short_factor", std::vector<double>(48, 1.5)},
                          {"long_factor", std::vector<double>(48, 2.5)}};
   const Json longer = {{"max_position_embeddings", 131072}, {"rope_parameters", longrope}};

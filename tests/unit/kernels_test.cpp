@@ -19,8 +19,8 @@ using test::available_kernels;
 using test::random_floats;
 
 constexpr Activation activations[] = {
-    Activation::gelu, Activation::gelu_tanh, Activation::quick_gelu, Activation::relu,
-    Activation::silu, Activation::tanh,      Activation::sigmoid};
+    Activation::gelu,  Activation::gelu_tanh, Activation::quick_gelu, Activation::relu,
+    Activation::relu2, Activation::silu,      Activation::tanh,       Activation::sigmoid};
 
 double reference(Activation kind, double x) {
   switch (kind) {
@@ -35,6 +35,8 @@ double reference(Activation kind, double x) {
       return x / (1 + std::exp(-1.702 * x));
     case Activation::relu:
       return std::max(0.0, x);
+    case Activation::relu2:
+      return std::max(0.0, x) * std::max(0.0, x);
     case Activation::silu:
       return x / (1 + std::exp(-x));
     case Activation::tanh:
@@ -59,6 +61,8 @@ double bound(Activation kind, double x) {
       return 4 + 2 * argument;
     case Activation::relu:
       return 0;
+    case Activation::relu2:
+      return 1;
     case Activation::silu:
       return 4;
     case Activation::tanh:
