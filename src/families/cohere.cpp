@@ -16,6 +16,10 @@ TransformerConfig read_config(const ConfigReader& json) {
   c.tie_word_embeddings = json.flag("tie_word_embeddings", true);
   c.logits_scale = json.number("logit_scale", 0.0625);
   StackConfig& d = c.decoder;
+  if (!first && json.has("hidden_size") && json.has("num_attention_heads")) {
+    json.require("head_dim", json.size("hidden_size") / json.size("num_attention_heads"),
+                 "the heads of this model type divide hidden_size");
+  }
   d = read_llama_stack(json, {.max_position_embeddings = 8192});
   d.norm = NormKind::layer_norm;
   d.norm_eps = json.number("layer_norm_eps", 1e-5);

@@ -11,6 +11,7 @@ void read_attention(const ConfigReader& json, StackConfig& d) {
   json.require("alibi_bias_max", 8, "other slopes of ALiBi are not supported");
   json.require("qk_ln", false, "norms of queries and keys are not supported");
   json.require("prefix_lm", false, "attention to the whole of a prefix is not supported");
+  json.require("rope", false, "rotary positions are not supported");
   json.require("attn_type", "multihead_attention", "only multihead_attention is supported");
   d.clip_qkv = json.number("clip_qkv", 0);
   if (d.clip_qkv < 0) json.reject("clip_qkv", "expected a number that is not negative");
