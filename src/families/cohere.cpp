@@ -67,12 +67,21 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   return bind_llama_model(root, c, bind_block, bind_norm);
 }
 
+GgufLayout gguf() {
+  GgufLayout layout{{"command-r"}, "cohere", {}, {}};
+  layout.complete = [](const WeightStore& store, Json& config) {
+    config["use_qk_norm"] = store.find("blk.0.attn_q_norm.weight") != nullptr;
+  };
+  layout.fields({"layer_norm_eps=attention.layer_norm_epsilon", "logit_scale=logit_scale"});
+  return with_llama_names(std::move(layout));
+}
+
 }  // namespace cohere
 
 ModelFamily cohere_family() {
   using namespace cohere;
   return {{"cohere", "cohere2"},      read_config, bind_weights,
-          {HeadKind::language_model}, {},          {{"model.embed_tokens"}}};
+          {HeadKind::language_model}, gguf(),      {{"model.embed_tokens"}}};
 }
 
 }  // namespace llm::detail

@@ -91,12 +91,34 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   return m;
 }
 
+// One head of keys and values is the 7B's; converters refuse ALiBi.
+void complete(const WeightStore&, Json& config) {
+  const Json& groups = config["num_kv_heads"];
+  config["new_decoder_architecture"] = groups.is_number_integer() && groups > 1;
+}
+
+GgufLayout gguf() {
+  GgufLayout layout{{"falcon"}, "falcon", {}, {}, complete};
+  layout.fields({"num_hidden_layers=block_count", "hidden_size=embedding_length",
+                 "ffn_hidden_size=feed_forward_length", "num_attention_heads=attention.head_count",
+                 "num_kv_heads=attention.head_count_kv", "max_position_embeddings=context_length",
+                 "layer_norm_epsilon=attention.layer_norm_epsilon", "rope_theta=rope.freq_base"});
+  layout.names(
+      "", "",
+      {"transformer.word_embeddings=token_embd", "transformer.ln_f=output_norm", "lm_head=output"});
+  return layout.names(
+      "transformer.h.{}.", "blk.{}.",
+      {"input_layernorm=attn_norm", "ln_mlp=attn_norm", "ln_attn=attn_norm_2",
+       "self_attention.query_key_value=attn_qkv", "self_attention.dense=attn_output",
+       "mlp.dense_h_to_4h=ffn_up", "mlp.dense_4h_to_h=ffn_down"});
+}
+
 }  // namespace falcon
 
 ModelFamily falcon_family() {
   using namespace falcon;
   return {{"falcon"},      read_config, bind_weights,
-          decoder_heads(), {},          {{"transformer.word_embeddings"}}};
+          decoder_heads(), gguf(),      {{"transformer.word_embeddings"}}};
 }
 
 }  // namespace llm::detail

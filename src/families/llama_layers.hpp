@@ -44,4 +44,12 @@ ModelSource bind_llama_model(const WeightBinder& root, const TransformerConfig& 
                                                      std::int64_t size),
                              std::string_view probe = "norm.weight");
 
+// Adds the fields and tensors of GGUF files with LLaMA's names to those of a family's own, which
+// come first.
+GgufLayout with_llama_names(GgufLayout layout);
+
+// Sets `name` to the part of each head that is rotated, where a GGUF file says how wide it is
+// (`rope_dimension_count`).
+void complete_partial_rotary(Json& config, const char* name = "partial_rotary_factor");
+
 }  // namespace llm::detail

@@ -169,13 +169,20 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   return bind_llama_model(root, c, interleaved ? bind_block<true> : bind_block<false>, bind_norm);
 }
 
+GgufLayout granite_gguf() {
+  GgufLayout layout{{"granite"}, "granite", {}, {}};
+  layout.fields({"embedding_multiplier=embedding_scale", "attention_multiplier=attention.scale",
+                 "residual_multiplier=residual_scale", "logits_scaling=logit_scale"});
+  return with_llama_names(std::move(layout));
+}
+
 }  // namespace llama_variants
 
 ModelFamily granite_family() {
   using namespace llama_variants;
-  return {{"granite"},  read_config,
-          bind_weights, {HeadKind::language_model},
-          {},           {{"model.embed_tokens"}}};
+  return {{"granite"},    read_config,
+          bind_weights,   {HeadKind::language_model},
+          granite_gguf(), {{"model.embed_tokens"}}};
 }
 ModelFamily ernie4_5_family() {
   using namespace llama_variants;

@@ -67,11 +67,30 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   return m;
 }
 
+void complete(const WeightStore&, Json& config) {
+  const Json bias = config["alibi_bias_max"];
+  config["attn_config"] = {{"alibi", bias.is_number() && bias > 0},
+                           {"alibi_bias_max", bias},
+                           {"clip_qkv", config["clip_qkv"]}};
+}
+
+GgufLayout gguf() {
+  GgufLayout layout{{"mpt"}, "mpt", {}, {}, complete};
+  layout.fields({"n_layers=block_count", "d_model=embedding_length", "n_heads=attention.head_count",
+                 "max_seq_len=context_length", "layer_norm_epsilon=attention.layer_norm_epsilon",
+                 "clip_qkv=attention.clamp_kqv", "alibi_bias_max=attention.max_alibi_bias"});
+  layout.names("", "",
+               {"transformer.wte=token_embd", "transformer.norm_f=output_norm", "lm_head=output"});
+  return layout.names("transformer.blocks.{}.", "blk.{}.",
+                      {"norm_1=attn_norm", "attn.Wqkv=attn_qkv", "attn.out_proj=attn_output",
+                       "norm_2=ffn_norm", "ffn.up_proj=ffn_up", "ffn.down_proj=ffn_down"});
+}
+
 }  // namespace mpt
 
 ModelFamily mpt_family() {
   using namespace mpt;
-  return {{"mpt"}, read_config, bind_weights, decoder_heads(), {}, {{"transformer.wte"}}};
+  return {{"mpt"}, read_config, bind_weights, decoder_heads(), gguf(), {{"transformer.wte"}}};
 }
 
 }  // namespace llm::detail

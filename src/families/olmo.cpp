@@ -90,16 +90,33 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   return bind_llama_model(root, c, exaone ? bind_block<true> : bind_block<false>, bind_norm);
 }
 
+// Files of OLMo 3 have the windows.
+void complete(const WeightStore&, Json& config) {
+  if (!config["sliding_window"].is_null()) config["model_type"] = "olmo3";
+}
+
+GgufLayout gguf() {
+  GgufLayout layout{{"olmo2"}, "olmo2", {}, {}, complete};
+  layout.fields({"sliding_window=attention.sliding_window"});
+  layout.names(
+      "model.layers.{}.", "blk.{}.",
+      {"post_attention_layernorm=post_attention_norm", "post_feedforward_layernorm=post_ffw_norm"});
+  return with_llama_names(std::move(layout));
+}
+
+std::vector<HeadKind> heads() {
+  return {HeadKind::language_model, HeadKind::sequence_classification};
+}
+
 }  // namespace olmo
 
 ModelFamily olmo_family() {
   using namespace olmo;
-  return {{"olmo", "olmo2", "olmo3"},
-          read_config,
-          bind_weights,
-          {HeadKind::language_model, HeadKind::sequence_classification},
-          {},
-          {{"model.embed_tokens"}}};
+  return {{"olmo"}, read_config, bind_weights, heads(), {}, {{"model.embed_tokens"}}};
+}
+ModelFamily olmo2_family() {
+  using namespace olmo;
+  return {{"olmo2", "olmo3"}, read_config, bind_weights, heads(), gguf(), {{"model.embed_tokens"}}};
 }
 ModelFamily exaone4_family() {
   using namespace olmo;

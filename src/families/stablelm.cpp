@@ -98,17 +98,36 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
                           nemotron ? bind_norm<1> : bind_norm<0>);
 }
 
+GgufLayout stablelm_gguf() {
+  GgufLayout layout{{"stablelm"}, "stablelm", {}, {}};
+  layout.complete = [](const WeightStore& store, Json& config) {
+    config["use_parallel_residual"] = store.find("blk.0.ffn_norm.weight") == nullptr;
+    config["qk_layernorm"] = store.find("blk.0.attn_q_norm.weight") != nullptr;
+    complete_partial_rotary(config);
+  };
+  layout.fields(
+      {"layer_norm_eps=attention.layer_norm_epsilon", "rope_dimension_count=rope.dimension_count"});
+  return with_llama_names(std::move(layout));
+}
+
+GgufLayout starcoder2_gguf() {
+  GgufLayout layout{{"starcoder2"}, "starcoder2", {}, {}};
+  layout.fields({"norm_epsilon=attention.layer_norm_epsilon"});
+  layout.names("model.layers.{}.", "blk.{}.", {"mlp.c_fc=ffn_up", "mlp.c_proj=ffn_down"});
+  return with_llama_names(std::move(layout));
+}
+
 }  // namespace stablelm
 
 ModelFamily stablelm_family() {
   using namespace stablelm;
-  return {{"stablelm"},        read_config, bind_weights,
-          classifying_heads(), {},          {{"model.embed_tokens"}}};
+  return {{"stablelm"},        read_config,     bind_weights,
+          classifying_heads(), stablelm_gguf(), {{"model.embed_tokens"}}};
 }
 ModelFamily starcoder2_family() {
   using namespace stablelm;
-  return {{"starcoder2"},      read_config, bind_weights,
-          classifying_heads(), {},          {{"model.embed_tokens"}}};
+  return {{"starcoder2"},      read_config,       bind_weights,
+          classifying_heads(), starcoder2_gguf(), {{"model.embed_tokens"}}};
 }
 ModelFamily nemotron_family() {
   using namespace stablelm;

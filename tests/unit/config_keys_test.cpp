@@ -362,7 +362,9 @@ Keys llama_variant_keys(const std::string& type) {
                            {"residual_multiplier", {READ, 0.5}}});
   }
   if (type == "ernie4_5") {
-    return with(llama_keys(), {{"tie_word_embeddings", {READ, false}}, {"use_bias", bias}});
+    return with(llama_keys(), {{"num_key_value_heads", {READ, 4}},
+                               {"tie_word_embeddings", {READ, false}},
+                               {"use_bias", bias}});
   }
   if (type == "helium") return with(with(llama_keys(), biased), {{"mlp_bias", bias}});
   if (type == "hunyuan_v1_dense") {
@@ -402,8 +404,9 @@ Keys cohere_keys(const std::string& type) {
 }
 
 Keys glm4_keys() {
-  return with(with(llama_keys(), partial_rotary()),
-              {{"attention_bias", {READ, false}}, {"ignore_keys_at_rope_validation", {NONE}}});
+  return with(with(llama_keys(), partial_rotary()), {{"attention_bias", {READ, false}},
+                                                     {"ignore_keys_at_rope_validation", {NONE}},
+                                                     {"num_key_value_heads", {READ, 4}}});
 }
 
 // StableLM, StarCoder 2 and Nemotron.
@@ -414,6 +417,7 @@ Keys layer_norm_keys(const std::string& type) {
                 {{"hidden_size", {REQUIRED, 1536}},
                  {"norm_epsilon", {READ, 0.5}},
                  {"num_attention_heads", {REQUIRED, 48}},
+                 {"num_key_value_heads", {READ, 4}},
                  {"sliding_window", {READ, 64}},
                  {"tie_word_embeddings", {READ, false}},
                  {"use_bias", {READ, false}}});
@@ -611,6 +615,10 @@ Json defaults(const std::string& type, const Json& reference, const Keys& keys) 
   Json json = reference;
   json["model_type"] = type;
   for (const char* name : {"id2label", "label2id", "num_labels"}) json.erase(name);
+  for (const char* name : {"bos_token_id", "eos_token_id"}) {  // defaults that no token has
+    const Json& id = json[name];
+    if (id.is_number() && id >= json.at("vocab_size")) json.erase(name);
+  }
   for (const auto& [name, key] : keys) {
     if (key.effect == ALIAS) json.erase(name);
   }
