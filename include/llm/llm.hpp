@@ -40,6 +40,7 @@
 #include "llm/tasks/fill_spans.hpp"
 #include "llm/tasks/ner.hpp"
 #include "llm/tasks/qa.hpp"
+#include "llm/tasks/rerank.hpp"
 #include "llm/tasks/similarity.hpp"
 #include "llm/tasks/text_span.hpp"
 #include "llm/tasks/text_task.hpp"

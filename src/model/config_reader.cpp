@@ -372,8 +372,19 @@ TransformerConfig ConfigReader::common(const SpecialTokens& special) const {
     reject("problem_type",
            "expected regression, single_label_classification or multi_label_classification");
   }
+  c.cross_encoder_activation = cross_encoder_activation();
   read_labels(c);
   return c;
+}
+
+// Where sentence-transformers saves it, in its versions from 4 on and before.
+std::string ConfigReader::cross_encoder_activation() const {
+  const Json* saved = find("sentence_transformers");
+  const Json* newer = saved && saved->is_object() && saved->contains("activation_fn")
+                          ? &saved->at("activation_fn")
+                          : nullptr;
+  const Json* name = newer ? newer : find("sbert_ce_default_activation_function");
+  return name && name->is_string() ? name->get<std::string>() : "";
 }
 
 }  // namespace detail

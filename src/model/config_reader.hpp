@@ -104,6 +104,7 @@ class ConfigReader {
   std::optional<TokenId> token(std::string_view name, std::optional<TokenId> absent,
                                std::int64_t vocab_size) const;
   void read_labels(TransformerConfig& c) const;
+  std::string cross_encoder_activation() const;
 
   std::shared_ptr<const Json> json_;
   std::vector<FieldAlias> aliases_;

@@ -25,6 +25,7 @@ std::vector<std::string_view> uses_of(const TransformerConfig& config) {
     case HeadKind::sequence_classification:
       uses = {"classify"};
       if (entailment_label(config)) uses.emplace_back("zero-shot");
+      if (config.num_labels == 1) uses.emplace_back("rerank");
       break;
     case HeadKind::token_classification:
       uses = {"ner"};

@@ -358,5 +358,44 @@ TEST(EmbedCommand, KeepsTheFirstValues) {
   EXPECT_NEAR(squares, 1.0, 1e-6);
 }
 
+const std::string reranker = fixture("bert-reranker");
+
+TEST(RerankCommand, DocumentsOfRowsAndOfAFile) {
+  const TempDir dir;
+  dir.write(
+      "rows.jsonl",
+      "{\"id\": \"a\", \"query\": \"the cat\", \"documents\": [\"a bird\", \"the old house\"]}\n"
+      "{\"id\": \"b\", \"query\": \"the cat\"}\n"
+      "{\"id\": \"c\", \"query\": \"the cat\", \"documents\": [\"a\", 1]}\n");
+  dir.write("documents.txt", "a bird\nthe old house\n");
+  const std::string input = dir.path() / "rows.jsonl", documents = dir.path() / "documents.txt";
+  const Outcome outcome = run({"rerank", "-m", reranker, "--input", input});
+  EXPECT_EQ(outcome.exit_code, 5);
+  const auto rows = rows_of(outcome);
+  ASSERT_EQ(rows.size(), 3U);
+  EXPECT_NE(rows[1]["error"]["message"].dump().find("no list"), std::string::npos) << rows[1];
+  EXPECT_NE(rows[2]["error"]["message"].dump().find("document 1 is no text"), std::string::npos);
+  const Json of_file = only_row({"rerank", "-m", reranker, "--documents", documents, "the cat"});
+  ASSERT_EQ(rows[0]["ranked"].size(), 2U);
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(rows[0]["ranked"][i]["score"], of_file["ranked"][i]["score"]);
+    EXPECT_EQ(rows[0]["ranked"][i]["text"], of_file["ranked"][i]["text"]);
+  }
+  EXPECT_GE(of_file["ranked"][0]["score"], of_file["ranked"][1]["score"]);
+  const Json best =
+      only_row({"rerank", "-m", reranker, "--documents", documents, "-k", "1", "the cat"});
+  ASSERT_EQ(best["ranked"].size(), 1U);
+  EXPECT_EQ(best["ranked"][0], of_file["ranked"][0]);
+}
+
+TEST(RerankCommand, BadUseIsRefused) {
+  const TempDir dir;
+  dir.write("empty.txt", "");
+  expect_failure(4, "there are no rows in it",
+                 {"rerank", "-m", reranker, "--documents", dir.path() / "empty.txt", "a"});
+  expect_failure(3, "rerank needs",
+                 {"rerank", "-m", masked, "--documents", dir.path() / "empty.txt", "a"});
+}
+
 }  // namespace
 }  // namespace llm::test::cli_tasks

@@ -23,6 +23,7 @@ int run_qa(const Arguments& arguments);
 int run_classify(const Arguments& arguments);
 int run_zero_shot(const Arguments& arguments);
 int run_embed(const Arguments& arguments);
+int run_rerank(const Arguments& arguments);
 int run_similar(const Arguments& arguments);
 int run_tokenize(const Arguments& arguments);
 int run_detokenize(const Arguments& arguments);
@@ -55,6 +56,7 @@ inline constexpr Command commands[] = {
     {"zero-shot", "which of the given labels fit a text", run_zero_shot},
     {"embed", "one vector for a text", run_embed},
     {"similar", "how near texts are to each other, or which are the nearest", run_similar},
+    {"rerank", "documents in the order in which they answer a query", run_rerank},
     {"tokenize", "text to token ids", run_tokenize},
     {"detokenize", "token ids to text", run_detokenize},
     {"info", "what a model is and what it needs", run_info},

@@ -193,6 +193,7 @@ struct TransformerConfig {
   std::map<std::int64_t, std::string> id2label;  ///< names of a classifier's outputs
   std::int64_t num_labels = 0;  ///< outputs of a classifier; 0: as many as its file has
   std::string problem_type;     ///< sequence classification: what its scores mean; may be empty
+  std::string cross_encoder_activation;  ///< a class of torch: logit to score of a cross-encoder
 
   /// Ids that the decoder reads and writes.
   std::int64_t target_vocab_size() const {
