@@ -17,8 +17,8 @@ std::vector<ChainTask> make_tasks() {
   using Head = HeadKind;
   const ChainTask::Names languages = {"prefix",      "src_lang", "source_lang",     "tgt_lang",
                                       "target_lang", "overflow", "max_input_tokens"};
-  const ChainTask::Names embedding = {"pooling",      "normalize",   "max_seq_length",
-                                      "truncate_dim", "prompt",      "prompt_name",
+  const ChainTask::Names embedding = {"pooling",      "normalize",       "max_seq_length",
+                                      "truncate_dim", "prompt",          "prompt_name",
                                       "overflow",     "max_input_tokens"};
   ChainTask::Names retrieving = embedding;
   retrieving.emplace_back("top_k");

@@ -40,7 +40,7 @@ class StepOptions {
       if (error.code() != ErrorCode::invalid_option && error.code() != ErrorCode::unsupported)
         throw;
       const std::string_view sentence = error.what();
-      bad_chain(sentence.find(where_) == sentence.npos ? where_ : "", error);
+      bad_chain(sentence.find(where_) == std::string_view::npos ? where_ : "", error);
     }
   }
 

@@ -297,7 +297,7 @@ class Lexer {
     if (at >= text_.size()) return at;
     static constexpr std::string_view letters = "\\'\"abfnrtv", bytes = "\\'\"\a\b\f\n\r\t\v";
     const char c = text_[at];
-    if (const std::size_t known = letters.find(c); known != letters.npos) {
+    if (const std::size_t known = letters.find(c); known != std::string_view::npos) {
       value += bytes[known];
       return at + 1;
     }

@@ -75,7 +75,7 @@ Value changed(Interpreter& in, const Value& value, const Arguments& arguments) {
 
 Value next(Interpreter&, const Value& value, const Arguments&) {
   Counter& counter = *value.counter();
-  const Value current = counter.items[counter.position];
+  Value current = counter.items[counter.position];
   counter.position = (counter.position + 1) % counter.items.size();
   return current;
 }

@@ -83,8 +83,9 @@ void write_json_string(std::string_view text, bool ascii, Builder& out) {
   out += '"';
   for (std::size_t at = 0; at < text.size();) {
     const CodePoint c = decode_utf8(text, at);
-    const std::size_t name = c.value < 0x80 ? named.find(static_cast<char>(c.value)) : named.npos;
-    if (name != named.npos) {
+    const std::size_t name =
+        c.value < 0x80 ? named.find(static_cast<char>(c.value)) : std::string_view::npos;
+    if (name != std::string_view::npos) {
       out += '\\';
       out += letters[name];
     } else if (c.value < 0x20 || (ascii && c.value >= 0x7F && c.value < 0x10000)) {
@@ -223,7 +224,7 @@ std::string float_text(double number) {
     const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number, format);
     return std::string(buffer.data(), result.ptr);
   };
-  const std::string scientific = write(std::chars_format::scientific);
+  std::string scientific = write(std::chars_format::scientific);
   const char* digits = scientific.data() + scientific.find('e') + 1;
   if (*digits == '+') ++digits;
   int exponent = 0;

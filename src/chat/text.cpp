@@ -133,7 +133,7 @@ class PartList {
     budget_.spend(1);
     if (parts_.size() == parts_.capacity()) {
       const std::size_t room = std::max<std::size_t>(4, 2 * parts_.size());
-      Hold larger(budget_, room * sizeof(part));
+      Hold larger(budget_, room * sizeof(std::string_view));
       parts_.reserve(room);
       hold_ = std::move(larger);
     }
@@ -288,11 +288,13 @@ std::size_t Searcher::find(std::string_view text, std::size_t from) const {
   if (table_.empty()) {
     at = from_right_ ? rest.rfind(wanted_) : rest.find(wanted_);
   } else {
-    at = wanted_.size() > rest.size() ? rest.npos : find_with_table(rest);
+    at = wanted_.size() > rest.size() ? std::string_view::npos : find_with_table(rest);
   }
-  const std::size_t looked_at = at == rest.npos ? rest.size() : from_right_ ? rest.size() - at : at;
+  const std::size_t looked_at = at == std::string_view::npos ? rest.size()
+                                : from_right_                ? rest.size() - at
+                                                             : at;
   budget_.spend(looked_at / (table_.empty() ? 16 : 8));
-  return at == rest.npos ? at : from + at;
+  return at == std::string_view::npos ? at : from + at;
 }
 
 std::string_view strip(std::string_view text, Side side) {

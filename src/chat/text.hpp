@@ -20,7 +20,7 @@ std::size_t character_size(std::string_view text, std::size_t at);
 std::size_t count_characters(std::string_view text);
 // The first `count` characters, or all.
 std::string_view first_characters(std::string_view text, std::size_t count);
-bool is_space(char32_t c);  // as str.isspace()
+bool is_space(char32_t c);                                     // as str.isspace()
 inline bool is_digit(char c) { return c >= '0' && c <= '9'; }  // whatever the locale
 std::u32string decode(std::string_view text);
 std::string encode(std::u32string_view characters);

@@ -7,18 +7,30 @@ namespace llm {
 
 std::string_view to_string(ErrorCode code) {
   switch (code) {
-    case ErrorCode::internal: return "internal";
-    case ErrorCode::invalid_option: return "invalid_option";
-    case ErrorCode::file_not_found: return "file_not_found";
-    case ErrorCode::io: return "io";
-    case ErrorCode::bad_format: return "bad_format";
-    case ErrorCode::unsupported: return "unsupported";
-    case ErrorCode::tensor_mismatch: return "tensor_mismatch";
-    case ErrorCode::invalid_input: return "invalid_input";
-    case ErrorCode::context_overflow: return "context_overflow";
-    case ErrorCode::out_of_memory: return "out_of_memory";
-    case ErrorCode::time_limit: return "time_limit";
-    case ErrorCode::interrupted: return "interrupted";
+    case ErrorCode::internal:
+      return "internal";
+    case ErrorCode::invalid_option:
+      return "invalid_option";
+    case ErrorCode::file_not_found:
+      return "file_not_found";
+    case ErrorCode::io:
+      return "io";
+    case ErrorCode::bad_format:
+      return "bad_format";
+    case ErrorCode::unsupported:
+      return "unsupported";
+    case ErrorCode::tensor_mismatch:
+      return "tensor_mismatch";
+    case ErrorCode::invalid_input:
+      return "invalid_input";
+    case ErrorCode::context_overflow:
+      return "context_overflow";
+    case ErrorCode::out_of_memory:
+      return "out_of_memory";
+    case ErrorCode::time_limit:
+      return "time_limit";
+    case ErrorCode::interrupted:
+      return "interrupted";
   }
   return "unknown";
 }
@@ -79,7 +91,8 @@ std::string printable(std::string_view text, std::string_view kept) {
     const std::size_t bytes = next.bytes == 0 ? 1 : next.bytes;
     if (next.bytes == 0) {
       out += escape("\\x%02x", static_cast<unsigned char>(text[0]));
-    } else if (is_control(next.value) && (bytes > 1 || kept.find(text[0]) == kept.npos)) {
+    } else if (is_control(next.value) &&
+               (bytes > 1 || kept.find(text[0]) == std::string_view::npos)) {
       out += escape("\\u%04x", next.value);
     } else {
       out += text.substr(0, bytes);

@@ -9,7 +9,7 @@ namespace gpt_neo {  // the names of all family files are alike
 std::vector<std::string> read_layer_types(const ConfigReader& json, std::int64_t layers) {
   std::vector<std::string> types = json.texts("attention_layers");
   if (types.empty() || json.has("attention_types")) {
-    const auto repeated = json.repeated_texts("attention_types", layers);
+    auto repeated = json.repeated_texts("attention_types", layers);
     if (!types.empty() && types != repeated) {
       json.contradicts("attention_types", "attention_layers", json.shown("attention_layers"));
     }

@@ -162,7 +162,8 @@ void refuse_other_keys(const Json& json, std::span<const KnownKey> known, const 
        ErrorCode::unsupported);
 }
 
-void pass_over(std::vector<std::string> unknown, const fs::path& file, SentenceConfig& config) {
+void pass_over(const std::vector<std::string>& unknown, const fs::path& file,
+               SentenceConfig& config) {
   for (const std::string& name : unknown) {
     config.unknown_keys.push_back(file.filename().string() + ": " + name);
   }

@@ -114,7 +114,8 @@ double read_either(const ConfigReader& json, const ConfigReader& rope, const cha
 }
 
 std::string read_rope_type(const ConfigReader& rope) {
-  const std::string older = rope.text("type", "default"), type = rope.text("rope_type", older);
+  const std::string older = rope.text("type", "default");
+  std::string type = rope.text("rope_type", older);
   if (rope.has("type") && type != older) rope.contradicts("rope_type", "type", rope.shown("type"));
   return type;
 }

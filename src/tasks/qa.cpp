@@ -61,7 +61,7 @@ template <typename S>
 QuestionAnswerer<S>::QuestionAnswerer(const Model<S>& model, const Tokenizer& tokenizer,
                                       QaOptions options)
     : model_(model),
-      options_(std::move(options)),
+      options_(options),
       max_seq_len_(sequence_length(options_, limit_of(model.config(), tokenizer))),
       doc_stride_(options_.doc_stride.value_or(std::min<std::int64_t>(max_seq_len_ / 2, 128))),
       cls_(tokenizer.special().cls),

@@ -78,7 +78,8 @@ class FuseDecoder final : public TokenDecoder {
   void run(std::vector<std::string>& tokens, Work& /*work*/) const override {
     std::string all;
     for (const std::string& token : tokens) all += token;
-    tokens.assign(1, std::move(all));
+    tokens.clear();
+    tokens.push_back(std::move(all));
   }
 };
 

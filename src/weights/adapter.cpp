@@ -301,7 +301,7 @@ class AdaptedStore : public WeightStore {
 
   // As stored_name(); for a tied module the name may have any beginning.
   std::optional<std::string> target_name(const std::string& name) const {
-    if (const auto stored = stored_name(name)) return stored;
+    if (auto stored = stored_name(name)) return stored;
     for (const std::string& tied : tied_) {
       if (name.ends_with("." + tied) || tied.ends_with("." + name)) return tied;
     }

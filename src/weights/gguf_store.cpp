@@ -102,7 +102,7 @@ void check_total(const GgufFile& first, const std::vector<WeightFile>& files) {
 
 }  // namespace
 
-std::vector<WeightFile> open_gguf(std::shared_ptr<const GgufFile> gguf) {
+std::vector<WeightFile> open_gguf(const std::shared_ptr<const GgufFile>& gguf) {
   const std::int64_t count = parts_of(*gguf);
   std::vector<WeightFile> files;
   files.push_back(tensors_of(gguf));

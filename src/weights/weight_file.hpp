@@ -25,14 +25,14 @@ struct WeightFile {
 
 WeightFile open_safetensors(const std::filesystem::path& path);
 // Opens the other parts too, if this is the first part of a split file.
-std::vector<WeightFile> open_gguf(std::shared_ptr<const GgufFile> gguf);
+std::vector<WeightFile> open_gguf(const std::shared_ptr<const GgufFile>& gguf);
 // A file of torch.save. Reads its pickle without running anything in it.
 WeightFile open_pytorch_bin(const std::filesystem::path& path);
 // Whether a file begins like one of torch.save.
 bool is_pytorch_bin(std::span<const std::byte> bytes);
 
 // The tensors of a GGUF file that has been parsed.
-std::shared_ptr<const WeightStore> open_gguf_store(std::shared_ptr<const GgufFile> gguf);
+std::shared_ptr<const WeightStore> open_gguf_store(const std::shared_ptr<const GgufFile>& gguf);
 
 // Bytes of a row-major tensor; nullopt when a dimension is negative, the size overflows, or a row
 // is not a whole number of blocks.

@@ -210,8 +210,8 @@ std::vector<WeightFile> open_file(const fs::path& path) {
 }  // namespace
 
 std::shared_ptr<const WeightStore> detail::open_gguf_store(
-    std::shared_ptr<const detail::GgufFile> gguf) {
-  return std::make_shared<FileWeightStore>(open_gguf(std::move(gguf)));
+    const std::shared_ptr<const detail::GgufFile>& gguf) {
+  return std::make_shared<FileWeightStore>(open_gguf(gguf));
 }
 
 std::shared_ptr<const WeightStore> WeightStore::open(const std::filesystem::path& path) try {

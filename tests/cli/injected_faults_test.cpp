@@ -9,18 +9,13 @@
 
 #include "cli/run_command.hpp"
 #include "support/read_text.hpp"
+#include "support/sanitized.hpp"
 #include "support/temp_dir.hpp"
 
 namespace llm::test::cli_injected {
 namespace {
 
 namespace fs = std::filesystem;
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool is_sanitized = true;  // a sanitizer wants to be loaded first
-#else
-constexpr bool is_sanitized = false;
-#endif
 
 class InjectedFaults : public testing::Test {
  protected:

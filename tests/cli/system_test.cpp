@@ -10,6 +10,7 @@
 
 #include "cli/run_command.hpp"
 #include "support/read_text.hpp"
+#include "support/sanitized.hpp"
 #include "support/temp_dir.hpp"
 
 namespace llm::test::cli_system {
@@ -33,12 +34,6 @@ std::vector<std::string> ask_for_file(const std::string& file) {
   arguments.insert(arguments.end(), {"-o", file});
   return arguments;
 }
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool is_sanitized = true;
-#else
-constexpr bool is_sanitized = false;
-#endif
 
 TEST(System, StandardFilesMayBeClosed) {
   const TempDir folder;

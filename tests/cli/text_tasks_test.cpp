@@ -88,7 +88,8 @@ TEST(NerCommand, RowsOffsetsAndTable) {
   expect_failure({"ner", "-m", model, "--aggregation-strategy", "some", "x"}, 2,
                  "expected none, simple");
   expect_failure({"ner", "-m", model, ""}, 4, "the text is empty");
-  expect_failure({"ner", "-m", fixture("bert-masked-lm"), "x"}, 3, "has no token-classification head");
+  expect_failure({"ner", "-m", fixture("bert-masked-lm"), "x"}, 3,
+                 "has no token-classification head");
 }
 
 TEST(QaCommand, RowsOffsetsAndTable) {

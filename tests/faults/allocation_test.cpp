@@ -25,12 +25,7 @@
 #include "llm/tasks/zero_shot.hpp"
 #include "llm/tokenizer/tokenizer.hpp"
 #include "support/paths.hpp"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool has_own_allocator = false;  // a sanitizer brings one
-#else
-constexpr bool has_own_allocator = true;
-#endif
+#include "support/sanitized.hpp"
 
 namespace {
 
@@ -46,7 +41,7 @@ std::atomic<long> allocations_left{-1};
 
 }  // namespace
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !LLM_SANITIZED
 extern "C" {
 void* __libc_malloc(std::size_t bytes) noexcept;
 void* __libc_calloc(std::size_t count, std::size_t bytes) noexcept;
@@ -84,7 +79,7 @@ std::string attempt(const std::function<std::string()>& action) {
 
 // The first allocations fail one after the other, of later ones a sample.
 void expect_errors(const std::function<std::string()>& action) {
-  if (!has_own_allocator) GTEST_SKIP() << "a sanitizer has its own allocator";
+  if (llm::test::is_sanitized) GTEST_SKIP() << "a sanitizer has its own allocator";
   const std::string expected = action();
   ASSERT_FALSE(expected.empty());
   int failures = 0;

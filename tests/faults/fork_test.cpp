@@ -16,12 +16,7 @@
 #include "llm/generation/model_generation_config.hpp"
 #include "llm/model/model.hpp"
 #include "support/paths.hpp"
-
-#if defined(__SANITIZE_THREAD__)
-constexpr bool is_thread_sanitized = true;  // ends children that start threads
-#else
-constexpr bool is_thread_sanitized = false;
-#endif
+#include "support/sanitized.hpp"
 
 namespace llm::test::forks {
 namespace {

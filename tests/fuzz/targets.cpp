@@ -190,7 +190,7 @@ void use_rows(const fs::path& folder, const Parts& parts) {
   }
 }
 
-constexpr std::array<Target, 17> all{{
+constexpr std::array<Target, 17> all_targets{{
     {"safetensors", use_weights<safetensors_file>, safetensors_seeds},
     {"gguf", use_weights<gguf_file>, gguf_seeds},
     {"gguf-model", use_gguf_model, gguf_model_seeds},
@@ -219,11 +219,12 @@ bool is_readable(std::string_view message) {
 
 }  // namespace
 
-std::span<const Target> targets() { return all; }
+std::span<const Target> targets() { return all_targets; }
 
 const Target* find_target(std::string_view name) {
-  const auto found = std::ranges::find_if(all, [&](const Target& t) { return name == t.name; });
-  return found == all.end() ? nullptr : &*found;
+  const auto found =
+      std::ranges::find_if(all_targets, [&](const Target& t) { return name == t.name; });
+  return found == all_targets.end() ? nullptr : &*found;
 }
 
 std::optional<std::string> run(const Target& target, std::string_view input) {

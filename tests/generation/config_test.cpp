@@ -210,7 +210,9 @@ TEST_F(GenerationKeys, AllOfTheReferenceAreKnown) {
 }
 
 TEST_F(GenerationKeys, ThoseThatChangeTheAnswerAreRefused) {
-  for (const auto& [key, value] : refused_keys) {
+  for (const auto& refused : refused_keys) {
+    const auto& key = refused.first;
+    const auto& value = refused.second;
     const Error error = error_of([&] { read(key, value); });
     EXPECT_EQ(error.code(), ErrorCode::unsupported) << key;
     EXPECT_EQ(error.subject(), key);

@@ -15,13 +15,8 @@
 #include "llm/core/error.hpp"
 #include "llm/model/model.hpp"
 #include "support/paths.hpp"
+#include "support/sanitized.hpp"
 #include "support/temp_dir.hpp"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool is_sanitized = true;  // they need address space of their own
-#else
-constexpr bool is_sanitized = false;
-#endif
 
 namespace {
 
@@ -99,7 +94,7 @@ std::string load_with_little_memory(const fs::path& model, const llm::LoadOption
 }
 
 TEST(MemoryLimit, LoadingFailsCleanlyAndCanBeRepeated) {
-  if (is_sanitized) GTEST_SKIP() << "a sanitizer takes the address space";
+  if (llm::test::is_sanitized) GTEST_SKIP() << "a sanitizer takes the address space";
   for (const char* name : {"llama-wide", "gpt2-bin", "gguf-llama-q4_1", "t5-v1_1"}) {
     for (const int threads : {1, 3}) {
       SCOPED_TRACE(name);

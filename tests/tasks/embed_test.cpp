@@ -205,7 +205,8 @@ TEST(Embedder, FollowsTheFoldersSettings) {
   const std::int64_t first = prompt.size() - 1;
   for (std::int64_t i = 0; i < states.cols(); ++i) {
     double sum = 0;
-    for (std::int64_t r = first; r < states.rows(); ++r) sum += states.row(r)[i];
+    for (std::int64_t r = first; r < states.rows(); ++r)
+      sum += states.row(r)[static_cast<std::size_t>(i)];
     EXPECT_NEAR(without[static_cast<std::size_t>(i)],
                 sum / static_cast<double>(states.rows() - first), 1e-12);
   }

@@ -149,7 +149,8 @@ TEST(SplitGguf, MissingAndStrangePartsAreNamed) {
   other.key<std::uint16_t>("split.count", gguf_u16, 3);
   other.key<std::int32_t>("split.tensors.count", gguf_i32, 3);
   refused(ErrorCode::bad_format, "has another general.architecture", third_part, other.bytes());
-  refused(ErrorCode::bad_format, "split.tensors.count is 3, expected 9", first_part, gguf_part(0, 3, 9, "a"));
+  refused(ErrorCode::bad_format, "split.tensors.count is 3, expected 9", first_part,
+          gguf_part(0, 3, 9, "a"));
   refused(ErrorCode::bad_format, "at byte", third_part, gguf_part(2, 3, 3, "c").substr(0, 60));
 }
 

@@ -363,7 +363,7 @@ fs::path shape_folder(const std::string& name, const std::string& dtype, const f
                 "--shape " + quote(name) + " does not exist; expected one of " + known, "--shape");
   }
   const DType stored = stored_type(dtype, shape->dtype);
-  const fs::path path = folder / (name + "-" + std::string(to_string(stored)));
+  fs::path path = folder / (name + "-" + std::string(to_string(stored)));
   make_own_folder(folder);
   if (detail::is_there(path / "config.json")) return path;
   fs::create_directories(path);

@@ -50,7 +50,7 @@ std::optional<std::string> TaskFlags::pair(const Row& row) const {
   if (pair_option_->count() > 0) return pair_;
   const auto field = row.fields.find(pair_field_);
   if (field == row.fields.end() || field->is_null()) return std::nullopt;
-  const auto text = text_field(row, pair_field_);
+  auto text = text_field(row, pair_field_);
   if (!text) {
     throw Error(ErrorCode::invalid_input,
                 row.place + ": " + quote(pair_field_) + " is no text: " + dump(*field), row.place);

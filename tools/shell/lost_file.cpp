@@ -57,7 +57,8 @@ bool any_line_of_maps(const F& f) {
     if (count <= 0) break;
     size += static_cast<std::size_t>(count);
     std::string_view rest(text.data(), size);
-    for (std::size_t end = rest.find('\n'); end != rest.npos && !found; end = rest.find('\n')) {
+    for (std::size_t end = rest.find('\n'); end != std::string_view::npos && !found;
+         end = rest.find('\n')) {
       found = f(rest.substr(0, end));
       rest.remove_prefix(end + 1);
     }

@@ -50,7 +50,7 @@ fs::path snapshot(const fs::path& repository, const std::string& revision) {
   const fs::path ref = repository / "refs" / revision;
   if (fs::is_regular_file(ref, ignored)) {
     const std::string commit = without_last_newline(read_input(ref.string()));
-    const fs::path folder = repository / "snapshots" / commit;
+    fs::path folder = repository / "snapshots" / commit;
     if (is_plain_name(commit) && fs::is_directory(folder, ignored)) return folder;
   }
   const fs::path folder = repository / "snapshots" / revision;
@@ -103,7 +103,7 @@ void refuse_closed_models(std::string name) {
 fs::path model_in(const fs::path& folder) {
   std::error_code failed;
   if (fs::exists(folder / "config.json", failed)) return folder;
-  if (const fs::path only = detail::gguf_in(folder); !only.empty()) return only;
+  if (fs::path only = detail::gguf_in(folder); !only.empty()) return only;
   const std::vector<fs::path> files = detail::files_ending_in(folder, {".gguf"});
   if (files.empty()) return folder;  // who opens it knows what is missing
   std::string sentence =

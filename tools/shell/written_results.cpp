@@ -18,7 +18,8 @@ std::string bare_id(const Row& row) {
 
 bool has_value(const OrderedJson& fields, const char* name) {
   const auto field = fields.find(name);
-  return field != fields.end() && !field->is_null() && *field != "";
+  if (field == fields.end() || field->is_null()) return false;
+  return !field->is_string() || !field->get_ref<const std::string&>().empty();
 }
 
 }  // namespace

@@ -64,10 +64,11 @@ template <typename S>
 void sinusoidal_vector(std::int64_t position, std::span<S> out) {
   const std::size_t n = out.size(), sines = n / 2 + n % 2;
   for (std::size_t i = 0; i < n; ++i) {
+    const std::size_t pair = i / 2;
     const double angle =
         static_cast<double>(position) /
-        std::pow(10000.0, 2.0 * static_cast<double>(i / 2) / static_cast<double>(n));
-    const std::size_t place = i % 2 == 0 ? i / 2 : sines + i / 2;
+        std::pow(10000.0, 2.0 * static_cast<double>(pair) / static_cast<double>(n));
+    const std::size_t place = i % 2 == 0 ? pair : sines + pair;
     out[place] = static_cast<S>(i % 2 == 0 ? std::sin(angle) : std::cos(angle));
   }
 }
