@@ -74,6 +74,18 @@ TransformerConfig read_config(const ConfigReader& json) {
   return c;
 }
 
+// Gemma 3 that also sees: its text part has the usual sizes where the file says nothing.
+TransformerConfig read_text_part(const ConfigReader& json) {
+  const ConfigReader text = json.part("text_config").with_model_type("gemma3_text");
+  TransformerConfig c = read_config(text.with_defaults({{"vocab_size", 262208},
+                                                        {"hidden_size", 2304},
+                                                        {"intermediate_size", 9216},
+                                                        {"num_hidden_layers", 26},
+                                                        {"num_attention_heads", 8}}));
+  c.model_type = "gemma3";
+  return c;
+}
+
 // Converters to GGUF have added the 1.
 NormSource bind_norm(const WeightBinder& w, std::string_view name, std::int64_t size) {
   NormSource norm = w.norm(name, size, Bias::no);
@@ -168,6 +180,12 @@ ModelFamily gemma2_family() {
           classifying_heads(),
           gguf("gemma2", "gemma2"),
           {{"model.embed_tokens"}}};
+}
+ModelFamily gemma3_vision_family() {
+  using namespace gemma;
+  return {{"gemma3"},   read_text_part,
+          bind_weights, {HeadKind::language_model, HeadKind::sequence_classification},
+          {},           {{"model.language_model.embed_tokens"}}};
 }
 ModelFamily gemma3_family() {
   using namespace gemma;

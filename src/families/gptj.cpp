@@ -97,12 +97,18 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
 ModelFamily gptj_family() {
   using namespace gptj;
   return {
-      {"gptj", "codegen"},
+      {"gptj"},
       read_config,
       bind_weights,
       {HeadKind::language_model, HeadKind::sequence_classification, HeadKind::question_answering},
       {},
       {{"transformer.wte"}}};
+}
+
+ModelFamily codegen_family() {
+  using namespace gptj;
+  return {{"codegen"}, read_config,          bind_weights, {HeadKind::language_model},
+          {},          {{"transformer.wte"}}};
 }
 
 }  // namespace llm::detail

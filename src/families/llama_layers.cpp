@@ -104,7 +104,8 @@ ModelSource bind_llama_model(const WeightBinder& root, const TransformerConfig& 
                                                      std::int64_t size),
                              std::string_view probe) {
   const StackConfig& d = c.decoder;
-  const WeightBinder w = root.scope_with(probe, {"model", "transformer", ""});
+  const WeightBinder w = root.scope_with(
+      probe, {"model.language_model", "language_model.model", "model", "transformer", ""});
   ModelSource m;
   m.decoder.tokens = bind_tokens(root, c, w.full_name("embed_tokens"), "lm_head");
   for (std::int64_t i = 0; i < d.num_hidden_layers; ++i) {

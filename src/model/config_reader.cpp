@@ -118,6 +118,24 @@ ConfigReader ConfigReader::with_defaults(const Json& fields) const {
   return result;
 }
 
+ConfigReader ConfigReader::part(std::string_view name) const {
+  Json json = *json_;
+  for (const auto& [field, value] : object(name).json().items()) json[field] = value;
+  json.erase(std::string(name));
+  json["architectures"] = texts("architectures");
+  ConfigReader result = *this;
+  result.json_ = std::make_shared<const Json>(std::move(json));
+  return result;
+}
+
+ConfigReader ConfigReader::with_model_type(std::string_view type) const {
+  Json json = *json_;
+  json["model_type"] = type;
+  ConfigReader result = *this;
+  result.json_ = std::make_shared<const Json>(std::move(json));
+  return result;
+}
+
 bool ConfigReader::has(std::string_view name) const { return find(name) != nullptr; }
 
 std::string ConfigReader::shown(std::string_view name) const {

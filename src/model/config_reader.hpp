@@ -44,6 +44,10 @@ class ConfigReader {
   ConfigReader with_aliases(std::initializer_list<FieldAlias> aliases) const;
   // The same with these fields where they are absent or null.
   ConfigReader with_defaults(const Json& fields) const;
+  // A model inside this one: the fields of the object `name`, and those of the whole that it lacks.
+  ConfigReader part(std::string_view name) const;
+  // The same of another model type.
+  ConfigReader with_model_type(std::string_view type) const;
   bool has(std::string_view name) const;  // present and not null
 
   // A size: 1 <= value <= 2^31 - 1. The first overload throws bad_format when it is absent.

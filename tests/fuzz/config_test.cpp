@@ -88,7 +88,9 @@ INSTANTIATE_TEST_SUITE_P(Fixtures, DamagedConfig,
                                          "gpt_neo-windows", "bloom-lm", "bert-model",
                                          "roberta-tagger", "bart-classifier", "qwen2-windows",
                                          "smollm3-windows", "umt5-lm", "t5-tagger", "mbart-qa",
-                                         "marian-two-vocabularies", "llama-rope-yarn"),
+                                         "marian-two-vocabularies", "llama-rope-yarn",
+                                         "gemma3_text-lm", "phi3-longrope", "falcon-groups",
+                                         "mpt-lm", "ministral3-lm"),
                          [](const auto& fixture) {
                            std::string name = fixture.param;
                            std::replace(name.begin(), name.end(), '-', '_');

@@ -240,19 +240,21 @@ TEST_P(Invariants, StatesThatDoNotFitAreRefused) {
   refuse("same state", {{own.get(), ids}, {own.get(), ids}});
 }
 
-INSTANTIATE_TEST_SUITE_P(Fixtures, Invariants,
-                         testing::Values("llama-gqa", "llama-head-dim", "gguf-llama-q4_1",
-                                         "gguf-llama-mixed", "llama-wide", "gguf-llama-q8_0",
-                                         "gpt2-scaled", "t5-v1_1", "t5-depths", "gpt_neo-windows",
-                                         "bloom-residual", "mistral-window", "qwen2-windows",
-                                         "qwen3-lm", "openai-gpt-lm", "umt5-lm", "smollm3-windows",
-                                         "bloom-12-heads", "llama-rope-yarn", "llama-rope-dynamic",
-                                         "gguf-qwen2-q8_0", "gguf-t5-untied-f16"),
-                         [](const auto& fixture) {
-                           std::string name = fixture.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Fixtures, Invariants,
+    testing::Values("llama-gqa", "llama-head-dim", "gguf-llama-q4_1", "gguf-llama-mixed",
+                    "llama-wide", "gguf-llama-q8_0", "gpt2-scaled", "t5-v1_1", "t5-depths",
+                    "gpt_neo-windows", "bloom-residual", "mistral-window", "qwen2-windows",
+                    "qwen3-lm", "openai-gpt-lm", "umt5-lm", "smollm3-windows", "bloom-12-heads",
+                    "llama-rope-yarn", "llama-rope-dynamic", "gguf-qwen2-q8_0",
+                    "gguf-t5-untied-f16", "gemma2-lm", "gemma3_text-lm", "gpt_neox-lm", "phi3-lm",
+                    "ministral3-lm", "olmo-lm", "olmo2-lm", "cohere-norms", "falcon-groups",
+                    "granite-lm", "hunyuan_v1_dense-lm", "mpt-lm"),
+    [](const auto& fixture) {
+      std::string name = fixture.param;
+      std::replace(name.begin(), name.end(), '-', '_');
+      return name;
+    });
 
 // The same for encoders: a text's hidden states do not depend on its neighbours or on threads.
 class EncoderInvariants : public testing::TestWithParam<std::string> {};

@@ -72,7 +72,8 @@ TEST_P(Packed, GivesTheSameBits) {
 INSTANTIATE_TEST_SUITE_P(Fixtures, Packed,
                          testing::Values("llama-wide", "gpt2-inner", "gguf-llama-mixed",
                                          "gguf-llama-q4_1", "bloom-lm", "t5-v1_1", "bart-lm",
-                                         "bert-masked-lm", "bert-model", "roberta-classifier"),
+                                         "bert-masked-lm", "bert-model", "roberta-classifier",
+                                         "gemma2-lm", "phi3-lm", "olmo-lm", "cohere-norms"),
                          [](const auto& fixture) {
                            std::string name = fixture.param;
                            std::replace(name.begin(), name.end(), '-', '_');

@@ -88,6 +88,7 @@ struct Rows {
   std::vector<float> q;  // [rows, head_dim + 1]
   std::vector<std::int32_t> lo, hi;
   std::vector<std::vector<float>> bias;  // empty, or per row
+  float softcap = 0;
   std::int64_t count() const { return std::int64_t(lo.size()); }
 };
 
@@ -107,6 +108,7 @@ std::vector<float> run(const FloatKernels& kernels, const Pages& pages, const Ro
   args.rows = last - first;
   args.head_dim = rows.head_dim;
   args.q_scale = rows.scale * log2_e;
+  args.softcap = rows.softcap * log2_e;
   args.k_pages = pages.k_pages.data();
   args.v_pages = pages.v_pages.data();
   args.is_bf16 = pages.kind == Kind::bf16;
@@ -135,6 +137,7 @@ std::vector<double> expected_row(const Pages& pages, const Rows& rows, std::int6
     }
     s *= rows.scale;
     if (!rows.bias.empty()) s += rows.bias[at][size_t(t)] / double(log2_e);
+    if (rows.softcap != 0) s = rows.softcap * std::tanh(s / rows.softcap);
     scores.push_back(s);
     largest = std::max(largest, s);
   }
@@ -150,7 +153,7 @@ std::vector<double> expected_row(const Pages& pages, const Rows& rows, std::int6
 // `count` rows that are the last ones of a causal prompt of `keys` keys, seeing at most `window`.
 Rows causal_rows(std::int64_t count, std::int64_t keys, std::int64_t head_dim,
                  std::int64_t window = 1 << 20, bool bias = false) {
-  Rows rows{head_dim, 1.0f / std::sqrt(float(head_dim)), {}, {}, {}, {}};
+  Rows rows{head_dim, 1.0f / std::sqrt(float(head_dim)), {}, {}, {}, {}, 0};
   rows.q = random_floats(count * (head_dim + 1), 99);
   for (std::int64_t r = 0; r < count; ++r) {
     const std::int64_t hi = keys - count + r + 1;
@@ -188,8 +191,10 @@ TEST(Attend, AgreesWithDoubleLoops) {
           expect_near_double(*kernels, pages, causal_rows(count, keys, head_dim), what);
           expect_near_double(*kernels, pages, causal_rows(count, keys, head_dim, 40),
                              what + " window");
-          expect_near_double(*kernels, pages, causal_rows(count, keys, head_dim, 90, true),
-                             what + " bias");
+          Rows biased = causal_rows(count, keys, head_dim, 90, true);
+          expect_near_double(*kernels, pages, biased, what + " bias");
+          biased.softcap = 0.75f;
+          expect_near_double(*kernels, pages, biased, what + " softcap");
           if (HasFatalFailure()) return;
         }
       }
@@ -218,7 +223,8 @@ TEST(Attend, ARowDependsOnNothingElse) {
     for (const std::int64_t head_dim : {24, 64, 100}) {
       for (const bool bias : {false, true}) {
         const Pages pages(400, head_dim, 8, kinds[(head_dim + bias) / 2 % 2]);
-        const Rows rows = causal_rows(300, 400, head_dim, 150, bias);
+        Rows rows = causal_rows(300, 400, head_dim, 150, bias);
+        if (head_dim == 24) rows.softcap = 0.75f;
         const std::vector<float> all = run(*kernels, pages, rows);
         for (const std::int64_t group : {1, 2, 3, 4, 5, 6, 7, 13, 64, 97}) {
           for (std::int64_t first = 0; first < rows.count(); first += group) {

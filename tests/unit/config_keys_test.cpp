@@ -280,6 +280,17 @@ Keys gemma_keys(const std::string& type) {
                      {"sliding_window_pattern", {READ, 3, {{"layer_types", nullptr}}}}});
 }
 
+// The text part has the other keys; fields of the whole count where it says nothing.
+Keys gemma3_keys() {
+  return with(with(common_keys(),
+                   without_effect({"boi_token_id", "boi_token_index", "eoi_token_id",
+                                   "eoi_token_index", "image_token_id", "image_token_index",
+                                   "initializer_range", "mm_tokens_per_image", "vision_config"})),
+              {{"text_config", {READ, {{"hidden_size", 1024}}}},
+               {"tie_word_embeddings", {READ, false}},
+               {"vocab_size", {READ, 90001}}});
+}
+
 Keys phi_keys() {
   const Keys llama = without(llama_keys(), {"head_dim", "rms_norm_eps"});
   return with(with(with(llama, partial_rotary()),
@@ -607,6 +618,7 @@ Keys keys_of(const std::string& type) {
   if (type == "qwen2") return with(llama_keys(), windows());
   if (type == "qwen3") return with(with(llama_keys(), windows()), {{"attention_bias", bias}});
   if (type == "smollm3") return smollm3_keys();
+  if (type == "gemma3") return gemma3_keys();
   if (type.starts_with("gemma")) return gemma_keys(type);
   if (type == "phi") return phi_keys();
   if (type == "phi3") return phi3_keys();
