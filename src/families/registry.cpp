@@ -40,11 +40,13 @@ GgufLayout& GgufLayout::names(const std::string& ours, const std::string& theirs
 
 const std::vector<ModelFamily>& model_families() {
   static const std::vector<ModelFamily> families{
-      bert_family(),   distilbert_family(), roberta_family(), mpnet_family(),    electra_family(),
-      albert_family(), rembert_family(),    gpt_family(),     gpt2_family(),     gpt_neo_family(),
-      bloom_family(),  llama_family(),      qwen2_family(),   qwen3_family(),    smollm3_family(),
-      gemma_family(),  phi_family(),        phi3_family(),    gpt_neox_family(), gptj_family(),
-      opt_family(),    t5_family(),         bart_family(),    marian_family()};
+      bert_family(),       distilbert_family(), roberta_family(),  mpnet_family(),
+      electra_family(),    albert_family(),     rembert_family(),  deberta_family(),
+      modernbert_family(), nomic_bert_family(), eurobert_family(), gpt_family(),
+      gpt2_family(),       gpt_neo_family(),    bloom_family(),    llama_family(),
+      qwen2_family(),      qwen3_family(),      smollm3_family(),  gemma_family(),
+      phi_family(),        phi3_family(),       gpt_neox_family(), gptj_family(),
+      opt_family(),        t5_family(),         bart_family(),     marian_family()};
   return families;
 }
 
