@@ -73,15 +73,17 @@ def float64_everywhere():
         torch.float32,
         torch.FloatTensor,
         torch.Tensor.float,
+        torch.Tensor.bfloat16,
     )
     torch.set_default_dtype(torch.float64)
     torch.float = torch.float32 = torch.float64
     torch.FloatTensor = torch.DoubleTensor
-    torch.Tensor.float = torch.Tensor.double
+    torch.Tensor.float = torch.Tensor.bfloat16 = torch.Tensor.double
     try:
         yield
     finally:
-        torch.float, torch.float32, torch.FloatTensor, torch.Tensor.float = saved[1:]
+        torch.float, torch.float32, torch.FloatTensor = saved[1:4]
+        torch.Tensor.float, torch.Tensor.bfloat16 = saved[4:]
         torch.set_default_dtype(saved[0])
 
 
@@ -167,10 +169,18 @@ def separate(model, state):
             setattr(model.get_submodule(module), last, torch.nn.Parameter(state[name].clone()))
 
 
+def attention_of(source):
+    """Eager attention, but not Falcon's, which adds ALiBi twice; what users get by default does not."""
+    config = transformers.AutoConfig.from_pretrained(**source)
+    twice = config.model_type == "falcon" and config.alibi
+    return "sdpa" if twice else "eager"
+
+
 def load_float64(model_path, class_name=None):
     """The model of a folder or .gguf file in float64, with exactly the file's numbers."""
     source = source_of(model_path)
-    config = transformers.AutoConfig.from_pretrained(**source, attn_implementation="eager")
+    attention = attention_of(source)
+    config = transformers.AutoConfig.from_pretrained(**source, attn_implementation=attention)
     if "gguf_file" in source and config.model_type == "gpt2":
         # The library keeps these two sizes of a GGUF under names that its GPT-2 does not read.
         config.n_positions, config.n_inner = config.n_ctx, config.feed_forward_length
@@ -183,7 +193,7 @@ def load_float64(model_path, class_name=None):
         **source,
         config=config,
         dtype=torch.float64,
-        attn_implementation="eager",
+        attn_implementation=attention,
         output_loading_info=True,
     )
     computed = set(computed_names(stored, model_path)) & set(stored.state_dict())

@@ -212,16 +212,18 @@ def add_cases(reference, fixture, spec, size):
     decoder = lambda number, length: None if own_decoder else [start] + ids(number, length - 1)
     config = spec["config"]
     last = [config["eos_token_id"]] if "eos_last" in spec else []
+    hidden_states = "brief" not in spec
     for number, (length, decoder_length) in enumerate([(1, 1), (8, 7), (14, 11)]):
         reference.add_case(
             ids(10 + number, length) + last,
             decoder(50 + number, decoder_length),
             segments(model, length),
+            hidden_states,
         )
     if "padded" in spec:  # padding inside and at the end, which some heads pass over
         pad = [config["pad_token_id"]]
         text = ids(20, 6) + pad + ids(21, 2) + pad + pad
-        reference.add_case(text, decoder(60, 4), segments(model, len(text)))
+        reference.add_case(text, decoder(60, 4), segments(model, len(text)), hidden_states)
     if "eos_last" in spec:  # a pair of texts: the last of the ends counts
         reference.add_case(ids(22, 4) + last + ids(23, 3) + last + ids(24, 2))
     if "long" in spec:  # crosses a page of 64 positions twice; only the logits, for size

@@ -1,28 +1,12 @@
 // BLOOM (arXiv:2211.05100): pre-norm decoder, norm after the embeddings, ALiBi instead of
 // positions, query_key_value fused with rows ordered [head][query|key|value][head_dim]. Reference:
 // transformers modeling_bloom.py.
-#include <cmath>
-
+#include "families/alibi_slopes.hpp"
 #include "families/fused_layouts.hpp"
 #include "families/heads.hpp"
 
 namespace llm::detail {
 namespace bloom {  // the names of all family files are alike
-
-// 2^(-8i/n) for n heads if n is a power of two; otherwise those of the next lower power, and then
-// every other slope of the next higher one (arXiv:2108.12409, reference `build_alibi_tensor`).
-std::vector<double> alibi_slopes(std::int64_t heads) {
-  std::int64_t power = 1;
-  while (2 * power <= heads) power *= 2;
-  std::vector<double> slopes;
-  for (std::int64_t i = 1; i <= power; ++i) {
-    slopes.push_back(std::pow(2.0, -8.0 * static_cast<double>(i) / static_cast<double>(power)));
-  }
-  for (std::int64_t i = 1; static_cast<std::int64_t>(slopes.size()) < heads; i += 2) {
-    slopes.push_back(std::pow(2.0, -4.0 * static_cast<double>(i) / static_cast<double>(power)));
-  }
-  return slopes;
-}
 
 TransformerConfig read_config(const ConfigReader& file) {
   const ConfigReader json = file.with_aliases({{"num_hidden_layers", "n_layer"},

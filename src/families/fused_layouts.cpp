@@ -13,4 +13,16 @@ LinearSource unfused_heads(LinearSource source, const StackConfig& d) {
   return source;
 }
 
+LinearSource unfused_groups(LinearSource source, const StackConfig& d) {
+  const std::int64_t group = d.num_attention_heads / d.num_key_value_heads, rows = group + 2;
+  std::vector<std::int64_t>& order = source.parts.front().row_order;
+  const auto add_head = [&](std::int64_t stored) {
+    for (std::int64_t i = 0; i < d.head_dim; ++i) order.push_back(stored * d.head_dim + i);
+  };
+  for (std::int64_t h = 0; h < d.num_attention_heads; ++h) add_head(h / group * rows + h % group);
+  for (std::int64_t h = 0; h < d.num_key_value_heads; ++h) add_head(h * rows + group);
+  for (std::int64_t h = 0; h < d.num_key_value_heads; ++h) add_head(h * rows + group + 1);
+  return source;
+}
+
 }  // namespace llm::detail

@@ -9,5 +9,7 @@ namespace llm::detail {
 // Rows [head][query|key|value][head_dim] -> all queries, all keys, all values, which is how GGUF
 // stores them.
 LinearSource unfused_heads(LinearSource source, const StackConfig& d);
+// The same of rows [key/value head][its queries|key|value][head_dim] (Falcon).
+LinearSource unfused_groups(LinearSource source, const StackConfig& d);
 
 }  // namespace llm::detail

@@ -114,17 +114,69 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   return bind_llama_model(root, c, first ? bind_block : bind_block_with_four_norms, bind_norm);
 }
 
+// What GGUF files of Gemma 2 and 3 leave to the program: the largest model of each, which has
+// `largest` layers, scales its queries in another way.
+// Soft caps of Gemma 2 that a file leaves out are the usual ones.
+template <int largest>
+void complete(const WeightStore&, Json& config) {
+  const auto number = [&](const char* key) {
+    const Json& value = config[key];
+    return value.is_number_integer() ? value.get<std::int64_t>() : 0;
+  };
+  const std::int64_t heads = number("num_attention_heads"), head_dim = number("head_dim");
+  const bool is_largest = number("num_hidden_layers") == largest && heads > 0;
+  config["query_pre_attn_scalar"] = is_largest     ? number("hidden_size") / heads
+                                    : head_dim > 0 ? head_dim
+                                                   : 256;
+  if (largest != 46) return;
+  for (const auto& [name, usual] :
+       {std::pair("attn_logit_softcapping", 50.0), std::pair("final_logit_softcapping", 30.0)}) {
+    if (config[name].is_null()) config[name] = usual;
+  }
+}
+
+GgufLayout gguf(const std::string& architecture, const std::string& model_type) {
+  GgufLayout layout{{architecture}, model_type, {}, {}};
+  if (model_type == "gemma") return with_llama_names(std::move(layout));
+  layout.complete = model_type == "gemma2" ? complete<46> : complete<62>;
+  layout.fields({"sliding_window=attention.sliding_window",
+                 "attn_logit_softcapping=attn_logit_softcapping",
+                 "final_logit_softcapping=final_logit_softcapping",
+                 "rope_local_base_freq=rope.freq_base_swa"});
+  layout.names("model.layers.{}.", "blk.{}.",
+               {"post_attention_layernorm=post_attention_norm",
+                "pre_feedforward_layernorm=ffn_norm", "post_feedforward_layernorm=post_ffw_norm"});
+  return with_llama_names(std::move(layout));
+}
+
 }  // namespace gemma
 
 ModelFamily gemma_family() {
   using namespace gemma;
-  return {
-      {"gemma", "gemma2", "gemma3_text"},
-      read_config,
-      bind_weights,
-      {HeadKind::language_model, HeadKind::sequence_classification, HeadKind::token_classification},
-      {},
-      {{"model.embed_tokens"}}};
+  return {{"gemma"},
+          read_config,
+          bind_weights,
+          classifying_heads(),
+          gguf("gemma", "gemma"),
+          {{"model.embed_tokens"}}};
+}
+ModelFamily gemma2_family() {
+  using namespace gemma;
+  return {{"gemma2"},
+          read_config,
+          bind_weights,
+          classifying_heads(),
+          gguf("gemma2", "gemma2"),
+          {{"model.embed_tokens"}}};
+}
+ModelFamily gemma3_family() {
+  using namespace gemma;
+  return {{"gemma3_text"},
+          read_config,
+          bind_weights,
+          {HeadKind::language_model, HeadKind::sequence_classification},
+          gguf("gemma3", "gemma3_text"),
+          {{"model.embed_tokens"}}};
 }
 
 }  // namespace llm::detail

@@ -2,7 +2,7 @@
 // same stream, each through a norm of its own, or one after the other; heads are rotated in part.
 // Reference: transformers modeling_gpt_neox.py.
 #include "families/fused_layouts.hpp"
-#include "families/heads.hpp"
+#include "families/llama_layers.hpp"
 #include "model/rotary.hpp"
 
 namespace llm::detail {
@@ -61,12 +61,32 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   return m;
 }
 
+GgufLayout gguf() {
+  GgufLayout layout{{"gptneox"}, "gpt_neox", {}, {}};
+  layout.complete = [](const WeightStore&, Json& config) {
+    complete_partial_rotary(config, "rotary_pct");
+  };
+  layout.fields(
+      {"num_hidden_layers=block_count", "hidden_size=embedding_length",
+       "intermediate_size=feed_forward_length", "num_attention_heads=attention.head_count",
+       "max_position_embeddings=context_length", "layer_norm_eps=attention.layer_norm_epsilon",
+       "use_parallel_residual=use_parallel_residual", "rotary_emb_base=rope.freq_base",
+       "rope_dimension_count=rope.dimension_count"});
+  layout.names("", "",
+               {"gpt_neox.embed_in=token_embd", "gpt_neox.final_layer_norm=output_norm",
+                "embed_out=output"});
+  return layout.names("gpt_neox.layers.{}.", "blk.{}.",
+                      {"input_layernorm=attn_norm", "attention.query_key_value=attn_qkv",
+                       "attention.dense=attn_output", "post_attention_layernorm=ffn_norm",
+                       "mlp.dense_h_to_4h=ffn_up", "mlp.dense_4h_to_h=ffn_down"});
+}
+
 }  // namespace gpt_neox
 
 ModelFamily gpt_neox_family() {
   using namespace gpt_neox;
   return {{"gpt_neox"},    read_config, bind_weights,
-          decoder_heads(), {},          {{"gpt_neox.embed_in"}, "embed_out"}};
+          decoder_heads(), gguf(),      {{"gpt_neox.embed_in"}, "embed_out"}};
 }
 
 }  // namespace llm::detail

@@ -12,6 +12,11 @@ std::vector<HeadKind> decoder_heads() {
           HeadKind::token_classification, HeadKind::question_answering};
 }
 
+std::vector<HeadKind> classifying_heads() {
+  return {HeadKind::language_model, HeadKind::sequence_classification,
+          HeadKind::token_classification};
+}
+
 std::vector<HeadKind> seq2seq_heads() {
   return {HeadKind::language_model, HeadKind::masked_lm, HeadKind::sequence_classification,
           HeadKind::question_answering};

@@ -9,6 +9,8 @@ namespace llm::detail {
 std::vector<HeadKind> encoder_heads();
 std::vector<HeadKind> decoder_heads();
 std::vector<HeadKind> seq2seq_heads();
+// Those of decoders without question answering.
+std::vector<HeadKind> classifying_heads();
 
 // The token embedding; where the file lacks it and the configuration ties it to the LM head, the LM
 // head's weight. The names are full names.

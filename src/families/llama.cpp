@@ -74,21 +74,7 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
 }
 
 GgufLayout gguf(const std::string& architecture) {
-  GgufLayout layout{{architecture}, architecture, {}, {}};
-  layout.fields(
-      {"num_hidden_layers=block_count", "hidden_size=embedding_length",
-       "intermediate_size=feed_forward_length", "num_attention_heads=attention.head_count",
-       "num_key_value_heads=attention.head_count_kv", "head_dim=attention.key_length",
-       "max_position_embeddings=context_length", "rms_norm_eps=attention.layer_norm_rms_epsilon",
-       "rope_theta=rope.freq_base", "vocab_size=vocab_size"});
-  layout.names("", "",
-               {"model.embed_tokens=token_embd", "model.norm=output_norm", "lm_head=output"});
-  return layout.names(
-      "model.layers.{}.", "blk.{}.",
-      {"input_layernorm=attn_norm", "self_attn.q_proj=attn_q", "self_attn.k_proj=attn_k",
-       "self_attn.v_proj=attn_v", "self_attn.o_proj=attn_output", "self_attn.q_norm=attn_q_norm",
-       "self_attn.k_norm=attn_k_norm", "post_attention_layernorm=ffn_norm",
-       "mlp.gate_proj=ffn_gate", "mlp.up_proj=ffn_up", "mlp.down_proj=ffn_down"});
+  return with_llama_names({{architecture}, architecture, {}, {}});
 }
 
 }  // namespace llama

@@ -30,19 +30,26 @@ StackConfig read_llama_stack(const ConfigReader& json, const DecoderDefaults& de
   return d;
 }
 
-LinearSource uninterleaved(LinearSource source, std::int64_t heads, std::int64_t head_dim,
-                           std::int64_t rotary_dim) {
-  const std::vector<std::int64_t> stored = source.parts.front().row_order;
-  std::vector<std::int64_t>& order = source.parts.front().row_order;
-  order.clear();
+std::vector<std::int64_t> uninterleaved_order(std::int64_t heads, std::int64_t head_dim,
+                                              std::int64_t rotary_dim) {
+  std::vector<std::int64_t> order;
   const std::int64_t half = rotary_dim / 2;
   for (std::int64_t h = 0; h < heads; ++h) {
     for (std::int64_t i = 0; i < head_dim; ++i) {
-      const std::int64_t from = i < 2 * half ? 2 * (i % half) + i / half : i;
-      const std::int64_t row = h * head_dim + from;
-      order.push_back(stored.empty() ? row : stored[static_cast<std::size_t>(row)]);
+      order.push_back(h * head_dim + (i < 2 * half ? 2 * (i % half) + i / half : i));
     }
   }
+  return order;
+}
+
+LinearSource uninterleaved(LinearSource source, std::int64_t heads, std::int64_t head_dim,
+                           std::int64_t rotary_dim) {
+  std::vector<std::int64_t>& stored = source.parts.front().row_order;
+  std::vector<std::int64_t> order = uninterleaved_order(heads, head_dim, rotary_dim);
+  if (!stored.empty()) {
+    for (std::int64_t& row : order) row = stored[static_cast<std::size_t>(row)];
+  }
+  stored = std::move(order);
   return source;
 }
 
@@ -106,6 +113,38 @@ ModelSource bind_llama_model(const WeightBinder& root, const TransformerConfig& 
   m.decoder.final_norm = bind_norm(w, "norm", d.hidden_size);
   bind_decoder_end(root, c, m, {.token_head = "score"});
   return m;
+}
+
+GgufLayout with_llama_names(GgufLayout layout) {
+  layout.fields(
+      {"num_hidden_layers=block_count", "hidden_size=embedding_length",
+       "intermediate_size=feed_forward_length", "num_attention_heads=attention.head_count",
+       "num_key_value_heads=attention.head_count_kv", "head_dim=attention.key_length",
+       "max_position_embeddings=context_length", "rms_norm_eps=attention.layer_norm_rms_epsilon",
+       "rope_theta=rope.freq_base", "vocab_size=vocab_size"});
+  layout.names("", "",
+               {"model.embed_tokens=token_embd", "model.norm=output_norm", "lm_head=output"});
+  return layout.names(
+      "model.layers.{}.", "blk.{}.",
+      {"input_layernorm=attn_norm", "self_attn.q_proj=attn_q", "self_attn.k_proj=attn_k",
+       "self_attn.v_proj=attn_v", "self_attn.o_proj=attn_output", "self_attn.q_norm=attn_q_norm",
+       "self_attn.k_norm=attn_k_norm", "post_attention_layernorm=ffn_norm",
+       "mlp.gate_proj=ffn_gate", "mlp.up_proj=ffn_up", "mlp.down_proj=ffn_down"});
+}
+
+void complete_partial_rotary(Json& config, const char* name) {
+  const auto number = [&](const char* key) {
+    const auto found = config.find(key);
+    return found != config.end() && found->is_number_integer() ? found->get<std::int64_t>() : 0;
+  };
+  const std::int64_t rotated = number("rope_dimension_count"),
+                     heads = number("num_attention_heads");
+  std::int64_t head_dim = number("head_dim");
+  if (head_dim <= 0 && heads > 0) head_dim = number("hidden_size") / heads;
+  if (rotated <= 0 || head_dim <= 0) return;
+  const auto all = static_cast<double>(head_dim), part = static_cast<double>(rotated);
+  // Multiplied by head_dim it must not be less than the number it came from.
+  config[name] = part / all * all < part ? std::nextafter(part / all, 2.0) : part / all;
 }
 
 }  // namespace llm::detail

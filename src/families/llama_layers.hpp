@@ -23,6 +23,10 @@ StackConfig read_llama_stack(const ConfigReader& json, const DecoderDefaults& de
 LinearSource uninterleaved(LinearSource source, std::int64_t heads, std::int64_t head_dim,
                            std::int64_t rotary_dim);
 
+// The order that uninterleaved() gives the rows.
+std::vector<std::int64_t> uninterleaved_order(std::int64_t heads, std::int64_t head_dim,
+                                              std::int64_t rotary_dim);
+
 // `q_proj`, `k_proj`, `v_proj`, with biases as the configuration says (in GGUF files as the tensors
 // show), and `out`. `interleaved`: pairs (2i, 2i+1) rotate together in the file.
 AttentionSource bind_llama_attention(const WeightBinder& w, const StackConfig& d, bool interleaved,
@@ -39,5 +43,13 @@ ModelSource bind_llama_model(const WeightBinder& root, const TransformerConfig& 
                              NormSource (*bind_norm)(const WeightBinder&, std::string_view name,
                                                      std::int64_t size),
                              std::string_view probe = "norm.weight");
+
+// Adds the fields and tensors of GGUF files with LLaMA's names to those of a family's own, which
+// come first.
+GgufLayout with_llama_names(GgufLayout layout);
+
+// Sets `name` to the part of each head that is rotated, where a GGUF file says how wide it is
+// (`rope_dimension_count`).
+void complete_partial_rotary(Json& config, const char* name = "partial_rotary_factor");
 
 }  // namespace llm::detail

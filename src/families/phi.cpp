@@ -53,17 +53,23 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   return m;
 }
 
+GgufLayout gguf() {
+  GgufLayout layout{{"phi2"}, "phi", {}, {}};
+  layout.complete = [](const WeightStore&, Json& config) { complete_partial_rotary(config); };
+  layout.fields(
+      {"layer_norm_eps=attention.layer_norm_epsilon", "rope_dimension_count=rope.dimension_count"});
+  layout.names("", "", {"model.final_layernorm=output_norm"});
+  layout.names("model.layers.{}.", "blk.{}.",
+               {"self_attn.dense=attn_output", "mlp.fc1=ffn_up", "mlp.fc2=ffn_down"});
+  return with_llama_names(std::move(layout));
+}
+
 }  // namespace phi
 
 ModelFamily phi_family() {
   using namespace phi;
   return {
-      {"phi"},
-      read_config,
-      bind_weights,
-      {HeadKind::language_model, HeadKind::sequence_classification, HeadKind::token_classification},
-      {},
-      {{"model.embed_tokens"}}};
+      {"phi"}, read_config, bind_weights, classifying_heads(), gguf(), {{"model.embed_tokens"}}};
 }
 
 }  // namespace llm::detail

@@ -41,17 +41,35 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   return bind_llama_model(root, c, bind_block, bind_norm);
 }
 
+// LongRoPE's divisors are tensors; the file has no other word for it.
+void complete(const WeightStore& store, Json& config) {
+  complete_partial_rotary(config);
+  const FileTensor* const divisors = store.find("rope_factors_short.weight");
+  if (divisors == nullptr || divisors->shape.size() != 1) return;
+  std::vector<double> values(static_cast<std::size_t>(divisors->shape[0]));
+  read_values(*divisors, 0, divisors->shape[0], values.data());
+  config["rope_scaling"] = {{"rope_type", "longrope"},
+                            {"short_factor", values},
+                            {"attention_factor", config["rope_attn_factor"]}};
+}
+
+GgufLayout gguf() {
+  GgufLayout layout{{"phi3"}, "phi3", {}, {}, complete};
+  layout.fields({"sliding_window=attention.sliding_window",
+                 "rope_dimension_count=rope.dimension_count",
+                 "rope_attn_factor=rope.scaling.attn_factor",
+                 "original_max_position_embeddings=rope.scaling.original_context_length"});
+  layout.names("model.layers.{}.", "blk.{}.",
+               {"self_attn.qkv_proj=attn_qkv", "mlp.gate_up_proj=ffn_up"});
+  return with_llama_names(std::move(layout));
+}
+
 }  // namespace phi3
 
 ModelFamily phi3_family() {
   using namespace phi3;
   return {
-      {"phi3"},
-      read_config,
-      bind_weights,
-      {HeadKind::language_model, HeadKind::sequence_classification, HeadKind::token_classification},
-      {},
-      {{"model.embed_tokens"}}};
+      {"phi3"}, read_config, bind_weights, classifying_heads(), gguf(), {{"model.embed_tokens"}}};
 }
 
 }  // namespace llm::detail

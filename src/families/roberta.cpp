@@ -12,6 +12,10 @@ TransformerConfig read_config(const ConfigReader& json) {
   TransformerConfig c = read_bert_config(json, {0, 2, 1, {}});
   const std::int64_t padding = c.pad_token_id.value_or(1);
   const bool xl = json.is_any({"xlm-roberta-xl"});
+  if (xl) {
+    c.encoder.max_position_embeddings = json.size("max_position_embeddings", 514);
+    c.type_vocab_size = json.count("type_vocab_size", 1);
+  }
   c.encoder.norm_eps = json.number("layer_norm_eps", xl ? 1e-5 : 1e-12);
   if (xl || json.is_any({"roberta-prelayernorm"})) {
     set_norm_placement(NormPlacement::pre, c.encoder);

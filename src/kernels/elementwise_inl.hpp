@@ -113,6 +113,8 @@ void activate_times(Activation kind, const float* x, const float* factor, Index 
       return map(x, factor, n, y, [](Vec v) { return mul(v, sigmoid(mul(v, set1(1.702f)))); });
     case Activation::relu:
       return map(x, factor, n, y, [](Vec v) { return max(zero(), v); });
+    case Activation::relu2:
+      return map(x, factor, n, y, [](Vec v) { return mul(max(zero(), v), max(zero(), v)); });
     case Activation::silu:
       return map(x, factor, n, y, [](Vec v) { return mul(v, sigmoid(v)); });
     case Activation::tanh:

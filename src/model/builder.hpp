@@ -125,6 +125,9 @@ class Builder {
     a.causal = c.causal;
     a.softcap = c.attn_logit_softcapping;
     a.clip_qkv = c.clip_qkv;
+    a.norm_after_rotation = c.norm_after_rotation;
+    a.query_growth = cross ? 0 : c.query_growth;
+    a.query_growth_period = c.query_growth_period;
     const bool rotated =
         c.rotary_layers.empty() || c.rotary_layers[static_cast<std::size_t>(layer)];
     if (const auto* rotary = std::get_if<RotaryPositions>(&c.positions);
@@ -234,7 +237,17 @@ class Builder {
     if (source.offset != 0) {
       for (S& value : weight.values()) value += static_cast<S>(source.offset);
     }
+    if (!source.value_order.empty()) reorder(weight, source.value_order);
     return Norm<S>(c.norm, c.norm_eps, std::move(weight), vector(source.bias));
+  }
+
+  static void reorder(Tensor<S>& rows, const std::vector<std::int64_t>& order) {
+    for (std::int64_t r = 0; r < rows.rows(); ++r) {
+      const std::vector<S> stored(rows.view().row(r).begin(), rows.view().row(r).end());
+      for (std::size_t i = 0; i < order.size(); ++i) {
+        rows.view().row(r)[i] = stored[static_cast<std::size_t>(order[i])];
+      }
+    }
   }
 
   // All values of a small tensor; empty for null.

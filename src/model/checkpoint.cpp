@@ -53,7 +53,9 @@ void put_number(const GgufFile& file, const std::string& key, const std::string&
   json[name] = nullptr;
   const auto found = file.metadata().find(key);
   if (found == file.metadata().end()) return;
-  if (std::holds_alternative<double>(found->second.value)) {
+  if (const auto* const flag = std::get_if<bool>(&found->second.value)) {
+    json[name] = *flag;
+  } else if (std::holds_alternative<double>(found->second.value)) {
     json[name] = *file.find_float(key);
   } else if (const auto value = file.find_int(key)) {
     json[name] = *value;

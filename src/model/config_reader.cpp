@@ -67,7 +67,7 @@ namespace {
 constexpr std::int64_t max_size = std::int64_t{1} << 24;
 
 // The names of transformers' ACT2FN (activations.py) that compute these functions.
-constexpr std::array<std::pair<std::string_view, Activation>, 13> activations{{
+constexpr std::array<std::pair<std::string_view, Activation>, 14> activations{{
     {"gelu", Activation::gelu},
     {"gelu_python", Activation::gelu},
     {"gelu_new", Activation::gelu_tanh},
@@ -77,6 +77,7 @@ constexpr std::array<std::pair<std::string_view, Activation>, 13> activations{{
     {"gelu_accurate", Activation::gelu_tanh},
     {"quick_gelu", Activation::quick_gelu},
     {"relu", Activation::relu},
+    {"relu2", Activation::relu2},
     {"silu", Activation::silu},
     {"swish", Activation::silu},
     {"tanh", Activation::tanh},
@@ -105,6 +106,16 @@ const Json* ConfigReader::find(std::string_view name) const {
     if (!found && other.name == name) found = member(other.alias);
   }
   return found;
+}
+
+ConfigReader ConfigReader::with_defaults(const Json& fields) const {
+  Json json = *json_;
+  for (const auto& [name, value] : fields.items()) {
+    if (!has(name)) json[name] = value;
+  }
+  ConfigReader result = *this;
+  result.json_ = std::make_shared<const Json>(std::move(json));
+  return result;
 }
 
 bool ConfigReader::has(std::string_view name) const { return find(name) != nullptr; }

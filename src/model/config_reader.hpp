@@ -42,6 +42,8 @@ class ConfigReader {
   // The same where a field that is absent may stand under another name. Throws bad_format where
   // both are there and differ.
   ConfigReader with_aliases(std::initializer_list<FieldAlias> aliases) const;
+  // The same with these fields where they are absent or null.
+  ConfigReader with_defaults(const Json& fields) const;
   bool has(std::string_view name) const;  // present and not null
 
   // A size: 1 <= value <= 2^31 - 1. The first overload throws bad_format when it is absent.

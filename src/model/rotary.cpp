@@ -175,9 +175,14 @@ void divide_frequencies(const ConfigReader& json, std::vector<double>& frequenci
 RotaryPositions read_rope(const ConfigReader& json, const ConfigReader& rope, std::int64_t head_dim,
                           std::int64_t max_positions, const RotaryDefaults& defaults) {
   const double theta = read_either(json, rope, defaults.theta_name, "rope_theta", defaults.theta);
-  RotaryPositions positions{base_frequencies(theta, rotated_dim(json, rope, head_dim, defaults)),
-                            1.0};
+  const std::int64_t dim = rotated_dim(json, rope, head_dim, defaults);
   const std::string type = read_rope_type(rope);
+  RotaryPositions positions{base_frequencies(theta, dim), 1.0};
+  if (defaults.stretched_by_alpha && type == "dynamic" && rope.has("alpha") && dim > 2) {
+    const double power = static_cast<double>(dim) / static_cast<double>(dim - 2);
+    positions.inverse_frequencies =
+        base_frequencies(theta * std::pow(positive(rope, "alpha"), power), dim);
+  }
   const auto all = static_cast<double>(max_positions);
   // Positions the model was trained with, before the scaling.
   const auto context = [&] {

@@ -9,10 +9,11 @@ namespace llm::detail {
 // What a family has where a file does not say it.
 struct RotaryDefaults {
   double theta = 10000.0;
-  double partial_rotary_factor = 1.0;                 // the part of a head that is rotated
-  bool may_be_partial = false;                        // whether another part than this is supported
-  std::int64_t original_max_position_embeddings = 0;  // 0: max_position_embeddings
-  const char* theta_name = "rope_theta";              // beside the rope object
+  double partial_rotary_factor = 1.0;  // the part of a head that is rotated
+  bool may_be_partial = false;         // whether another part than this is supported
+  bool stretched_by_alpha = false;  // "dynamic" with an alpha stretches the base once and for all
+  std::int64_t original_max_position_embeddings = 0;   // 0: max_position_embeddings
+  const char* theta_name = "rope_theta";               // beside the rope object
   const char* partial_name = "partial_rotary_factor";  // the same
 };
 

@@ -22,6 +22,8 @@ double activation(Activation f, double x) {
       return x / (1 + std::exp(-1.702 * x));
     case Activation::relu:
       return x > 0 ? x : 0;
+    case Activation::relu2:
+      return x > 0 ? x * x : 0;
     case Activation::silu:
       return x / (1 + std::exp(-x));
     case Activation::tanh:

@@ -176,6 +176,11 @@ NormSource WeightBinder::norm(std::string_view name, std::int64_t size, Bias bia
   return {vector(base + ".weight", size), bias_vector(name, size, bias)};
 }
 
+NormSource WeightBinder::norm_rows(std::string_view name, std::int64_t rows,
+                                   std::int64_t size) const {
+  return {matrix(std::string(name) + ".weight", rows, size)};
+}
+
 const FileTensor* WeightBinder::tied_matrix(const std::vector<std::string>& names,
                                             std::int64_t rows, std::int64_t cols) const {
   WeightBinder root = *this;

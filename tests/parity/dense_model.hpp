@@ -89,10 +89,13 @@ class DenseLinear {
 class DenseNorm {
  public:
   DenseNorm(const StackConfig& c, const NormSource& source) : kind_(c.norm), eps_(c.norm_eps) {
+    const std::vector<std::int64_t>& order = source.value_order;
     const std::int64_t rows = source.weight ? source.weight->rows() : 1;
     for (std::int64_t row = 0; source.weight && row < rows; ++row) {
       weights_.push_back(stored_row(*source.weight, row));
       for (double& value : weights_.back()) value += source.offset;
+      const Row stored = weights_.back();
+      for (std::size_t i = 0; i < order.size(); ++i) weights_.back()[i] = stored[at(order[i])];
       if (source.bias) biases_.push_back(stored_row(*source.bias, row));
     }
     if (source.unweighted > 0) weights_.emplace_back(at(source.unweighted), 1.0);
@@ -140,6 +143,8 @@ inline double dense_activation(Activation f, double x) {
       return x * sigmoid(1.702 * x);
     case Activation::relu:
       return std::max(x, 0.0);
+    case Activation::relu2:
+      return std::max(x, 0.0) * std::max(x, 0.0);
     case Activation::silu:
       return x * sigmoid(x);
     case Activation::tanh:
@@ -250,7 +255,8 @@ class DenseAttention {
       for (std::size_t first = 0; first < rows[t].size(); first += at(c_.head_dim)) {
         const auto begin = rows[t].begin() + static_cast<std::ptrdiff_t>(first);
         Row head{begin, begin + c_.head_dim};
-        if (!together) head = norm(std::move(head), first / at(c_.head_dim));
+        const std::size_t h = first / at(c_.head_dim);
+        if (!together && !c_.norm_after_rotation) head = norm(std::move(head), h);
         const std::size_t half = rotary ? rotary->inverse_frequencies.size() : 0;
         for (std::size_t i = 0; i < half; ++i) {
           const double angle = static_cast<double>(t) * rotary->inverse_frequencies[i];
@@ -258,9 +264,17 @@ class DenseAttention {
           head[i] = f * (a * std::cos(angle) - b * std::sin(angle));
           head[i + half] = f * (a * std::sin(angle) + b * std::cos(angle));
         }
+        if (!together && c_.norm_after_rotation) head = norm(std::move(head), h);
         std::ranges::copy(head, begin);
       }
     }
+  }
+
+  // What the query of a token is scaled by (Llama 4).
+  double growth(std::size_t token) const {
+    if (cross_ || c_.query_growth == 0) return 1;
+    const auto periods = static_cast<std::int64_t>(token) / c_.query_growth_period;
+    return 1 + c_.query_growth * std::log(1.0 + static_cast<double>(periods));
   }
 
   bool sees(std::int64_t query, std::int64_t key) const {
@@ -281,7 +295,7 @@ class DenseAttention {
     for (std::size_t s = 0; s < k.size(); ++s) {
       const auto query = static_cast<std::int64_t>(t), key = static_cast<std::int64_t>(s);
       if (!sees(query, key)) continue;
-      p[s] = scale * dot(q.data() + at(h) * d, k[s].data() + group, d);
+      p[s] = growth(t) * scale * dot(q.data() + at(h) * d, k[s].data() + group, d);
       if (!cross_) p[s] += bias_(h, key - query);
       p[s] = capped(p[s], c_.attn_logit_softcapping);
     }

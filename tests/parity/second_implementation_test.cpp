@@ -143,6 +143,11 @@ class RandomModel {
     if (rare.chance(50)) return;
     if (rare.chance(40)) c.attn_logit_softcapping = rare.real(0.5, 4.0);
     if (rare.chance(30)) c.clip_qkv = rare.real(0.3, 1.5);
+    c.norm_after_rotation = rare.chance(30);
+    if (rare.chance(30)) {
+      c.query_growth = rare.real(0.1, 1.0);
+      c.query_growth_period = rare.from(1, 20);
+    }
     if (rare.chance(30) && std::holds_alternative<RotaryPositions>(c.positions)) {
       for (std::int64_t i = rare.from(1, c.head_dim / 2); i > 0; --i) {
         c.window_rotary.inverse_frequencies.push_back(rare.real(0.001, 1.0));
@@ -151,17 +156,18 @@ class RandomModel {
     const bool pre = c.norm_placement == NormPlacement::pre;
     const bool parallel = c.causal && !c.cross_attention && pre && !c.residual_from_norm;
     c.parallel_sublayers = parallel && rare.chance(40);
-    if (!c.parallel_sublayers && rare.chance(40)) c.residual_scale = rare.real(0.3, 1.5);
+    if (!c.parallel_sublayers && !c.residual_from_norm && rare.chance(40))
+      c.residual_scale = rare.real(0.3, 1.5);
     for (BlockSource& b : s.blocks) draw_rare_norms(c, b);
   }
 
   void draw_rare_norms(const StackConfig& c, BlockSource& b) {
     if (c.parallel_sublayers) {
       if (rare.chance(50)) b.feed_forward_norm = {};
-    } else {
+    } else if (!c.residual_from_norm) {
       if (rare.chance(40)) b.attention_out_norm = norm(c, c.hidden_size);
       if (rare.chance(40)) b.feed_forward_out_norm = norm(c, c.hidden_size);
-      if (rare.chance(20) && c.norm_placement == NormPlacement::pre && !c.residual_from_norm) {
+      if (rare.chance(20) && c.norm_placement == NormPlacement::pre) {
         b.attention_norm = {};
       }
     }
@@ -262,6 +268,7 @@ class RandomModel {
     c.hidden_act =
         dice.pick({Activation::gelu, Activation::gelu_tanh, Activation::quick_gelu,
                    Activation::relu, Activation::silu, Activation::tanh, Activation::sigmoid});
+    if (rare.chance(10)) c.hidden_act = Activation::relu2;
     c.gated = dice.chance(40);
   }
 

@@ -18,13 +18,19 @@ except ImportError:
 
 TYPES = ("bert distilbert roberta xlm-roberta camembert openai-gpt gpt2 gpt_neo bloom llama mistral "
          "qwen2 qwen3 smollm3 gemma gemma2 gemma3_text phi phi3 gpt_neox gptj codegen opt "
+         "granite ernie4_5 helium hunyuan_v1_dense seed_oss ministral ministral3 olmo olmo2 olmo3 "
+         "exaone4 cohere cohere2 glm4 stablelm starcoder2 nemotron falcon mpt gpt_bigcode biogpt "
          "mpnet electra albert rembert megatron-bert roberta-prelayernorm xlm-roberta-xl m2m_100 "
          "t5 mt5 umt5 bart mbart marian pegasus").split()
 # Read by a constructor without being an attribute of what it makes.
 POPPED = {"bloom": ["n_embed"], "llama": ["rope_theta", "rope_scaling", "partial_rotary_factor"]}
-for name in ("mistral", "qwen2", "qwen3", "smollm3", "gemma", "gemma2", "phi", "phi3"):
+for name in ("mistral qwen2 qwen3 smollm3 gemma gemma2 phi phi3 granite ernie4_5 helium "
+             "hunyuan_v1_dense seed_oss ministral ministral3 olmo olmo2 olmo3 exaone4 cohere "
+             "cohere2 glm4 stablelm starcoder2 nemotron falcon").split():
     POPPED[name] = POPPED["llama"]
 POPPED |= {
+    "cohere2": POPPED["llama"] + ["sliding_window_pattern"],
+    "falcon": POPPED["llama"] + ["n_embed"],
     "gemma3_text": POPPED["llama"] + ["rope_local_base_freq", "sliding_window_pattern"],
     "gpt_neox": ["rotary_emb_base", "rotary_pct", "rope_scaling", "rope_theta"],
 }

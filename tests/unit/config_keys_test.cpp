@@ -291,7 +291,7 @@ Keys phi_keys() {
 }
 
 Keys phi3_keys() {
-  const Json longrope = {{"type", "longrope"},
+  const Json longrope = {{"rope_type", "longrope"},
                          {"short_factor", std::vector<double>(48, 1.5)},
                          {"long_factor", std::vector<double>(48, 2.5)}};
   const Json longer = {{"max_position_embeddings", 131072}, {"rope_parameters", longrope}};
@@ -346,6 +346,162 @@ Keys opt_keys() {
                {"num_attention_heads", {REQUIRED, 6}},
                {"num_hidden_layers", {REQUIRED, 6}},
                {"word_embed_proj_dim", {NEUTRAL, 512}}});
+}
+
+// Those of llama_variants.cpp, olmo.cpp and cohere.cpp.
+Keys llama_variant_keys(const std::string& type) {
+  const Key bias{READ, true};
+  const Keys headless = without(llama_keys(), {"head_dim"}), biased{{"attention_bias", bias}};
+  const Keys pattern{{"sliding_window_pattern", {READ, 3, {{"layer_types", nullptr}}}}};
+  if (type == "granite") {
+    return with(headless, {{"attention_bias", bias},
+                           {"attention_multiplier", {READ, 0.5}},
+                           {"embedding_multiplier", {READ, 0.5}},
+                           {"logits_scaling", {READ, 0.5}},
+                           {"mlp_bias", bias},
+                           {"residual_multiplier", {READ, 0.5}}});
+  }
+  if (type == "ernie4_5") {
+    return with(llama_keys(), {{"num_key_value_heads", {READ, 4}},
+                               {"tie_word_embeddings", {READ, false}},
+                               {"use_bias", bias}});
+  }
+  if (type == "helium") return with(with(llama_keys(), biased), {{"mlp_bias", bias}});
+  if (type == "hunyuan_v1_dense") {
+    return with(with(llama_keys(), biased), without_effect({"eod_token_id", "pretraining_tp"}));
+  }
+  if (type == "seed_oss") {
+    return with(
+        with(llama_keys(), without_effect({"pretraining_tp", "residual_dropout"})),
+        {{"attention_bias", {READ, false}}, {"attention_out_bias", bias}, {"mlp_bias", bias}});
+  }
+  if (type == "ministral") return with(llama_keys(), layer_windows(32));
+  if (type == "ministral3") return with(llama_keys(), {{"sliding_window", {READ, 64}}});
+  if (type == "olmo") {
+    return with(with(without(headless, {"rms_norm_eps"}), biased), {{"clip_qkv", {READ, 6.0}}});
+  }
+  if (type == "olmo2") return with(headless, biased);
+  if (type == "olmo3") {
+    return with(with(with(headless, biased), layer_windows(32)),
+                {{"rope_parameters", {READ, {{"full_attention", linear_rope}}}}});
+  }
+  return with(with(headless, layer_windows(32)), pattern);  // EXAONE 4
+}
+
+Keys cohere_keys(const std::string& type) {
+  const Json free_heads = {{"head_dim", nullptr}};
+  Keys keys = with(without(llama_keys(), {"head_dim", "rms_norm_eps"}),
+                   {{"attention_bias", {READ, true}},
+                    {"hidden_size", {REQUIRED, 2048, free_heads}},
+                    {"layer_norm_eps", {READ, 0.5}},
+                    {"logit_scale", {READ, 0.5}},
+                    {"num_attention_heads", {REQUIRED, 32, free_heads}},
+                    {"tie_word_embeddings", {READ, false}}});
+  if (type == "cohere") return with(keys, {{"use_qk_norm", {READ, true}}});
+  return with(with(keys, layer_windows(40)),
+              {{"head_dim", {NEUTRAL, 64}},
+               {"sliding_window_pattern", {READ, 3, {{"layer_types", nullptr}}}}});
+}
+
+Keys glm4_keys() {
+  return with(with(llama_keys(), partial_rotary()), {{"attention_bias", {READ, false}},
+                                                     {"ignore_keys_at_rope_validation", {NONE}},
+                                                     {"num_key_value_heads", {READ, 4}}});
+}
+
+// StableLM, StarCoder 2 and Nemotron.
+Keys layer_norm_keys(const std::string& type) {
+  const Keys keys = without(llama_keys(), {"head_dim", "rms_norm_eps"});
+  if (type == "starcoder2") {
+    return with(with(keys, without_effect({"embedding_dropout", "residual_dropout"})),
+                {{"hidden_size", {REQUIRED, 1536}},
+                 {"norm_epsilon", {READ, 0.5}},
+                 {"num_attention_heads", {REQUIRED, 48}},
+                 {"num_key_value_heads", {READ, 4}},
+                 {"sliding_window", {READ, 64}},
+                 {"tie_word_embeddings", {READ, false}},
+                 {"use_bias", {READ, false}}});
+  }
+  const Keys partial = with(with(keys, partial_rotary()),
+                            without_effect({"hidden_dropout", "ignore_keys_at_rope_validation"}));
+  if (type == "stablelm") {
+    return with(partial, {{"layer_norm_eps", {READ, 0.5}},
+                          {"qk_layernorm", {NEUTRAL, true}},
+                          {"use_parallel_residual", {READ, true}},
+                          {"use_qkv_bias", {READ, true}}});
+  }
+  return with(partial, {{"attention_bias", {READ, true}},
+                        {"head_dim", {READ, 64}},
+                        {"mlp_bias", {READ, true}},
+                        {"norm_eps", {READ, 0.5}}});
+}
+
+Keys falcon_keys() {
+  const Json grouped = {{"new_decoder_architecture", true}};
+  return with(with(common_keys(), without_effect({"attention_dropout", "hidden_dropout",
+                                                  "initializer_range", "num_ln_in_parallel_attn"})),
+              {{"activation", {READ, "relu"}},
+               {"alibi", {READ, true}},
+               {"bias", {READ, true}},
+               {"ffn_hidden_size", {READ, 64}},
+               {"hidden_size", {REQUIRED, 7100}},
+               {"layer_norm_epsilon", {READ, 0.5}},
+               {"max_position_embeddings", {READ, 256}},
+               {"multi_query", {READ, false}},
+               {"n_embed", {ALIAS, "hidden_size"}},
+               {"new_decoder_architecture", {READ, true}},
+               {"num_attention_heads", {REQUIRED, 64}},
+               {"num_hidden_layers", {REQUIRED, 6}},
+               {"num_kv_heads", {READ, 1, grouped}},
+               {"parallel_attn", {READ, false}},
+               {"partial_rotary_factor", {NEUTRAL, 0.5}},
+               {"rope_parameters", {READ, linear_rope}},
+               {"rope_scaling", {READ, linear_rope, no_parameters}},
+               {"rope_theta", {READ, 500.0, no_parameters}}});
+}
+
+Keys mpt_keys() {
+  return with(with(common_keys(), without_effect({"emb_pdrop", "embedding_fraction", "init_device",
+                                                  "initializer_range", "learned_pos_emb",
+                                                  "norm_type", "resid_pdrop"})),
+              {{"attn_config", {READ, {{"clip_qkv", 6.0}}}},
+               {"d_model", {READ, 1024}},
+               {"expansion_ratio", {NEUTRAL, 2}},
+               {"hidden_size", {ALIAS, "d_model"}},
+               {"layer_norm_epsilon", {READ, 0.5}},
+               {"logit_scale", {NEUTRAL, 0.5}},
+               {"max_seq_len", {READ, 256}},
+               {"n_heads", {REQUIRED, 8}},
+               {"n_layers", {REQUIRED, 6}},
+               {"no_bias", {NEUTRAL, false}},
+               {"num_attention_heads", {ALIAS, "n_heads"}},
+               {"num_hidden_layers", {ALIAS, "n_layers"}}});
+}
+
+Keys gpt_bigcode_keys() {
+  return with(with(gpt_keys(), without_effect({"attention_softmax_in_fp32", "num_key_value_heads",
+                                               "scale_attention_softmax_in_fp32"})),
+              {{"activation_function", {READ, "relu"}},
+               {"add_cross_attention", {NEUTRAL, true}},
+               {"multi_query", {READ, false}},
+               {"n_embd", {REQUIRED, 1536}},
+               {"n_inner", {READ, 64}},
+               {"n_layer", {REQUIRED, 5}},
+               {"scale_attn_weights", {READ, false}}});
+}
+
+Keys biogpt_keys() {
+  return with(
+      with(common_keys(), without_effect({"activation_dropout", "attention_probs_dropout_prob",
+                                          "hidden_dropout_prob", "initializer_range",
+                                          "layer_norm_eps", "layerdrop"})),
+      {{"hidden_act", {READ, "relu"}},
+       {"hidden_size", {REQUIRED, 1536}},
+       {"intermediate_size", {REQUIRED, 64}},
+       {"max_position_embeddings", {READ, 256}},
+       {"num_attention_heads", {REQUIRED, 8}},
+       {"num_hidden_layers", {REQUIRED, 6}},
+       {"scale_embedding", {READ, false}}});
 }
 
 Keys t5_keys() {
@@ -430,11 +586,14 @@ Keys keys_of(const std::string& type) {
                                     {"num_hidden_groups", {READ, 2}}});
   }
   if (type == "rembert") {
-    return with(later_bert_keys(), {{"input_embedding_size", {READ, 64}},
+    return with(later_bert_keys(), {{"hidden_size", {REQUIRED, 2304}},
+                                    {"input_embedding_size", {READ, 64}},
                                     {"output_embedding_size", {NONE, 64}},  // the tensors say it
                                     {"tie_word_embeddings", {NEUTRAL, true}}});
   }
-  if (type == "m2m_100") return with(bart_keys(), {{"scale_embedding", {READ, false}}});
+  if (type == "m2m_100")
+    return with(bart_keys(),
+                {{"activation_function", {READ, "gelu"}}, {"scale_embedding", {READ, false}}});
   if (type == "distilbert") return distilbert_keys();
   if (type == "openai-gpt") return with(gpt_keys(), {{"afn", {READ, "relu"}}});
   if (type == "gpt2") return gpt2_keys();
@@ -454,6 +613,18 @@ Keys keys_of(const std::string& type) {
   if (type == "gpt_neox") return gpt_neox_keys();
   if (type == "gptj" || type == "codegen") return gptj_keys();
   if (type == "opt") return opt_keys();
+  for (const char* variant : {"granite", "ernie4_5", "helium", "hunyuan_v1_dense", "seed_oss",
+                              "ministral", "ministral3", "olmo", "olmo2", "olmo3", "exaone4"}) {
+    if (type == variant) return llama_variant_keys(type);
+  }
+  if (type == "cohere" || type == "cohere2") return cohere_keys(type);
+  if (type == "glm4") return glm4_keys();
+  if (type == "stablelm" || type == "starcoder2" || type == "nemotron")
+    return layer_norm_keys(type);
+  if (type == "falcon") return falcon_keys();
+  if (type == "mpt") return mpt_keys();
+  if (type == "gpt_bigcode") return gpt_bigcode_keys();
+  if (type == "biogpt") return biogpt_keys();
   if (type == "mt5") return mt5_keys();
   if (type == "t5" || type == "umt5") return t5_keys();
   if (type == "marian") {
@@ -473,6 +644,10 @@ Json defaults(const std::string& type, const Json& reference, const Keys& keys) 
   Json json = reference;
   json["model_type"] = type;
   for (const char* name : {"id2label", "label2id", "num_labels"}) json.erase(name);
+  for (const char* name : {"bos_token_id", "eos_token_id"}) {  // defaults that no token has
+    const Json& id = json[name];
+    if (id.is_number() && id >= json.at("vocab_size")) json.erase(name);
+  }
   for (const auto& [name, key] : keys) {
     if (key.effect == ALIAS) json.erase(name);
   }

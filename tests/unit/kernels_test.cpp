@@ -19,8 +19,8 @@ using test::available_kernels;
 using test::random_floats;
 
 constexpr Activation activations[] = {
-    Activation::gelu, Activation::gelu_tanh, Activation::quick_gelu, Activation::relu,
-    Activation::silu, Activation::tanh,      Activation::sigmoid};
+    Activation::gelu,  Activation::gelu_tanh, Activation::quick_gelu, Activation::relu,
+    Activation::relu2, Activation::silu,      Activation::tanh,       Activation::sigmoid};
 
 double reference(Activation kind, double x) {
   switch (kind) {
@@ -35,6 +35,8 @@ double reference(Activation kind, double x) {
       return x / (1 + std::exp(-1.702 * x));
     case Activation::relu:
       return std::max(0.0, x);
+    case Activation::relu2:
+      return std::max(0.0, x) * std::max(0.0, x);
     case Activation::silu:
       return x / (1 + std::exp(-x));
     case Activation::tanh:
@@ -59,6 +61,8 @@ double bound(Activation kind, double x) {
       return 4 + 2 * argument;
     case Activation::relu:
       return 0;
+    case Activation::relu2:
+      return 1;
     case Activation::silu:
       return 4;
     case Activation::tanh:
@@ -110,7 +114,7 @@ TEST(Kernels, ActivationsAtTheEnds) {
       std::vector<float> y(x.size());
       kernels->activate(kind, x.data(), 3, y.data());
       const bool bounded = kind == Activation::tanh || kind == Activation::sigmoid;
-      EXPECT_EQ(y[0], bounded ? 1.0f : 1e30f);
+      EXPECT_EQ(y[0], bounded ? 1.0f : kind == Activation::relu2 ? inf : 1e30f);
       EXPECT_EQ(y[1], kind == Activation::tanh ? -1.0f : 0.0f);
       EXPECT_TRUE(std::isnan(y[2])) << int(kind);
     }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <numbers>
 #include <span>
@@ -25,6 +26,9 @@ struct AttentionConfig {
   bool causal = false;                   ///< a query attends to no later position
   double softcap = 0;                    ///< StackConfig::attn_logit_softcapping
   double clip_qkv = 0;                   ///< StackConfig::clip_qkv
+  bool norm_after_rotation = false;      ///< StackConfig::norm_after_rotation
+  double query_growth = 0;               ///< StackConfig::query_growth
+  std::int64_t query_growth_period = 1;  ///< StackConfig::query_growth_period
   std::int64_t rotary_pairs = 0;         ///< pairs of each head that are rotated; 0: none
   std::int64_t first_angle = 0;          ///< where their angles begin in a row of the lane's angles
   std::int64_t cache_layer = 0;          ///< where in the cache this layer's keys and values lie
@@ -173,11 +177,19 @@ class Attention {
   // to = norm and rotation of query or key head `h` of a row.
   void prepare_head(const Lane<S>& lane, std::int64_t row, const Norm<S>& norm, std::int64_t h,
                     std::span<const S> from, std::span<S> to) const {
-    if (!norm.empty() && !norms_all_heads()) {
+    const bool normed = !norm.empty() && !norms_all_heads();
+    if (normed && !c_.norm_after_rotation) {
       norm.forward(from, to, h);
       from = to;
     }
     rotate(from, lane.angles.row(row - lane.rows.begin, c_.first_angle, 2 * c_.rotary_pairs), to);
+    if (normed && c_.norm_after_rotation) norm.forward(to, to, h);
+  }
+
+  // What queries are scaled by at a position.
+  S growth(std::int64_t position) const {
+    const auto periods = static_cast<double>(position / c_.query_growth_period);
+    return static_cast<S>(1 + c_.query_growth * std::log(1 + periods));
   }
 
   void write_keys(const Lane<S>& lane, const SequenceTokens<S>& s, Range rows, Range heads) const {
@@ -256,6 +268,9 @@ class Attention {
         const auto i = static_cast<std::size_t>(to);
         prepare_head(lane, row, layers_.query_norm, h, head(lane.pass.activations.qkv, row, h),
                      lane.queries.row(to));
+        if (c_.query_growth != 0 && keys.self != nullptr) {
+          ops::scale(lane.queries.row(to), growth(keys.self->position(row)));
+        }
         const Range seen = seen_keys(keys, row);
         lane.lo[i] = static_cast<std::int32_t>(seen.begin);
         lane.hi[i] = static_cast<std::int32_t>(seen.end);

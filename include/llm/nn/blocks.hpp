@@ -37,6 +37,8 @@ template <typename S, typename F>
 void add_sublayer(const Lane<S>& lane, const StackConfig& c, const Norm<S>& norm,
                   const Norm<S>& out_norm, F&& f) {
   const bool pre = c.norm_placement == NormPlacement::pre;
+  // Both would need the lane's `normed`.
+  assert(!c.residual_from_norm || (out_norm.empty() && c.residual_scale == 1.0));
   if (pre && !norm.empty()) norm.forward(lane.x, lane.normed);
   const TensorView<const S> input = pre && !norm.empty() ? lane.normed : lane.x;
   const TensorView<const S> output = residual_of(lane, c, out_norm, f(input));
@@ -111,13 +113,13 @@ class DecoderBlock {
 
  private:
   // x = x + attention(norm(x)) + feed_forward(norm'(x)); norm' may be norm.
-  void forward_parallel(const Lane<S>& lane, const StackConfig& c) const {
+  void forward_parallel(const Lane<S>& lane, [[maybe_unused]] const StackConfig& c) const {
+    assert(c.residual_scale == 1.0 && layers_.attention_out_norm.empty());
     layers_.attention_norm.forward(lane.x, lane.normed);
     const TensorView<const S> attention = layers_.attention.self(lane, lane.normed);
     if (!layers_.feed_forward_norm.empty()) layers_.feed_forward_norm.forward(lane.x, lane.normed);
     ops::add(lane.x, attention, lane.x);
     ops::add(lane.x, layers_.feed_forward.forward(lane, lane.normed), lane.x);
-    assert(c.residual_scale == 1.0 && layers_.attention_out_norm.empty());
   }
 
   Layers layers_;

@@ -157,9 +157,14 @@ struct StackConfig {
   /// The rotation of layers with an attention_window where it is another than `positions`
   /// (Gemma 3); no frequencies: the same.
   RotaryPositions window_rotary;
-  bool causal = false;           ///< a token attends to no later one
-  bool cross_attention = false;  ///< blocks also attend to an encoder's hidden states
-  bool query_key_norm = false;   ///< norms of queries and keys before they are rotated
+  bool causal = false;               ///< a token attends to no later one
+  bool cross_attention = false;      ///< blocks also attend to an encoder's hidden states
+  bool query_key_norm = false;       ///< norms of queries and keys
+  bool norm_after_rotation = false;  ///< these norms come after the rotation, not before it
+  /// Queries at position p are scaled by 1 + query_growth * ln(1 + floor(p / query_growth_period))
+  /// (Llama 4); 0: they are not.
+  double query_growth = 0;
+  std::int64_t query_growth_period = 1;  ///< see query_growth
   double clip_qkv = 0;  ///< queries, keys and values are clipped to -/+ this; 0: they are not
   /// Scores s become c * tanh(s / c) (Gemma 2, arXiv:2408.00118); 0: they stay as they are.
   double attn_logit_softcapping = 0;

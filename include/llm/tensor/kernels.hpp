@@ -36,8 +36,17 @@ namespace llm {
 
 /// Pointwise functions between the two matrices of a feed-forward block.
 /// Names of config.json: gelu; gelu_new = gelu_pytorch_tanh = gelu_fast; quick_gelu; relu;
-/// silu = swish; tanh; sigmoid.
-enum class Activation : std::uint8_t { gelu, gelu_tanh, quick_gelu, relu, silu, tanh, sigmoid };
+/// relu2, the square of relu; silu = swish; tanh; sigmoid.
+enum class Activation : std::uint8_t {
+  gelu,
+  gelu_tanh,
+  quick_gelu,
+  relu,
+  relu2,
+  silu,
+  tanh,
+  sigmoid
+};
 
 namespace detail {
 

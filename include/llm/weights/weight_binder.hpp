@@ -43,6 +43,8 @@ struct NormSource {
   const FileTensor* bias = nullptr;    ///< [size] or null
   double offset = 0;            ///< is added to the weight, which is stored without it (Gemma)
   std::int64_t unweighted = 0;  ///< the size of a norm whose weights are all 1 and not stored
+  /// When not empty, value i of a row is value value_order[i] of the file's.
+  std::vector<std::int64_t> value_order = {};
 
   /// Whether there is no norm.
   bool empty() const { return weight == nullptr && unweighted == 0; }
@@ -98,6 +100,9 @@ class WeightBinder {
                            std::int64_t width) const;
   /// `name.weight` and `name.bias`, or `name.gamma` and `name.beta` in old files.
   NormSource norm(std::string_view name, std::int64_t size, Bias bias) const;
+
+  /// `name.weight` of several rows: a norm of heads, each with weights of its own.
+  NormSource norm_rows(std::string_view name, std::int64_t rows, std::int64_t size) const;
 
   /// A matrix with several names, because the model ties them: a file may keep any of them. The
   /// first that exists is taken, as in the reference. `names` are full names without ".weight".
