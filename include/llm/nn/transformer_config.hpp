@@ -133,7 +133,8 @@ struct StackConfig {
   bool parallel_sublayers = false;
   double residual_scale = 1.0;  ///< factor on what a sublayer adds to the residual stream
 
-  Positions positions;                                ///< the position scheme
+  Positions positions;                ///< the position scheme
+  bool positions_after_norm = false;  ///< learned ones are added to normed embeddings (Blenderbot)
   std::optional<RelativeBias> relative_bias;          ///< beside `positions` (MPNet)
   std::optional<DisentangledAttention> disentangled;  ///< beside `positions` (DeBERTa)
   /// Width of a convolution over the embeddings whose activated outputs are added after the first
