@@ -277,6 +277,10 @@ class Stack {
       e.types.read(s.type_ids.empty() ? 0 : s.type_ids[i], other);
       add();
     }
+    const auto norm = [&] {
+      if (!e.norm.empty()) e.norm.forward(x, x);
+    };
+    if (c_.positions_after_norm) norm();
     if (const auto* learned = std::get_if<LearnedPositions>(&c_.positions)) {
       e.positions.read(counted_position(*learned, s, token) + learned->offset, other);
       add();
@@ -285,7 +289,7 @@ class Stack {
       read_sinusoids(*sinusoidal, counted_position(*sinusoidal, s, token), other);
       add();
     }
-    if (!e.norm.empty()) e.norm.forward(x, x);
+    if (!c_.positions_after_norm) norm();
   }
 
   static void rotary_angles(const RotaryPositions& rotary, std::int64_t position,
