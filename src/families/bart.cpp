@@ -1,7 +1,8 @@
 // BART (arXiv:1910.13461), mBART (arXiv:2001.08210), Marian (arXiv:1804.00344), Pegasus
-// (arXiv:1912.08777), M2M-100 and NLLB (arXiv:2010.11125, 2207.04672): encoder-decoders that differ
-// in the placement of norms, the kind of positions and the scale of embeddings. Reference:
-// transformers modeling_{bart,mbart,marian,pegasus,m2m_100}.py.
+// (arXiv:1912.08777), M2M-100 and NLLB (arXiv:2010.11125, 2207.04672), Blenderbot
+// (arXiv:2004.13637), PLBART (arXiv:2103.06333) and MVP (arXiv:2206.12131): encoder-decoders that
+// differ in the placement of norms, the kind of positions and the scale of embeddings. Reference:
+// transformers modeling_{bart,mbart,marian,pegasus,m2m_100,blenderbot,plbart,mvp}.py.
 #include <cmath>
 
 #include "families/heads.hpp"
@@ -9,8 +10,19 @@
 namespace llm::detail {
 namespace bart {  // the names of all family files are alike
 
-// BART and mBART store learned positions after two unused rows.
+// Learned positions are stored after two unused rows, those of Blenderbot without.
 constexpr std::int64_t learned_offset = 2;
+bool has_offset(const ConfigReader& json) {
+  return json.is_any({"bart", "mbart", "plbart", "mvp"});
+}
+bool is_blenderbot(const ConfigReader& json) {
+  return json.is_any({"blenderbot", "blenderbot-small"});
+}
+
+std::int64_t default_positions(const ConfigReader& json) {
+  if (json.is_any({"blenderbot"})) return 128;
+  return json.is_any({"blenderbot-small"}) ? 512 : 1024;
+}
 
 StackConfig read_stack(const ConfigReader& json, const std::string& side) {
   StackConfig s;
@@ -18,12 +30,13 @@ StackConfig read_stack(const ConfigReader& json, const std::string& side) {
   s.hidden_size = json.size("d_model");
   s.intermediate_size = json.size(side + "_ffn_dim");
   json.read_heads(side + "_attention_heads", s);
-  s.max_position_embeddings = json.size("max_position_embeddings", 1024);
-  const bool pre = json.is_any({"mbart", "pegasus", "m2m_100"});
+  s.max_position_embeddings = json.size("max_position_embeddings", default_positions(json));
+  const bool pre = json.is_any({"mbart", "pegasus", "m2m_100", "blenderbot"});
   s.norm_placement = pre ? NormPlacement::pre : NormPlacement::post;
   s.final_norm = pre;
-  s.embedding_norm = json.is_any({"bart", "mbart"});
-  if (json.flag("scale_embedding", json.is_any({"m2m_100"}))) {
+  s.embedding_norm = has_offset(json) || json.is_any({"blenderbot-small"});
+  s.positions_after_norm = json.is_any({"blenderbot-small"}) && side == "decoder";
+  if (json.flag("scale_embedding", json.is_any({"m2m_100", "plbart"}))) {
     s.embedding_scale = std::sqrt(static_cast<double>(s.hidden_size));
   }
   s.hidden_act = json.activation("activation_function", json.is_any({"m2m_100"}) ? "relu" : "gelu");
@@ -32,7 +45,8 @@ StackConfig read_stack(const ConfigReader& json, const std::string& side) {
 
 // M2M-100's begin after the padding token's, which has none; a decoder is given no padding.
 Positions read_positions(const ConfigReader& json, const TransformerConfig& c, bool is_encoder) {
-  if (json.is_any({"bart", "mbart"})) return LearnedPositions{learned_offset, {}};
+  if (has_offset(json)) return LearnedPositions{learned_offset, {}};
+  if (is_blenderbot(json)) return LearnedPositions{};
   if (!json.is_any({"m2m_100"})) return SinusoidalPositions{};
   const TokenId padding = c.pad_token_id.value_or(1);
   SinusoidalPositions positions{.offset = padding + 1, .reaches_last_frequency = true};
@@ -41,8 +55,9 @@ Positions read_positions(const ConfigReader& json, const TransformerConfig& c, b
 }
 
 SpecialTokens special_tokens(const ConfigReader& json) {
-  if (json.is_any({"bart", "m2m_100"})) return {0, 2, 1, 2};
-  if (json.is_any({"mbart"})) return {0, 2, 1, {}};
+  if (json.is_any({"bart", "m2m_100", "mvp"})) return {0, 2, 1, 2};
+  if (is_blenderbot(json)) return {1, 2, 0, 1};
+  if (json.is_any({"mbart", "plbart"})) return {0, 2, 1, {}};
   if (json.is_any({"pegasus"})) return {{}, 1, 0, 0};
   return {{}, 0, 58100, 58100};
 }
@@ -65,11 +80,14 @@ TransformerConfig read_config(const ConfigReader& file) {
     c.decoder_vocab_size = json.size("decoder_vocab_size", c.vocab_size);
   }
   c.decoder.causal = c.decoder.cross_attention = true;
-  c.forced_eos_token_id = json.tokens(
-      "forced_eos_token_id", json.is_any({"m2m_100"}) ? std::vector<TokenId>{}
-                                                      : std::vector<TokenId>{special.eos.value()});
-  c.fills_masks = json.is_any({"bart", "mbart"});       // trained to restore texts with masks
-  c.decoder_starts_with_last = json.is_any({"mbart"});  // the language code, which heads read
+  c.forced_eos_token_id =
+      json.tokens("forced_eos_token_id", json.is_any({"m2m_100", "mvp"})
+                                             ? std::vector<TokenId>{}
+                                             : std::vector<TokenId>{special.eos.value()});
+  c.fills_masks = json.is_any({"bart", "mbart"});  // trained to restore texts with masks
+  // The language code, which heads read.
+  c.decoder_starts_with_last = json.is_any({"mbart", "plbart"});
+  json.require("use_prompt", false, "prompts beside the layers are not supported");
   return c;
 }
 
@@ -164,7 +182,7 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
 
 ModelFamily bart_family() {
   using namespace bart;
-  return {{"bart", "mbart"},
+  return {{"bart", "mbart", "plbart", "mvp"},
           read_config,
           bind_weights,
           seq2seq_heads(),
@@ -173,7 +191,7 @@ ModelFamily bart_family() {
 }
 ModelFamily marian_family() {
   using namespace bart;
-  return {{"marian", "pegasus", "m2m_100"},
+  return {{"marian", "pegasus", "m2m_100", "blenderbot", "blenderbot-small"},
           read_config,
           bind_weights,
           {HeadKind::language_model},

@@ -55,7 +55,9 @@ StackSource bind_bert_embeddings(const WeightBinder& w, const TransformerConfig&
   const std::int64_t width = e.embedding_width();
   StackSource s;
   s.tokens = tokens;
-  s.positions = embeddings.matrix("position_embeddings.weight", position_rows, width);
+  if (std::holds_alternative<LearnedPositions>(e.positions)) {
+    s.positions = embeddings.matrix("position_embeddings.weight", position_rows, width);
+  }
   if (c.type_vocab_size > 0) {
     s.types = embeddings.matrix("token_type_embeddings.weight", c.type_vocab_size, width);
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <memory>
 #include <set>
@@ -45,6 +46,7 @@ class Builder {
   }
 
   Encoder<S> encoder(const StackConfig& c, const StackSource& source) {
+    read_position_vectors(c, source);
     return stack<Encoder<S>>(c, source, [&](const BlockSource& b, std::int64_t layer) {
       return EncoderBlock<S>({norm(c, b.attention_norm), norm(c, b.feed_forward_norm),
                               attention(c, layer, layer % 2, b.attention, false),
@@ -99,6 +101,8 @@ class Builder {
       layers.blocks.push_back(make_block(source.blocks[i], static_cast<std::int64_t>(i)));
     }
     layers.final_norm = norm(c, source.final_norm);
+    layers.convolution = convolution(source.convolution);
+    layers.convolution_norm = norm(c, source.convolution_norm);
     std::vector<std::vector<S>> relative_bias;
     for (const FileTensor* tensor : source.relative_bias) {
       const Tensor<S> bias = vector(tensor);
@@ -139,9 +143,83 @@ class Builder {
     }
     a.max_rows = attend_rows(c);
     const bool is_sensitive = type_ != WeightType::int8_channel || c.causal;
-    return Attention<S>(a,
-                        {linear(source.in, is_sensitive), linear(source.source, is_sensitive),
-                         linear(source.out), norm(c, source.query_norm), norm(c, source.key_norm)});
+    typename Attention<S>::Layers layers{linear(source.in, is_sensitive),
+                                         linear(source.source, is_sensitive),
+                                         linear(source.out),
+                                         norm(c, source.query_norm),
+                                         norm(c, source.key_norm),
+                                         {}};
+    if (c.disentangled && !cross) layers.position_scores = position_scores(c, source, layers.in);
+    return Attention<S>(a, std::move(layers));
+  }
+
+  // The vectors of distances, which all layers project.
+  void read_position_vectors(const StackConfig& c, const StackSource& source) {
+    if (!c.disentangled) return;
+    position_vectors_ = vector(source.relative_positions);
+    const Norm<S> norm_of_vectors = norm(c, source.relative_norm);
+    if (!norm_of_vectors.empty()) {
+      norm_of_vectors.forward(position_vectors_.view(), position_vectors_.view());
+    }
+  }
+
+  // They are the same for all texts: projected once, here.
+  PositionScores<S> position_scores(const StackConfig& c, const AttentionSource& source,
+                                    const Linear<S>& in) {
+    typename PositionScores<S>::Tables tables;
+    const auto project = [&](const LinearSource& own, std::int64_t column_in_shared) {
+      const Linear<S> linear_of_own = linear(own, true);
+      const bool shared = linear_of_own.empty();
+      const Tensor<S> all = product(position_vectors_.view(), shared ? in : linear_of_own);
+      return heads_of(c, all.view(), shared ? column_in_shared : 0);
+    };
+    if (c.disentangled->content_to_position) {
+      tables.keys = project(source.position_key, c.query_size());
+    }
+    if (c.disentangled->position_to_content) {
+      tables.queries = project(source.position_query, 0);
+    }
+    return PositionScores<S>(std::move(tables));
+  }
+
+  Tensor<S> product(TensorView<const S> x, const Linear<S>& linear) {
+    Tensor<S> y(x.rows(), linear.outputs());
+    Workspace workspace;
+    const TensorView<S> scratch = take_scratch<S>(x.cols(), pool_, workspace);
+    pool_.run([&](const Worker& worker) {
+      linear.forward(x, worker.share(linear.panels()), y.view(), scratch.row(worker.index()));
+    });
+    return y;
+  }
+
+  // The columns of each head, from `first` on, as a matrix.
+  std::vector<Weight> heads_of(const StackConfig& c, TensorView<const S> all, std::int64_t first) {
+    constexpr bool is_double = std::is_same_v<S, double>;
+    std::vector<Weight> heads;
+    for (std::int64_t h = 0; h < c.num_attention_heads; ++h) {
+      Tensor<S> own(all.rows(), c.head_dim);
+      for (std::int64_t r = 0; r < all.rows(); ++r) {
+        std::ranges::copy(all.row(r, first + h * c.head_dim, c.head_dim), own.row(r).begin());
+      }
+      const FileTensor values{"",
+                              is_double ? DType::f64 : DType::f32,
+                              {all.rows(), c.head_dim},
+                              std::as_bytes(own.values())};
+      const WeightLayout layout = is_double ? WeightLayout::rows : WeightLayout::panels;
+      heads.emplace_back(MatrixSource{{{&values, false}}, {}}, layout, pool_);
+      weight_bytes_ += heads.back().bytes();
+    }
+    return heads;
+  }
+
+  // As a product with patches [inputs, width], which is how files store it.
+  Linear<S> convolution(LinearSource source) {
+    if (source.empty()) return {};
+    const FileTensor*& weight_of = source.parts.front().weight;
+    FileTensor& flat = flattened_.emplace_back(*weight_of);
+    flat.shape = {flat.shape[0], flat.shape[1] * flat.shape[2]};
+    weight_of = &flat;
+    return linear(source);
   }
 
   FeedForward<S> feed_forward(const StackConfig& c, const FeedForwardSource& source) {
@@ -250,7 +328,7 @@ class Builder {
       if (part.bias) {
         const Tensor<S> values = vector(part.bias);
         for (std::int64_t i = 0; i < part.outputs; ++i) {
-          all.data()[first + i] = values.data()[ordered(part, i)];
+          all.data()[first + i] = values.data()[part.bias_in_order ? i : ordered(part, i)];
         }
       }
       first += part.outputs;
@@ -330,6 +408,8 @@ class Builder {
   std::set<const FileTensor*> in_products_;
   std::set<const FileTensor*> counted_;  // vectors in parameters_
   std::map<std::vector<const FileTensor*>, std::shared_ptr<const Weight>> shared_;
+  Tensor<S> position_vectors_;        // DisentangledAttention only
+  std::deque<FileTensor> flattened_;  // convolutions' weights
   std::map<DType, std::size_t> file_bytes_;
   std::int64_t parameters_ = 0;
   std::size_t weight_bytes_ = 0;

@@ -476,6 +476,21 @@ Tensor<S> Model<S>::logits_at(TensorView<const S> hidden, std::span<const std::i
   return logits;
 }
 
+// The mean row of each text.
+template <typename S>
+Tensor<S> means(TensorView<const S> all, std::span<const Range> texts) {
+  Tensor<S> result(static_cast<std::int64_t>(texts.size()), all.cols());
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    const std::span<S> mean = result.row(static_cast<std::int64_t>(i));
+    std::ranges::copy(all.row(texts[i].begin), mean.begin());
+    for (std::int64_t row = texts[i].begin + 1; row < texts[i].end; ++row) {
+      for (std::size_t d = 0; d < mean.size(); ++d) mean[d] += all.row(row)[d];
+    }
+    ops::scale(mean, S{1} / static_cast<S>(texts[i].size()));
+  }
+  return result;
+}
+
 template <typename S>
 HeadOutput<S> Model<S>::run_head(std::span<const EncoderInput> inputs, Workspace& workspace,
                                  Taps<S>* taps) const {
@@ -489,12 +504,21 @@ HeadOutput<S> Model<S>::run_head(std::span<const EncoderInput> inputs, Workspace
     output.rows = tokens;
     return output;
   }
+  const HeadRows read = network_->head.rows();
+  if (read == HeadRows::mean || read == HeadRows::mean_logits) {
+    const bool last = read == HeadRows::mean_logits;
+    const Tensor<S> before = last ? Tensor<S>() : means(hidden, tokens);
+    output.logits =
+        network_->head.forward(last ? hidden : before.view(), network_->pool, workspace);
+    if (last) output.logits = means(std::as_const(output.logits).view(), tokens);
+    check_logits(std::as_const(output.logits).view());
+  }
   std::vector<std::int64_t> rows;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    rows.push_back(tokens[i].begin + head_token(config_, network_->head.rows(), inputs[i].ids));
+    rows.push_back(tokens[i].begin + head_token(config_, read, inputs[i].ids));
     output.rows.push_back({static_cast<std::int64_t>(i), static_cast<std::int64_t>(i) + 1});
   }
-  output.logits = logits_at(hidden, rows, workspace);
+  if (output.logits.empty()) output.logits = logits_at(hidden, rows, workspace);
   return output;
 }
 

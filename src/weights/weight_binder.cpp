@@ -158,6 +158,15 @@ LinearSource WeightBinder::linear_transposed(std::string_view name, std::int64_t
   return {{std::move(part)}};
 }
 
+LinearSource WeightBinder::convolution(std::string_view name, std::int64_t outputs,
+                                       std::int64_t inputs, std::int64_t width) const {
+  LinearSource::Part part;
+  part.weight = fetch(std::string(name) + ".weight", {outputs, inputs, width});
+  part.bias = bias_vector(name, outputs, Bias::yes);
+  part.outputs = outputs;
+  return {{std::move(part)}};
+}
+
 NormSource WeightBinder::norm(std::string_view name, std::int64_t size, Bias bias) const {
   const std::string base(name);
   if (!has(base + ".weight") && has(base + ".gamma")) {

@@ -18,6 +18,10 @@ struct AttentionSource {
   /// Of the queries, and of the keys: as wide as a head, with one row for all heads or one for
   /// each, or as wide as all heads together; null when there is none.
   NormSource query_norm, key_norm;
+  // DisentangledAttention only, where the scores are: projections of the vectors of distances;
+  // empty: those of the keys, and of the queries, in `in`.
+  LinearSource position_key;    ///< keys of distances
+  LinearSource position_query;  ///< queries of distances
 };
 
 /// The weights of a feed-forward sublayer.
@@ -51,6 +55,11 @@ struct StackSource {
   NormSource final_norm;                  ///< null when there is none
   /// RelativeBias only: [buckets, heads] for all layers, or one such table for each.
   std::vector<const FileTensor*> relative_bias;
+  const FileTensor* relative_positions =
+      nullptr;                      ///< [2 * span, hidden], DisentangledAttention only
+  NormSource relative_norm;         ///< of these; may be null
+  LinearSource convolution;         ///< one part, [hidden, hidden, width]; empty when there is none
+  NormSource convolution_norm;      ///< after it
   std::vector<BlockSource> blocks;  ///< the layers, first to last
 };
 
@@ -58,6 +67,8 @@ struct StackSource {
 enum class HeadRows : std::uint8_t {
   all,            ///< every token
   first,          ///< the first token
+  mean,           ///< the mean of all hidden states
+  mean_logits,    ///< every token, and then the mean of what comes out
   last_unpadded,  ///< the last token that is not padding
   last_eos        ///< the last end-of-sequence token, which must be there
 };

@@ -12,6 +12,7 @@
 
 #include "llm/nn/layers.hpp"
 #include "llm/nn/pass.hpp"
+#include "llm/nn/position_scores.hpp"
 
 namespace llm {
 
@@ -47,6 +48,7 @@ class Attention {
     Linear<S> out;       ///< [hidden, query size]
     Norm<S> query_norm;  ///< of each head, or of all together; may be empty
     Norm<S> key_norm;    ///< the same of the keys
+    PositionScores<S> position_scores;  ///< self-attention only; may be empty
   };
 
   Attention() = default;
@@ -209,10 +211,16 @@ class Attention {
     const std::int64_t tokens = std::max<std::int64_t>(1, c_.max_rows / group_size());
     for (std::int64_t h = heads.begin; h < heads.end; ++h) {
       point_at_pages(lane, keys, h);
+      if (!layers_.position_scores.empty()) layers_.position_scores.read_keys(lane, h, keys.length);
       for (std::int64_t row = rows.begin; row < rows.end && !lane.pass.is_given_up();
            row += tokens) {
         const Range part{row, std::min(rows.end, row + tokens)};
         gather_queries(lane, keys, part, h);
+        if (!layers_.position_scores.empty()) {
+          const std::int64_t first = keys.self->position(part.begin);
+          layers_.position_scores.add(lane, h, {first, first + part.size()}, keys.length,
+                                      static_cast<S>(c_.scale) * std::numbers::log2e_v<S>);
+        }
         ops::attend(attend_args(lane, keys, part.size() * group_size()));
         scatter_outputs(lane, part, h);
       }
@@ -233,7 +241,7 @@ class Attention {
     args.is_bf16 = keys.cache.is_bf16();
     args.lo = lane.lo.data();
     args.hi = lane.hi.data();
-    if (has_bias(lane, keys)) args.bias = lane.bias.data();
+    if (has_bias(lane, keys) || !layers_.position_scores.empty()) args.bias = lane.bias.data();
     args.scratch = lane.scratch.data();
     return args;
   }
@@ -278,7 +286,9 @@ class Attention {
     if (keys.self == nullptr) return {0, keys.length};
     const std::int64_t position = keys.self->position(row);
     return {c_.window > 0 ? std::max<std::int64_t>(0, position - c_.window + 1) : 0,
-            c_.causal ? position + 1 : keys.length};
+            c_.causal       ? position + 1
+            : c_.window > 0 ? std::min(keys.length, position + c_.window)
+                            : keys.length};
   }
 
   void scatter_outputs(const Lane<S>& lane, Range rows, std::int64_t kv_head) const {

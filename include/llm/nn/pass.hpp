@@ -92,16 +92,22 @@ struct Activations {
 /// One worker's private activations, large enough for all rows of the pass.
 template <typename S>
 struct LaneActivations {
-  TensorView<S> x;             ///< [rows, hidden]: the residual stream
-  TensorView<S> normed;        ///< [rows, hidden]: norm of x, which a sublayer reads
-  TensorView<S> embedded;      ///< [rows, 2 * embedding]: embeddings to be projected, and scratch
-  TensorView<S> angles;        ///< [rows, 2 * rotary pairs]: see rotary_angles()
-  std::span<S> scratch;        ///< of one product or one attention call
-  TensorView<S> queries;       ///< [attend_rows(), head_dim]: of one attention call
-  TensorView<S> attended;      ///< [attend_rows(), head_dim]: its outputs
-  std::span<std::int32_t> lo;  ///< first key that each of its query rows attends to
-  std::span<std::int32_t> hi;  ///< one past the last such key
-  std::span<const S*> bias;    ///< its query rows' position biases
+  TensorView<S> x;              ///< [rows, hidden]: the residual stream
+  TensorView<S> normed;         ///< [rows, hidden]: norm of x, which a sublayer reads
+  TensorView<S> embedded;       ///< [rows, 2 * embedding]: embeddings to be projected, and scratch
+  TensorView<S> angles;         ///< [rows, 2 * rotary pairs]: see rotary_angles()
+  std::span<S> scratch;         ///< of one product or one attention call
+  TensorView<S> queries;        ///< [attend_rows(), head_dim]: of one attention call
+  TensorView<S> attended;       ///< [attend_rows(), head_dim]: its outputs
+  std::span<std::int32_t> lo;   ///< first key that each of its query rows attends to
+  std::span<std::int32_t> hi;   ///< one past the last such key
+  std::span<const S*> bias;     ///< its query rows' position biases
+  TensorView<S> key_rows;       ///< [keys, head_dim]: of one head, DisentangledAttention only
+  TensorView<S> position_keys;  ///< [attend_rows(), 2 * span]: scores of queries with them
+  TensorView<S> position_queries;  ///< [keys, 2 * span]: scores of keys with them
+  TensorView<S> position_scores;   ///< [attend_rows(), positions of all pages]: their sums
+  TensorView<S> patches;           ///< [rows, width * hidden]: what the convolution reads
+  TensorView<S> convolved;         ///< [rows, hidden]: what it gives
   std::span<const void*> k_pages;  ///< keys of one head of a sequence
   std::span<const void*> v_pages;  ///< values of that head
 };
@@ -142,8 +148,10 @@ struct Pass {
   std::int64_t rows = 0;                   ///< tokens of all sequences
   Activations<S> activations;              ///< of all rows
   std::span<const BiasLines<S>> bias;      ///< position biases of self-attention; empty: none
-  Taps<S>* taps = nullptr;                 ///< filled when not null
-  PassEnd* end = nullptr;                  ///< of a long pass that can be interrupted; else null
+  Taps<S>* taps = nullptr;  ///< filled when not null
+  PassEnd* end = nullptr;   ///< of a long pass that can be interrupted; else null
+  /// Where the vector of a distance query - key lies; DisentangledAttention only, else null.
+  const std::int32_t* position_rows = nullptr;
 
   /// Whether a worker may skip work, because the pass ends with an Error.
   bool is_given_up() const { return end != nullptr && end->is_given_up(); }
@@ -165,7 +173,8 @@ struct Lane : LaneActivations<S> {
         pass(of_pass),
         rows(own_rows),
         by_rows(is_by_rows) {
-    for (TensorView<S>* own : {&this->x, &this->normed, &this->embedded, &this->angles}) {
+    for (TensorView<S>* own : {&this->x, &this->normed, &this->embedded, &this->angles,
+                               &this->patches, &this->convolved}) {
       *own = own->rows({0, rows.size()});
     }
   }

@@ -37,6 +37,8 @@ class Stack {
     std::vector<Block<S>> blocks;  ///< in the order in which they run
     Norm<S> final_norm;            ///< may be empty
     PositionBias<S> bias;          ///< of AlibiPositions and RelativeBias
+    Linear<S> convolution;         ///< [hidden, hidden * conv_kernel_size]; may be empty
+    Norm<S> convolution_norm;      ///< after its outputs are added
   };
 
   Stack() = default;
@@ -60,6 +62,7 @@ class Stack {
     if (taps) start_taps(pass);
     const auto bias = layers_.bias.lines(bias_reach(sequences));
     if (bias) pass.bias = *bias;
+    if (c_.disentangled) pass.position_rows = position_rows(pass, workspace);
     std::optional<PassEnd> end;
     if (workspace.interrupt() != nullptr && rows >= long_pass_rows) {
       pass.end = &end.emplace(*workspace.interrupt(), layers_.blocks.size());
@@ -70,10 +73,12 @@ class Stack {
       const Lane<S> lane =
           make_lane(memory[static_cast<std::size_t>(worker.index())], worker, pass);
       embed(lane);
+      if (has_convolution()) convolve(lane);
       tap(lane, 0);
       for (std::size_t l = 0; l < layers_.blocks.size(); ++l) {
         if (end && end->is_before(l)) return;
         layers_.blocks[l].forward(lane, c_);
+        if (l == 0 && has_convolution()) add_convolved(lane);
         if (l + 1 < layers_.blocks.size()) tap(lane, l + 1);
       }
       if (taps) tap_last(lane);
@@ -105,7 +110,8 @@ class Stack {
   // Sized for all rows, as any split may come.
   LaneActivations<S> take_lane(const Pass<S>& pass, Workspace& workspace) const {
     const std::int64_t widest =
-        std::max({c_.hidden_size, c_.intermediate_size, c_.query_size(), c_.embedding_width()});
+        std::max({c_.hidden_size, c_.intermediate_size, c_.query_size(), c_.embedding_width(),
+                  c_.hidden_size * c_.conv_kernel_size});
     const std::int64_t calls = attend_rows(c_), pages = pages_of_longest(pass);
     LaneActivations<S> lane;
     lane.x = workspace.take<S>(pass.rows, c_.hidden_size);
@@ -120,9 +126,77 @@ class Stack {
     lane.lo = workspace.take<std::int32_t>(calls);
     lane.hi = workspace.take<std::int32_t>(calls);
     lane.bias = workspace.take<const S*>(calls);
+    if (c_.disentangled) take_position_scores(lane, pages, workspace);
+    lane.patches = workspace.take<S>(pass.rows, c_.hidden_size * c_.conv_kernel_size);
+    lane.convolved = workspace.take<S>(pass.rows, has_convolution() ? c_.hidden_size : 0);
     lane.k_pages = workspace.take<const void*>(pages);
     lane.v_pages = workspace.take<const void*>(pages);
     return lane;
+  }
+
+  void take_position_scores(LaneActivations<S>& lane, std::int64_t pages,
+                            Workspace& workspace) const {
+    const std::int64_t positions = pages * kv_page_positions, vectors = 2 * c_.disentangled->span();
+    lane.key_rows = workspace.take<S>(positions, c_.head_dim);
+    lane.position_keys = workspace.take<S>(attend_rows(c_), vectors);
+    lane.position_queries = workspace.take<S>(positions, vectors);
+    lane.position_scores = workspace.take<S>(attend_rows(c_), positions);
+  }
+
+  // Rows of the vectors of distances within the longest sequence; points at distance 0.
+  const std::int32_t* position_rows(const Pass<S>& pass, Workspace& workspace) const {
+    const DisentangledAttention& d = *c_.disentangled;
+    const std::int64_t reach = pages_of_longest(pass) * kv_page_positions;
+    const std::span<std::int32_t> rows = workspace.take<std::int32_t>(2 * reach);
+    for (std::int64_t distance = -reach; distance < reach; ++distance) {
+      const std::int64_t bucket =
+          d.position_buckets > 0
+              ? log_position_bucket(distance, d.position_buckets, d.max_relative_positions)
+              : distance;
+      rows[static_cast<std::size_t>(distance + reach)] = static_cast<std::int32_t>(
+          std::clamp<std::int64_t>(bucket + d.span(), 0, 2 * d.span() - 1));
+    }
+    return rows.data() + reach;
+  }
+
+  bool has_convolution() const { return !layers_.convolution.empty(); }
+
+  // Activated outputs of the convolution over the embeddings. A row's neighbours may be other
+  // workers': they are embedded again.
+  void convolve(const Lane<S>& lane) const {
+    for (const SequenceTokens<S>& s : lane.pass.sequences) {
+      const Range rows{std::max(lane.rows.begin, s.rows().begin),
+                       std::min(lane.rows.end, s.rows().end)};
+      for (std::int64_t row = rows.begin; row < rows.end; ++row) gather_patch(lane, s, row);
+    }
+    layers_.convolution.forward(lane.patches, lane.convolved, lane.scratch);
+    for (std::int64_t r = 0; r < lane.convolved.rows(); ++r) {
+      ops::activate(c_.conv_act, lane.convolved.row(r));
+    }
+  }
+
+  // The embeddings around a row, number by number; zeros beyond the ends of the text.
+  void gather_patch(const Lane<S>& lane, const SequenceTokens<S>& s, std::int64_t row) const {
+    const std::int64_t width = c_.conv_kernel_size, own = row - lane.rows.begin;
+    const std::span<S> patch = lane.patches.row(own), other = lane.convolved.row(own);
+    for (std::int64_t j = 0; j < width; ++j) {
+      const std::int64_t near = row + j - width / 2;
+      std::ranges::fill(other, S{0});
+      if (lane.rows.begin <= near && near < lane.rows.end && s.rows().begin <= near &&
+          near < s.rows().end) {
+        std::ranges::copy(lane.residual(near), other.begin());
+      } else if (s.rows().begin <= near && near < s.rows().end) {
+        embed_token(s, near - s.first_row, lane.normed.row(own), other);
+      }
+      for (std::size_t i = 0; i < other.size(); ++i) {
+        patch[i * static_cast<std::size_t>(width) + static_cast<std::size_t>(j)] = other[i];
+      }
+    }
+  }
+
+  void add_convolved(const Lane<S>& lane) const {
+    ops::add(lane.x, lane.convolved, lane.x);
+    layers_.convolution_norm.forward(lane.x, lane.x);
   }
 
   // Pages of keys of the longest sequence or source.
@@ -203,6 +277,10 @@ class Stack {
       e.types.read(s.type_ids.empty() ? 0 : s.type_ids[i], other);
       add();
     }
+    const auto norm = [&] {
+      if (!e.norm.empty()) e.norm.forward(x, x);
+    };
+    if (c_.positions_after_norm) norm();
     if (const auto* learned = std::get_if<LearnedPositions>(&c_.positions)) {
       e.positions.read(counted_position(*learned, s, token) + learned->offset, other);
       add();
@@ -211,7 +289,7 @@ class Stack {
       read_sinusoids(*sinusoidal, counted_position(*sinusoidal, s, token), other);
       add();
     }
-    if (!e.norm.empty()) e.norm.forward(x, x);
+    if (!c_.positions_after_norm) norm();
   }
 
   static void rotary_angles(const RotaryPositions& rotary, std::int64_t position,

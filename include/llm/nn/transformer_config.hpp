@@ -69,6 +69,25 @@ struct RelativeBias {
   /// All members are equal.
   bool operator==(const RelativeBias&) const = default;
 };
+/// Scores between contents and relative positions, beside those between contents (DeBERTa,
+/// arXiv:2006.03654, 3.1): a query with the key of its distance to a key, and that key with the
+/// query of the distance.
+struct DisentangledAttention {
+  bool content_to_position = false;         ///< scores of queries with keys of distances
+  bool position_to_content = false;         ///< scores of keys with queries of distances
+  std::int64_t max_relative_positions = 0;  ///< farther ones count as this far
+  /// Distances to each side that are told apart: near ones each by itself, far ones ever more of
+  /// them together (modeling_deberta_v2.py `make_log_bucket_position`). 0: all are.
+  std::int64_t position_buckets = 0;
+  bool share_att_key = false;        ///< the vectors are projected as keys and queries of contents
+  bool norm_rel_embeddings = false;  ///< the vectors are normed before
+  /// Vectors of distances: those of queries - keys = -span() .. span() - 1.
+  std::int64_t span() const {
+    return position_buckets > 0 ? position_buckets : max_relative_positions;
+  }
+  /// All members are equal.
+  bool operator==(const DisentangledAttention&) const = default;
+};
 /// No position scheme: only the causal mask tells the order of the tokens.
 struct NoPositions {
   /// All members are equal.
@@ -104,6 +123,7 @@ struct StackConfig {
   std::int64_t max_position_embeddings = 0;
 
   NormKind norm = NormKind::layer_norm;  ///< kind of all norms
+  bool norm_bias = true;                 ///< of layer norms, where the configuration says it
   double norm_eps = 1e-5;                ///< added to the variance (RMS norm: to the mean square)
   NormPlacement norm_placement = NormPlacement::pre;  ///< before or after each sublayer
   bool embedding_norm = false;                        ///< a norm right after the embeddings
@@ -113,8 +133,14 @@ struct StackConfig {
   bool parallel_sublayers = false;
   double residual_scale = 1.0;  ///< factor on what a sublayer adds to the residual stream
 
-  Positions positions;                        ///< the position scheme
-  std::optional<RelativeBias> relative_bias;  ///< beside `positions` (MPNet)
+  Positions positions;                ///< the position scheme
+  bool positions_after_norm = false;  ///< learned ones are added to normed embeddings (Blenderbot)
+  std::optional<RelativeBias> relative_bias;          ///< beside `positions` (MPNet)
+  std::optional<DisentangledAttention> disentangled;  ///< beside `positions` (DeBERTa)
+  /// Width of a convolution over the embeddings whose activated outputs are added after the first
+  /// layer, and normed with its own (DeBERTa-v2); odd, 0: none.
+  std::int64_t conv_kernel_size = 0;
+  Activation conv_act = Activation::tanh;  ///< of the convolution
   /// Width of the embeddings, which are projected to hidden_size (ALBERT); 0: hidden_size.
   std::int64_t embedding_size = 0;
   // Layers that share their weights (ALBERT): so many groups of neighbours, and layers in a group
@@ -124,7 +150,8 @@ struct StackConfig {
   double embedding_scale = 1.0;                  ///< factor on token embeddings
   double attention_scale = 1.0;                  ///< factor on the dot product of query and key
   bool scale_attn_by_inverse_layer_idx = false;  ///< self-attention: also times 1 / (layer + 1)
-  /// Keys a query may look back at, itself included, per layer; 0 or empty: all.
+  /// Keys a query may look back at, itself included, per layer; 0 or empty: all. Where tokens
+  /// attend to later ones as well, as many of these.
   std::vector<std::int64_t> attention_window;
   /// Layers whose queries and keys are rotated, with RotaryPositions; empty: all.
   std::vector<bool> rotary_layers;
@@ -172,8 +199,13 @@ struct TransformerConfig {
   std::int64_t vocab_size = 0;             ///< the model reads ids 0 .. vocab_size - 1
   std::int64_t decoder_vocab_size = 0;     ///< encoder-decoder with two vocabularies; 0: vocab_size
   std::int64_t type_vocab_size = 0;        ///< token types (BERT); 0: none
-  bool tie_word_embeddings = true;         ///< the LM head is the token embedding
-  double logits_scale = 1.0;               ///< factor on the last hidden state before the LM head
+  // What some configurations say of their heads.
+  Activation head_activation = Activation::gelu;  ///< after the first matrix
+  bool head_bias = false;                         ///< of the first matrix
+  bool lm_head_bias = false;                      ///< of the matrix to the vocabulary
+  std::string classifier_pooling;                 ///< what a classifier of texts reads
+  bool tie_word_embeddings = true;                ///< the LM head is the token embedding
+  double logits_scale = 1.0;  ///< factor on the last hidden state before the LM head
   /// The LM head's logits x become c * tanh(x / c) (Gemma 2); 0: they stay as they are.
   double final_logit_softcapping = 0;
 

@@ -108,6 +108,21 @@ inline std::int64_t relative_position_bucket(std::int64_t distance, std::int64_t
   return bucket + (large < num_buckets - 1 ? large : num_buckets - 1);
 }
 
+/// Bucket of a distance query - key, of the distance's sign: near distances themselves, from half
+/// of `buckets` on logarithmic ones, the last one reaching to max_position - 1 (DeBERTa-v2,
+/// `make_log_bucket_position`).
+inline std::int64_t log_position_bucket(std::int64_t distance, std::int64_t buckets,
+                                        std::int64_t max_position) {
+  const std::int64_t middle = buckets / 2;
+  const std::int64_t away = distance < 0 ? -distance : distance;
+  if (away <= middle) return distance;
+  const auto near = static_cast<double>(middle);
+  const double part = std::log(static_cast<double>(away) / near) /
+                      std::log(static_cast<double>(max_position - 1) / near);
+  const auto bucket = middle + static_cast<std::int64_t>(std::ceil(part * (near - 1)));
+  return distance < 0 ? -bucket : bucket;
+}
+
 /// Biases of all heads by distance: line(h)[key - query], times log2 e because attention computes
 /// with powers of 2. They can be read for |key - query| < reach().
 template <typename S>

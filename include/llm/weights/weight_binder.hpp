@@ -27,6 +27,7 @@ struct LinearSource {
     /// When not empty, output i of the part is row row_order[i] of the file's tensor, whose other
     /// rows are not of this part.
     std::vector<std::int64_t> row_order;
+    bool bias_in_order = false;  ///< the bias is in the order of the outputs, not of the rows
   };
   std::vector<Part> parts;  ///< in the order of the outputs
 
@@ -94,6 +95,9 @@ class WeightBinder {
   /// [outputs, inputs]).
   LinearSource linear_transposed(std::string_view name, std::int64_t outputs, std::int64_t inputs,
                                  Bias bias = Bias::no) const;
+  /// A convolution: `name.weight` [outputs, inputs, width] and `name.bias`.
+  LinearSource convolution(std::string_view name, std::int64_t outputs, std::int64_t inputs,
+                           std::int64_t width) const;
   /// `name.weight` and `name.bias`, or `name.gamma` and `name.beta` in old files.
   NormSource norm(std::string_view name, std::int64_t size, Bias bias) const;
 
