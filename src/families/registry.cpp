@@ -44,19 +44,16 @@ GgufLayout& GgufLayout::names(const std::string& ours, const std::string& theirs
 
 const std::vector<ModelFamily>& model_families() {
   static const std::vector<ModelFamily> families{
-      bert_family(),        distilbert_family(), roberta_family(),
-      gpt_family(),         gpt2_family(),       gpt_neo_family(),
-      bloom_family(),       llama_family(),      qwen2_family(),
-      qwen3_family(),       smollm3_family(),    gemma_family(),
-      gemma2_family(),      gemma3_family(),     gemma3_vision_family(),
-      phi_family(),         phi3_family(),       gpt_neox_family(),
-      gptj_family(),        codegen_family(),    opt_family(),
-      granite_family(),     ernie4_5_family(),   helium_family(),
-      hunyuan_family(),     ministral_family(),  olmo_family(),
-      olmo2_family(),       exaone4_family(),    cohere_family(),
-      glm4_family(),        stablelm_family(),   starcoder2_family(),
-      nemotron_family(),    falcon_family(),     mpt_family(),
-      gpt_bigcode_family(), biogpt_family(),     t5_family(),
+      bert_family(),        distilbert_family(), roberta_family(),       gpt_family(),
+      gpt2_family(),        gpt_neo_family(),    bloom_family(),         llama_family(),
+      qwen2_family(),       qwen3_family(),      smollm3_family(),       gemma_family(),
+      gemma2_family(),      gemma3_family(),     gemma3_vision_family(), phi_family(),
+      phi3_family(),        gpt_neox_family(),   gptj_family(),          codegen_family(),
+      opt_family(),         granite_family(),    ernie4_5_family(),      helium_family(),
+      hunyuan_family(),     ministral_family(),  olmo_family(),          olmo2_family(),
+      exaone4_family(),     cohere_family(),     glm4_family(),          stablelm_family(),
+      starcoder2_family(),  nemotron_family(),   falcon_family(),        mpt_family(),
+      gpt_bigcode_family(), biogpt_family(),     xglm_family(),          t5_family(),
       bart_family(),        marian_family()};
   return families;
 }

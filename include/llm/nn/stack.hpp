@@ -194,7 +194,9 @@ class Stack {
       e.positions.read(counted_position(*learned, s, token) + learned->offset, other);
       add();
     } else if (const auto* sinusoidal = std::get_if<SinusoidalPositions>(&c_.positions)) {
-      if (e.positions.empty()) {
+      if (e.positions.empty() && sinusoidal->to_the_last) {
+        sinusoidal_vector_to_the_last(position + sinusoidal->offset, other);
+      } else if (e.positions.empty()) {
         sinusoidal_vector(position + sinusoidal->offset, other);
       } else {  // the file stores the table
         e.positions.read(position + sinusoidal->offset, other);

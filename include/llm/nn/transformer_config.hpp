@@ -37,6 +37,9 @@ struct LearnedPositions {
 /// in the first half of the vector, cosines in the second; row = position + offset.
 struct SinusoidalPositions {
   std::int64_t offset = 0;  ///< row of position 0
+  /// Waves become slower by equal factors until the last one turns by 1/10000 for each position
+  /// (fairseq); else the last is one step short of that.
+  bool to_the_last = false;
   /// All members are equal.
   bool operator==(const SinusoidalPositions&) const = default;
 };

@@ -72,6 +72,21 @@ void sinusoidal_vector(std::int64_t position, std::span<S> out) {
   }
 }
 
+/// The same where the last wave turns by exactly 1/10000 for each position, and an odd last value
+/// is 0 (the layout of fairseq, modeling_xglm.py `get_embedding`).
+template <typename S>
+void sinusoidal_vector_to_the_last(std::int64_t position, std::span<S> out) {
+  const std::size_t half = out.size() / 2;
+  const double steps = half > 1 ? static_cast<double>(half - 1) : 1.0;
+  for (std::size_t i = 0; i < half; ++i) {
+    const double angle =
+        static_cast<double>(position) * std::pow(10000.0, -static_cast<double>(i) / steps);
+    out[i] = static_cast<S>(std::sin(angle));
+    out[half + i] = static_cast<S>(std::cos(angle));
+  }
+  if (out.size() % 2 != 0) out.back() = 0;
+}
+
 /// Bucket of a distance key - query (T5, `_relative_position_bucket`): one bucket per small
 /// distance, logarithmic ones up to max_distance; bidirectional: half of the buckets for each sign.
 inline std::int64_t relative_position_bucket(std::int64_t distance, std::int64_t num_buckets,
