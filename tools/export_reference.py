@@ -154,7 +154,7 @@ def computed_names(model, model_path):
     tables = [
         f"{name}.weight"
         for name, module in model.named_modules()
-        if "Sinusoidal" in type(module).__name__
+        if "Sinusoidal" in type(module).__name__ and hasattr(module, "weight")
     ]
     stored = stored_names(model_path) if tables else set()
     in_file = lambda name: any(name.endswith(other) or other.endswith(name) for other in stored)

@@ -2,6 +2,7 @@
 // transformers modeling_biogpt.py.
 #include <cmath>
 
+#include "families/fairseq_layers.hpp"
 #include "families/heads.hpp"
 
 namespace llm::detail {
@@ -24,23 +25,9 @@ TransformerConfig read_config(const ConfigReader& json) {
     d.embedding_scale = std::sqrt(static_cast<double>(d.hidden_size));
   }
   d.causal = true;
+  d.attention_bias = true;
   d.hidden_act = json.activation("hidden_act", "gelu");
   return c;
-}
-
-BlockSource bind_block(const WeightBinder& w, const StackConfig& d) {
-  const std::int64_t hidden = d.hidden_size, inner = d.intermediate_size;
-  const WeightBinder attn = w.scope("self_attn");
-  BlockSource b;
-  b.attention_norm = w.norm("self_attn_layer_norm", hidden, Bias::yes);
-  b.attention.in = attn.linear("q_proj", hidden, hidden, Bias::yes);
-  b.attention.in.append(attn.linear("k_proj", hidden, hidden, Bias::yes))
-      .append(attn.linear("v_proj", hidden, hidden, Bias::yes));
-  b.attention.out = attn.linear("out_proj", hidden, hidden, Bias::yes);
-  b.feed_forward_norm = w.norm("final_layer_norm", hidden, Bias::yes);
-  b.feed_forward.up = w.linear("fc1", inner, hidden, Bias::yes);
-  b.feed_forward.down = w.linear("fc2", hidden, inner, Bias::yes);
-  return b;
 }
 
 ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
@@ -51,7 +38,7 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   m.decoder.positions = w.matrix("embed_positions.weight",
                                  d.max_position_embeddings + position_offset, d.hidden_size);
   for (std::int64_t i = 0; i < d.num_hidden_layers; ++i) {
-    m.decoder.blocks.push_back(bind_block(w.scope("layers", i), d));
+    m.decoder.blocks.push_back(bind_fairseq_block(w.scope("layers", i), d));
   }
   m.decoder.final_norm = w.norm("layer_norm", d.hidden_size, Bias::yes);
   bind_decoder_end(root, c, m, {.lm_head = "output_projection"});

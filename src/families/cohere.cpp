@@ -42,7 +42,7 @@ TransformerConfig read_config(const ConfigReader& json) {
 NormSource bind_head_norm(const WeightBinder& w, const char* name, std::int64_t heads,
                           std::int64_t head_dim) {
   NormSource norm = w.norm_rows(name, heads, head_dim);
-  norm.value_order = uninterleaved_order(1, head_dim, head_dim);
+  if (norm.weight != nullptr) norm.value_order = uninterleaved_order(1, head_dim, head_dim);
   return norm;
 }
 

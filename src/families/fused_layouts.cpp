@@ -3,6 +3,7 @@
 namespace llm::detail {
 
 LinearSource unfused_heads(LinearSource source, const StackConfig& d) {
+  if (source.parts.front().weight == nullptr) return source;  // its sizes may be any
   for (std::int64_t kind = 0; kind < 3; ++kind) {
     for (std::int64_t head = 0; head < d.num_attention_heads; ++head) {
       for (std::int64_t i = 0; i < d.head_dim; ++i) {
@@ -14,6 +15,7 @@ LinearSource unfused_heads(LinearSource source, const StackConfig& d) {
 }
 
 LinearSource unfused_groups(LinearSource source, const StackConfig& d) {
+  if (source.parts.front().weight == nullptr) return source;  // its sizes may be any
   const std::int64_t group = d.num_attention_heads / d.num_key_value_heads, rows = group + 2;
   std::vector<std::int64_t>& order = source.parts.front().row_order;
   const auto add_head = [&](std::int64_t stored) {

@@ -49,6 +49,7 @@ LinearSource bind_in_four_parts(const WeightBinder& w, const StackConfig& d, std
   LinearSource source = w.linear("attn.qkv_proj", 3 * d.hidden_size, d.hidden_size);
   LinearSource::Part& part = source.parts.front();
   part.outputs = d.hidden_size;
+  if (part.weight == nullptr) return source;
   for (std::int64_t i = 0; i < d.hidden_size; ++i) {
     part.row_order.push_back((i / rows * 3 + kind) * rows + i % rows);
   }

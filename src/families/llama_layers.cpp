@@ -44,6 +44,7 @@ std::vector<std::int64_t> uninterleaved_order(std::int64_t heads, std::int64_t h
 
 LinearSource uninterleaved(LinearSource source, std::int64_t heads, std::int64_t head_dim,
                            std::int64_t rotary_dim) {
+  if (source.parts.front().weight == nullptr) return source;  // its sizes may be any
   std::vector<std::int64_t>& stored = source.parts.front().row_order;
   std::vector<std::int64_t> order = uninterleaved_order(heads, head_dim, rotary_dim);
   if (!stored.empty()) {

@@ -1,5 +1,6 @@
 // OPT (arXiv:2205.01068): decoder with learned positions, ReLU, and norms before each sublayer, or
 // after it in the 350M model. Reference: transformers modeling_opt.py.
+#include "families/fairseq_layers.hpp"
 #include "families/heads.hpp"
 
 namespace llm::detail {
@@ -30,22 +31,6 @@ TransformerConfig read_config(const ConfigReader& json) {
   return c;
 }
 
-BlockSource bind_block(const WeightBinder& w, const StackConfig& d) {
-  const std::int64_t hidden = d.hidden_size, inner = d.intermediate_size;
-  const WeightBinder attn = w.scope("self_attn");
-  const Bias bias = d.attention_bias ? Bias::yes : Bias::no;
-  BlockSource b;
-  b.attention_norm = w.norm("self_attn_layer_norm", hidden, Bias::yes);
-  b.attention.in = attn.linear("q_proj", hidden, hidden, bias);
-  b.attention.in.append(attn.linear("k_proj", hidden, hidden, bias))
-      .append(attn.linear("v_proj", hidden, hidden, bias));
-  b.attention.out = attn.linear("out_proj", hidden, hidden, bias);
-  b.feed_forward_norm = w.norm("final_layer_norm", hidden, Bias::yes);
-  b.feed_forward.up = w.linear("fc1", inner, hidden, bias);
-  b.feed_forward.down = w.linear("fc2", hidden, inner, bias);
-  return b;
-}
-
 ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   const StackConfig& d = c.decoder;
   const WeightBinder w = root.scope_with("embed_positions.weight",
@@ -55,7 +40,7 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   m.decoder.positions = w.matrix("embed_positions.weight",
                                  d.max_position_embeddings + position_offset, d.hidden_size);
   for (std::int64_t i = 0; i < d.num_hidden_layers; ++i) {
-    m.decoder.blocks.push_back(bind_block(w.scope("layers", i), d));
+    m.decoder.blocks.push_back(bind_fairseq_block(w.scope("layers", i), d));
   }
   if (d.final_norm) m.decoder.final_norm = w.norm("final_layer_norm", d.hidden_size, Bias::yes);
   bind_decoder_end(root, c, m);

@@ -110,6 +110,7 @@ ModelFamily falcon_family();
 ModelFamily mpt_family();
 ModelFamily gpt_bigcode_family();
 ModelFamily biogpt_family();
+ModelFamily xglm_family();
 ModelFamily t5_family();
 ModelFamily bart_family();
 ModelFamily marian_family();

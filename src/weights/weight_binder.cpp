@@ -137,6 +137,7 @@ LinearSource WeightBinder::linear_rows(std::string_view name, Range rows, std::i
   LinearSource source = linear(name, outputs, inputs, bias);
   LinearSource::Part& part = source.parts.front();
   part.outputs = rows.size();
+  if (part.weight == nullptr) return source;
   for (std::int64_t row = rows.begin; row < rows.end; ++row) part.row_order.push_back(row);
   return source;
 }

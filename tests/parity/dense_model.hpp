@@ -426,6 +426,17 @@ class DenseStack {
   // sin and cos of position / 10000^(2i/n) for i = 0, 1, ...: first all sines, then all cosines.
   Row waves(std::int64_t position) const {
     Row sines, cosines;
+    if (std::get<SinusoidalPositions>(c_.positions).reaches_last_frequency) {  // fairseq
+      const std::int64_t half = c_.hidden_size / 2;
+      for (std::int64_t i = 0; i < half; ++i) {
+        const double turn = std::pow(10000.0, -double(i) / double(half - 1));
+        sines.push_back(std::sin(static_cast<double>(position) * turn));
+        cosines.push_back(std::cos(static_cast<double>(position) * turn));
+      }
+      sines.insert(sines.end(), cosines.begin(), cosines.end());
+      sines.resize(at(c_.hidden_size));
+      return sines;
+    }
     for (std::int64_t i = 0; 2 * i < c_.hidden_size; ++i) {
       const double turn = std::pow(10000.0, -2.0 * double(i) / double(c_.hidden_size));
       sines.push_back(std::sin(static_cast<double>(position) * turn));

@@ -142,6 +142,9 @@ class RandomModel {
   void draw_rare(StackConfig& c, StackSource& s) {
     if (rare.chance(50)) return;
     if (rare.chance(40)) c.attn_logit_softcapping = rare.real(0.5, 4.0);
+    if (auto* sines = std::get_if<SinusoidalPositions>(&c.positions)) {
+      sines->reaches_last_frequency = rare.chance(50);
+    }
     if (rare.chance(30)) c.clip_qkv = rare.real(0.3, 1.5);
     c.norm_after_rotation = rare.chance(30);
     if (rare.chance(30)) {

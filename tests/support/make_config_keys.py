@@ -19,7 +19,7 @@ except ImportError:
 TYPES = ("bert distilbert roberta xlm-roberta camembert openai-gpt gpt2 gpt_neo bloom llama mistral "
          "qwen2 qwen3 smollm3 gemma gemma2 gemma3_text gemma3 phi phi3 gpt_neox gptj codegen opt "
          "granite ernie4_5 helium hunyuan_v1_dense seed_oss ministral ministral3 olmo olmo2 olmo3 "
-         "exaone4 cohere cohere2 glm4 stablelm starcoder2 nemotron falcon mpt gpt_bigcode biogpt "
+         "exaone4 cohere cohere2 glm4 stablelm starcoder2 nemotron falcon mpt gpt_bigcode biogpt xglm "
          "mpnet electra albert rembert megatron-bert roberta-prelayernorm xlm-roberta-xl m2m_100 "
          "t5 mt5 umt5 bart mbart marian pegasus").split()
 # Read by a constructor without being an attribute of what it makes.

@@ -515,6 +515,22 @@ Keys biogpt_keys() {
        {"scale_embedding", {READ, false}}});
 }
 
+Keys xglm_keys() {
+  return with(with(common_keys(), without_effect({"activation_dropout", "attention_dropout",
+                                                  "dropout", "init_std", "layerdrop"})),
+              {{"activation_function", {READ, "relu"}},
+               {"add_cross_attention", {NEUTRAL, true}},
+               {"attention_heads", {REQUIRED, 8}},
+               {"d_model", {READ, 2048}},
+               {"ffn_dim", {REQUIRED, 64}},
+               {"hidden_size", {ALIAS, "d_model"}},
+               {"max_position_embeddings", {READ, 256}},
+               {"num_attention_heads", {ALIAS, "attention_heads"}},
+               {"num_hidden_layers", {ALIAS, "num_layers"}},
+               {"num_layers", {REQUIRED, 6}},
+               {"scale_embedding", {READ, false}}});
+}
+
 Keys t5_keys() {
   return with(
       with(common_keys(),
@@ -636,6 +652,7 @@ Keys keys_of(const std::string& type) {
   if (type == "falcon") return falcon_keys();
   if (type == "mpt") return mpt_keys();
   if (type == "gpt_bigcode") return gpt_bigcode_keys();
+  if (type == "xglm") return xglm_keys();
   if (type == "biogpt") return biogpt_keys();
   if (type == "mt5") return mt5_keys();
   if (type == "t5" || type == "umt5") return t5_keys();

@@ -78,7 +78,7 @@ void sinusoidal_vector(std::int64_t position, std::span<S> out) {
 template <typename S>
 void tensor2tensor_vector(std::int64_t position, std::span<S> out) {
   const std::size_t half = out.size() / 2;
-  const double step = std::log(10000.0) / (static_cast<double>(half) - 1);
+  const double step = half > 1 ? std::log(10000.0) / static_cast<double>(half - 1) : 0;
   for (std::size_t i = 0; i < half; ++i) {
     const double angle = static_cast<double>(position) * std::exp(static_cast<double>(i) * -step);
     out[i] = static_cast<S>(std::sin(angle));
