@@ -146,7 +146,7 @@ ModelFamily nomic_bert_family() {
   return {{"nomic_bert"},
           read_config,
           bind_weights,
-          encoder_heads(),
+          {HeadKind::masked_lm, HeadKind::sequence_classification, HeadKind::token_classification},
           {},
           {{"nomic_bert.embeddings.word_embeddings"},
            "cls.predictions.decoder",

@@ -21,6 +21,7 @@ TYPES = ("bert distilbert roberta xlm-roberta camembert openai-gpt gpt2 gpt_neo 
          "granite ernie4_5 helium hunyuan_v1_dense seed_oss ministral ministral3 olmo olmo2 olmo3 "
          "exaone4 cohere cohere2 glm4 stablelm starcoder2 nemotron falcon mpt gpt_bigcode biogpt xglm "
          "mpnet electra albert rembert megatron-bert roberta-prelayernorm xlm-roberta-xl m2m_100 "
+         "deberta deberta-v2 modernbert nomic_bert eurobert roformer blenderbot blenderbot-small plbart mvp "
          "t5 mt5 umt5 bart mbart marian pegasus").split()
 # Read by a constructor without being an attribute of what it makes.
 POPPED = {"bloom": ["n_embed"], "llama": ["rope_theta", "rope_scaling", "partial_rotary_factor"]}
@@ -33,6 +34,14 @@ POPPED |= {
     "falcon": POPPED["llama"] + ["n_embed"],
     "gemma3_text": POPPED["llama"] + ["rope_local_base_freq", "sliding_window_pattern"],
     "gpt_neox": ["rotary_emb_base", "rotary_pct", "rope_scaling", "rope_theta"],
+}
+POPPED |= {
+    "deberta-v2": ["attention_head_size", "conv_act", "conv_groups", "conv_kernel_size", "embedding_size",
+                   "norm_rel_ebd", "pooler_hidden_size", "position_buckets", "share_att_key"],
+    "deberta": ["embedding_size", "pooler_hidden_size", "talking_head"],
+    "modernbert": ["global_attn_every_n_layers", "global_rope_theta", "local_rope_theta", "rope_scaling"],
+    "nomic_bert": POPPED["llama"],
+    "eurobert": POPPED["llama"],
 }
 GENERATION = set(vars(GenerationConfig())) - {
     "bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id"}

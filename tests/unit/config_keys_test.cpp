@@ -2,6 +2,7 @@
 // (tests/support/make_config_keys.py), and what becomes of it: read, checked to have no effect, or
 // without effect.
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -594,8 +595,109 @@ Keys later_bert_keys() {
                               "summary_last_dropout", "summary_type", "summary_use_proj"}));
 }
 
+Keys deberta_keys(const std::string& type) {
+  const Json relative = {{"relative_attention", true}, {"pos_att_type", {"c2p"}}};
+  const Json convolution = {{"conv_kernel_size", 3}};
+  Keys keys = with(with(bert_keys(), without_effect({"legacy", "pooler_dropout"})),
+                   {{"embedding_size", {NEUTRAL, 64}},
+                    {"hidden_size", {REQUIRED, 3072, {{"pooler_hidden_size", nullptr}}}},
+                    {"max_relative_positions", {READ, 20, relative}},
+                    {"pooler_hidden_act", {READ, "relu"}},
+                    {"pooler_hidden_size", {NEUTRAL, 64}},
+                    {"pos_att_type", {READ, {"p2c"}}},
+                    {"position_biased_input", {READ, false}},
+                    {"relative_attention", {READ, true, {{"pos_att_type", {"c2p"}}}}}});
+  if (type == "deberta") return with(keys, {{"talking_head", {NEUTRAL, true}}});
+  return with(keys, {{"attention_head_size", {NEUTRAL, 7}},
+                     {"conv_act", {READ, "relu", convolution}},
+                     {"conv_groups", {NEUTRAL, 2, convolution}},
+                     {"conv_kernel_size", {READ, 3}},
+                     {"norm_rel_ebd", {READ, "layer_norm", relative}},
+                     {"position_buckets", {READ, 32, relative}},
+                     {"share_att_key", {READ, true, relative}}});
+}
+
+Keys modernbert_keys() {
+  const Json no_types = {{"layer_types", nullptr}};
+  return with(with(common_keys(),
+                   without_effect({"attention_dropout", "classifier_dropout", "cls_token_id",
+                                   "deterministic_flash_attn", "embedding_dropout",
+                                   "initializer_cutoff_factor", "initializer_range", "mlp_dropout",
+                                   "sparse_pred_ignore_index", "sparse_prediction"})),
+              {{"attention_bias", {READ, true}},
+               {"classifier_activation", {READ, "relu"}},
+               {"classifier_bias", {READ, true}},
+               {"classifier_pooling", {READ, "mean"}},
+               {"decoder_bias", {READ, false}},
+               {"global_attn_every_n_layers", {READ, 2, no_types}},
+               {"global_rope_theta", {READ, 500.0, no_parameters}},
+               {"hidden_activation", {READ, "relu"}},
+               {"hidden_size", {REQUIRED, 1536}},
+               {"intermediate_size", {REQUIRED, 64}},
+               {"layer_types", {READ, std::vector<std::string>(22, "sliding_attention")}},
+               {"local_attention", {READ, 64}},
+               {"local_rope_theta", {READ, 500.0, no_parameters}},
+               {"max_position_embeddings", {READ, 256}},
+               {"mlp_bias", {READ, true}},
+               {"norm_bias", {READ, true}},
+               {"norm_eps", {READ, 0.5}},
+               {"num_attention_heads", {REQUIRED, 6}},
+               {"num_hidden_layers", {REQUIRED, 16, no_types}},
+               {"rope_parameters", {READ, {{"full_attention", linear_rope}}}},
+               {"rope_scaling", {READ, linear_rope, no_parameters}}});
+}
+
+Keys nomic_bert_keys() {
+  Keys keys = with(without(llama_keys(), {"num_key_value_heads", "rms_norm_eps"}),
+                   without_effect({"attention_probs_dropout_prob", "classifier_dropout",
+                                   "hidden_dropout_prob"}));
+  return with(keys, {{"head_dim", {NEUTRAL, 32}},
+                     {"hidden_size", {REQUIRED, 1536, {{"head_dim", nullptr}}}},
+                     {"layer_norm_eps", {READ, 0.5}},
+                     {"num_attention_heads", {REQUIRED, 6, {{"head_dim", nullptr}}}},
+                     {"tie_word_embeddings", {READ, false}},
+                     {"type_vocab_size", {READ, 1}}});
+}
+
+Keys blenderbot_keys() {
+  return with(bart_keys(), {{"encoder_layers", {REQUIRED, 3}},
+                            // An option of generation, read with the others.
+                            {"encoder_no_repeat_ngram_size", {NONE, 2}}});
+}
+
+// BART's descendants, and encoders with more than BERT's keys.
+std::optional<Keys> later_keys(const std::string& type) {
+  if (type.starts_with("deberta")) return deberta_keys(type);
+  if (type == "modernbert") return modernbert_keys();
+  if (type == "nomic_bert") return nomic_bert_keys();
+  if (type == "eurobert") {
+    return with(llama_keys(), {{"attention_bias", {READ, true}},
+                               {"classifier_pooling", {READ, "mean"}},
+                               {"mask_token_id", {NONE, 7}},
+                               {"mlp_bias", {READ, true}},
+                               {"num_attention_heads", {REQUIRED, 24}},
+                               {"pretraining_tp", {NONE, 2}}});
+  }
+  if (type == "roformer") {
+    return with(bert_keys(), {{"embedding_size", {READ, 64}}, {"rotary_value", {NEUTRAL, true}}});
+  }
+  if (type.starts_with("blenderbot")) return blenderbot_keys();
+  if (type == "plbart") {
+    return with(bart_keys(), {{"d_model", {REQUIRED, 1536}},
+                              {"initializer_range", {NONE, 3}},
+                              {"scale_embedding", {READ, false}}});
+  }
+  if (type == "mvp") {
+    return with(bart_keys(), {{"prompt_length", {NONE, 7}},
+                              {"prompt_mid_dim", {NONE, 7}},
+                              {"use_prompt", {NEUTRAL, true}}});
+  }
+  return std::nullopt;
+}
+
 Keys keys_of(const std::string& type) {
   const Key bias{READ, true};
+  if (const std::optional<Keys> later = later_keys(type)) return *later;
   if (type == "bert" || type == "roberta" || type == "xlm-roberta" || type == "camembert" ||
       type == "megatron-bert" || type == "roberta-prelayernorm" || type == "xlm-roberta-xl") {
     return bert_keys();
