@@ -35,8 +35,9 @@ StackConfig read_stack(const ConfigReader& json, const std::string& side) {
   s.norm_placement = pre ? NormPlacement::pre : NormPlacement::post;
   s.final_norm = pre;
   s.embedding_norm = has_offset(json) || json.is_any({"blenderbot-small"});
+  // The reference does not scale what is normed next.
   s.positions_after_norm = json.is_any({"blenderbot-small"}) && side == "decoder";
-  if (json.flag("scale_embedding", json.is_any({"m2m_100", "plbart"}))) {
+  if (json.flag("scale_embedding", json.is_any({"m2m_100", "plbart"})) && !s.positions_after_norm) {
     s.embedding_scale = std::sqrt(static_cast<double>(s.hidden_size));
   }
   s.hidden_act = json.activation("activation_function", json.is_any({"m2m_100"}) ? "relu" : "gelu");

@@ -293,7 +293,10 @@ INSTANTIATE_TEST_SUITE_P(Fixtures, EncoderInvariants,
                          testing::Values("bert-model", "roberta-tagger", "distilbert-qa",
                                          "xlm-roberta-model", "t5-v1_0", "bart-qa", "umt5-encoder",
                                          "t5-tagger", "mbart-qa", "gpt2-tagger", "llama-qa",
-                                         "gguf-bert-q4_1"),
+                                         "gguf-bert-q4_1", "deberta-v2-model", "deberta-model",
+                                         "deberta-v2-lm-predictions", "modernbert-model",
+                                         "modernbert-tagger", "nomic_bert-model", "eurobert-model",
+                                         "roformer-model"),
                          [](const auto& fixture) {
                            std::string name = fixture.param;
                            std::replace(name.begin(), name.end(), '-', '_');
