@@ -9,6 +9,7 @@
 #include "chat/template_files.hpp"
 #include "core/float_environment.hpp"
 #include "core/system_error.hpp"
+#include "tokenizer/tokenizer_config.hpp"
 #include "tokenizer/unicode.hpp"
 
 namespace llm {
@@ -134,10 +135,10 @@ auto guarded(const std::string& where, const Work& work, const At& at) -> declty
 
 Program compile(const std::string& source, const std::string& where) {
   const detail::FloatEnvironment environment;
-  if (source.size() > max_template_bytes)
+  if (source.size() > detail::max_template_bytes)
     throw Error(ErrorCode::bad_format,
                 where + ": the chat template has " + std::to_string(source.size()) +
-                    " bytes, expected at most " + std::to_string(max_template_bytes),
+                    " bytes, expected at most " + std::to_string(detail::max_template_bytes),
                 where);
   if (const auto at = detail::find_invalid_utf8(source))
     throw Error(ErrorCode::bad_format,

@@ -1,15 +1,11 @@
 // Where a model keeps its chat templates and the tokens they write.
 #pragma once
 
-#include <cstddef>
 #include <filesystem>
 #include <map>
 #include <string>
 
 namespace llm::detail::jinja {
-
-// Ten times the longest there is; a syntax tree takes about a hundred bytes for each byte.
-inline constexpr std::size_t max_template_bytes = std::size_t{512} << 10U;
 
 struct TemplateFile {
   std::string source;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <compare>
 
 #include "chat/text.hpp"
 
@@ -24,12 +25,37 @@ int checked_depth(const Items& items) {
   return depth;
 }
 
+constexpr double integers_end = 9223372036854775808.0;  // 2^63, the first one above them
+
+bool is_integer(double number) {
+  return std::floor(number) == number && number >= -integers_end && number < integers_end;
+}
+
 std::string integer_key(double number) {
-  constexpr double limit = 9.2e18;
-  if (std::floor(number) == number && std::fabs(number) < limit)
-    return "n" + std::to_string(static_cast<std::int64_t>(number));
+  if (is_integer(number)) return "n" + std::to_string(static_cast<std::int64_t>(number));
   return "f" + float_text(number);
 }
+
+// Views of keys and items are compared as sets.
+bool is_set(const Sequence& sequence) {
+  return sequence.kind == SequenceKind::view && sequence.label != "dict_values";
+}
+
+// What is equal to itself alone; null for values that are equal by what they hold.
+const void* identity(const Value& value) {
+  if (const Sequence* sequence = value.sequence())
+    return sequence->kind == SequenceKind::view && !is_set(*sequence) ? sequence : nullptr;
+  if (value.generator() != nullptr) return value.generator();
+  if (value.loop() != nullptr) return value.loop();
+  if (value.counter() != nullptr) return value.counter();
+  if (const Function* function = value.function()) {
+    const bool is_own = function->macro != nullptr || function->receiver != nullptr;
+    return is_own ? function : nullptr;
+  }
+  return value.as_namespace();
+}
+
+bool write_other_key(const Value& value, Builder& out);
 
 // Equal values have equal keys, and no key is the beginning of another; false for what Python
 // cannot hash.
@@ -45,9 +71,23 @@ bool write_key(const Value& value, Builder& out) {
   } else if (value.is_none() || value.is_undefined()) {
     out += value.is_none() ? 'z' : 'u';
   } else {
+    return write_other_key(value, out);
+  }
+  return true;
+}
+
+bool write_other_key(const Value& value, Builder& out) {
+  if (const void* own = identity(value)) {
+    out += "i" + std::to_string(reinterpret_cast<std::uintptr_t>(own)) + ";";
+  } else if (const Function* function = value.function()) {
+    out += "c" + std::to_string(function->name.size()) + ":" + function->name;
+  } else {
     const Sequence* sequence = value.sequence();
-    if (sequence == nullptr || sequence->kind != SequenceKind::tuple) return false;
-    out += "t" + std::to_string(sequence->items.size()) + ":";
+    if (sequence == nullptr || sequence->kind == SequenceKind::list ||
+        sequence->kind == SequenceKind::view)
+      return false;
+    out += sequence->kind == SequenceKind::tuple ? "t" : "r";
+    out += std::to_string(sequence->items.size()) + ":";
     for (const Value& item : sequence->items) {
       if (!write_key(item, out)) return false;
     }
@@ -71,6 +111,20 @@ bool equal_items(const Items& a, const Items& b, Budget& budget) {
     if (!equal(a[i], b[i], budget)) return false;
   }
   return true;
+}
+
+// Whether all items of `a` are among those of `b`.
+bool is_subset(const Items& a, const Items& b, Budget& budget) {
+  return std::all_of(a.begin(), a.end(), [&](const Value& item) {
+    return std::any_of(b.begin(), b.end(),
+                       [&](const Value& other) { return equal(item, other, budget); });
+  });
+}
+
+bool equal_sequences(const Sequence& a, const Sequence& b, Budget& budget) {
+  if (a.kind != b.kind) return false;
+  if (!is_set(a)) return equal_items(a.items, b.items, budget);
+  return a.items.size() == b.items.size() && is_subset(a.items, b.items, budget);
 }
 
 bool equal_dicts(const Dict& a, const Dict& b, Budget& budget) {
@@ -269,32 +323,46 @@ std::optional<double> number_of(const Value& value) {
   return std::nullopt;
 }
 
+namespace {
+
+// Exactly, as Python does it: the integer is not rounded.
+std::partial_ordering order(std::int64_t a, double b) {
+  if (std::isnan(b)) return std::partial_ordering::unordered;
+  if (b >= integers_end) return std::partial_ordering::less;
+  if (b < -integers_end) return std::partial_ordering::greater;
+  const double whole = std::trunc(b);
+  const auto integer = static_cast<std::int64_t>(whole);
+  return a != integer ? std::partial_ordering(a <=> integer) : whole <=> b;
+}
+
+std::partial_ordering order_numbers(const Value& a, const Value& b) {
+  const auto x = integer_of(a), y = integer_of(b);
+  if (x && y) return *x <=> *y;
+  if (x) return order(*x, *number_of(b));
+  if (y) return 0 <=> order(*y, *number_of(a));
+  return *number_of(a) <=> *number_of(b);
+}
+
+}  // namespace
+
 bool equal(const Value& a, const Value& b, Budget& budget) {
   budget.spend(1);
-  if (a.is_number() && b.is_number()) {
-    const auto x = integer_of(a), y = integer_of(b);
-    return x && y ? *x == *y : *number_of(a) == *number_of(b);
-  }
+  if (a.is_number() && b.is_number()) return order_numbers(a, b) == 0;
   if (a.data.index() != b.data.index()) return false;
+  if (identity(a) != nullptr || identity(b) != nullptr) return identity(a) == identity(b);
   if (const Text* text = a.text()) return equal_texts(text->bytes, b.text()->bytes, budget);
   if (const Sequence* sequence = a.sequence())
-    return sequence->kind == b.sequence()->kind &&
-           equal_items(sequence->items, b.sequence()->items, budget);
+    return equal_sequences(*sequence, *b.sequence(), budget);
   if (const Dict* dict = a.dict()) return equal_dicts(*dict, *b.dict(), budget);
-  if (a.is_undefined() || a.is_none()) return true;
-  if (a.as_namespace() != nullptr) return a.as_namespace() == b.as_namespace();
-  return a.generator() == b.generator() && a.loop() == b.loop() && a.counter() == b.counter() &&
-         a.function() == b.function();
+  if (const Function* function = a.function()) return function->name == b.function()->name;
+  return true;  // undefined or none
 }
 
 bool less_than(const Value& a, const Value& b, Budget& budget) {
   budget.spend(1);
   if (a.is_undefined()) fail_undefined(a);
   if (b.is_undefined()) fail_undefined(b);
-  if (a.is_number() && b.is_number()) {
-    const auto x = integer_of(a), y = integer_of(b);
-    return x && y ? *x < *y : *number_of(a) < *number_of(b);
-  }
+  if (a.is_number() && b.is_number()) return order_numbers(a, b) < 0;
   if (a.text() != nullptr && b.text() != nullptr) {
     budget.spend_bytes(std::min(a.text()->bytes.size(), b.text()->bytes.size()));
     return a.text()->bytes < b.text()->bytes;
@@ -307,6 +375,8 @@ bool less_than(const Value& a, const Value& b, Budget& budget) {
     }
     return x->items.size() < y->items.size();
   }
+  if (x != nullptr && y != nullptr && is_set(*x) && is_set(*y))
+    return x->items.size() < y->items.size() && is_subset(x->items, y->items, budget);
   fail("cannot order " + kind_name(a) + " and " + kind_name(b));
 }
 
@@ -323,8 +393,10 @@ bool contains(const Value& container, const Value& item, Budget& budget) {
     }
     return false;
   }
-  if (const Sequence* sequence = container.sequence())
+  if (const Sequence* sequence = container.sequence()) {
+    if (is_set(*sequence) && sequence->label == "dict_keys") checked_key(item, budget);
     return std::any_of(sequence->items.begin(), sequence->items.end(), is_item);
+  }
   if (container.is_undefined()) return false;
   fail("cannot look for something in " + kind_name(container));
 }

@@ -17,6 +17,18 @@ void add_end(GenerationConfig& config, std::optional<std::int64_t> id) {
   if (std::ranges::count(config.eos_token_id, token) == 0) config.eos_token_id.push_back(token);
 }
 
+// Where the turns begin: at the first message that is not the system's, and at each of the user
+// behind it.
+std::vector<std::ptrdiff_t> turns_of(const std::vector<Message>& messages) {
+  const auto first = std::ranges::find_if(
+      messages, [](const Message& message) { return message.role != "system"; });
+  std::vector<std::ptrdiff_t> turns;
+  for (auto at = first; at != messages.end(); ++at) {
+    if (at == first || at->role == "user") turns.push_back(at - messages.begin());
+  }
+  return turns;
+}
+
 }  // namespace
 
 GenerationConfig chat_generation_config(const std::filesystem::path& path,
@@ -33,14 +45,28 @@ GenerationConfig chat_generation_config(const std::filesystem::path& path,
 }
 
 bool forget_oldest_turn(std::vector<Message>& messages) {
-  const auto first = std::ranges::find_if(
-      messages, [](const Message& message) { return message.role != "system"; });
-  if (first == messages.end()) return false;
-  const auto next = std::find_if(first + 1, messages.end(),
-                                 [](const Message& message) { return message.role == "user"; });
-  if (next == messages.end()) return false;
-  messages.erase(first, next);
+  const std::vector<std::ptrdiff_t> turns = turns_of(messages);
+  if (turns.size() < 2) return false;
+  messages.erase(messages.begin() + turns[0], messages.begin() + turns[1]);
   return true;
+}
+
+std::size_t forget_oldest_turns(std::vector<Message>& messages,
+                                const std::function<bool(const std::vector<Message>&)>& fits) {
+  const std::vector<std::ptrdiff_t> turns = turns_of(messages);
+  if (turns.size() < 2 || fits(messages)) return 0;
+  const auto without = [&](std::size_t count) {
+    std::vector<Message> rest(messages.begin(), messages.begin() + turns[0]);
+    rest.insert(rest.end(), messages.begin() + turns[count], messages.end());
+    return rest;
+  };
+  std::size_t too_few = 0, enough = turns.size() - 1;
+  while (enough - too_few > 1) {
+    const std::size_t middle = too_few + (enough - too_few) / 2;
+    (fits(without(middle)) ? enough : too_few) = middle;
+  }
+  messages = without(enough);
+  return enough;
 }
 
 template <typename S>

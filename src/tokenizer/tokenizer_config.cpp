@@ -15,8 +15,6 @@
 namespace llm::detail {
 namespace {
 
-constexpr std::size_t max_template_bytes = std::size_t{4} << 20U;
-
 // A token is named by its text or by an object with flags.
 AddedToken read_named_token(const Json& json, const std::string& where) {
   AddedToken token;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -13,6 +14,10 @@
 #include "tokenizer/pipeline.hpp"
 
 namespace llm::detail {
+
+// Of a chat template: ten times the longest there is. A syntax tree takes about a hundred bytes for
+// each byte.
+inline constexpr std::size_t max_template_bytes = std::size_t{512} << 10U;
 
 struct TokenizerConfig {
   // What the reference would open the folder with: as the files say or as the model_type implies.

@@ -3,6 +3,8 @@
 
 expressions.jsonl: {"template", "variables", "text"} or {"template", "variables", "error": true}, small templates for
 every feature, rendered in the environment that transformers compiles chat templates in.
+comparisons.json: {"values", "tables": {operator: [a line for each left value, a letter for each right one: T, F or
+E for an error]}}.
 families.jsonl: {"name", "template", "tokens", "cases": [{"messages", "tools", "documents", "variables",
 "add_generation_prompt", "text" or "error"}]}, templates in the shapes of model families, written for this test (see
 chat_families.py), rendered by transformers' render_jinja_template.
@@ -14,6 +16,7 @@ import sys
 
 from transformers.utils import chat_template_utils as chat
 
+from chat_comparisons import OPERATORS, VALUES
 from chat_families import FAMILIES
 from chat_expressions import EXPRESSIONS, VARIABLES
 
@@ -32,6 +35,18 @@ def expression_rows():
         except Exception as error:
             row["error"] = f"{type(error).__name__}: {error}"
         yield row
+
+
+def compared(left, operator, right):
+    try:
+        return chat._compile_jinja_template(f"{{{{ {left} {operator} {right} }}}}").render()[0]
+    except Exception:
+        return "E"
+
+
+def comparisons():
+    tables = {operator: ["".join(compared(a, operator, b) for b in VALUES) for a in VALUES] for operator in OPERATORS}
+    return {"values": VALUES, "tables": tables}
 
 
 def family_rows():
@@ -81,6 +96,9 @@ if __name__ == "__main__":
         json.dump(VARIABLES, out, ensure_ascii=False)
     rows = write("expressions.jsonl", expression_rows())
     families = write("families.jsonl", family_rows())
+    with open(OUT / "comparisons.json", "w", encoding="utf-8") as out:
+        json.dump(comparisons(), out, ensure_ascii=False, indent=1)
+        out.write("\n")
     errors = [row for row in rows if "error" in row]
     print(f"{len(rows)} expressions, {len(errors)} of them errors; {len(families)} families, "
           f"{sum(len(f['cases']) for f in families)} cases")

@@ -178,6 +178,41 @@ TEST(Chat, TooLongAConversationIsKept) {
   EXPECT_FALSE(forget_oldest_turn(chat.messages()));
 }
 
+// Turns of one to three messages behind a system's.
+std::vector<Message> long_conversation(std::size_t turns) {
+  std::vector<Message> messages = {{"system", "s", {}}};
+  for (std::size_t turn = 0; turn < turns; ++turn) {
+    messages.push_back({"user", std::to_string(turn), {}});
+    for (std::size_t i = 0; i < turn % 3; ++i) messages.push_back({"assistant", "a", {}});
+  }
+  return messages;
+}
+
+TEST(Chat, OldestTurnsAreForgottenInFewSteps) {
+  const auto sizes = [](const std::vector<Message>& messages) {
+    std::vector<std::string> contents;
+    for (const Message& message : messages)
+      contents.push_back(message.role + message.content.value_or(""));
+    return contents;
+  };
+  for (const std::size_t turns : {0, 1, 2, 3, 50, 1000}) {
+    const std::vector<Message> all = long_conversation(turns);
+    for (const std::size_t most : {0, 1, 2, 3, 7, 100, 5000}) {
+      int asked = 0;
+      const auto fits = [&](const std::vector<Message>& rest) {
+        ++asked;
+        return rest.size() <= most;
+      };
+      std::vector<Message> one_by_one = all, at_once = all;
+      std::size_t forgotten = 0;
+      while (one_by_one.size() > most && forget_oldest_turn(one_by_one)) ++forgotten;
+      EXPECT_EQ(forget_oldest_turns(at_once, fits), forgotten) << turns << " turns, " << most;
+      EXPECT_EQ(sizes(at_once), sizes(one_by_one)) << turns << " turns, " << most;
+      EXPECT_LE(asked, 12);
+    }
+  }
+}
+
 TEST(Chat, EndsOfTurnsOfGgufFiles) {
   const test::TempDir folder;
   auto file = test::byte_level_gguf("gpt-2");

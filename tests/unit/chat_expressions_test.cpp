@@ -4,6 +4,7 @@
 
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "core/json.hpp"
 #include "llm/core/error.hpp"
@@ -42,6 +43,29 @@ TEST(ChatExpressions, AreTheReferences) {
     }
   }
   EXPECT_GE(count, 800U);
+}
+
+// "T", "F" or "E" for an error.
+std::string compared(const std::string& left, const std::string& op, const std::string& right) {
+  try {
+    const auto made = llm::ChatTemplate::from_text("{{ " + left + " " + op + " " + right + " }}");
+    return made.render({}).substr(0, 1);
+  } catch (const llm::Error&) {
+    return "E";
+  }
+}
+
+TEST(ChatExpressions, ComparisonsAreTheReferences) {
+  const Json json = llm::detail::read_json_file(data() / "comparisons.json");
+  const auto values = json.at("values").get<std::vector<std::string>>();
+  for (const auto& [op, rows] : json.at("tables").items()) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const auto expected = rows.at(i).get<std::string>();
+      for (std::size_t j = 0; j < values.size(); ++j)
+        EXPECT_EQ(compared(values[i], op, values[j]), expected.substr(j, 1))
+            << values[i] << " " << op << " " << values[j];
+    }
+  }
 }
 
 }  // namespace

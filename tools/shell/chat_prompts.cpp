@@ -30,15 +30,12 @@ bool ChatPrompts::fits(const std::string& prompt) const {
 }
 
 std::string ChatPrompts::prompt(std::vector<Message> messages, const std::string& place) const {
-  int forgotten = 0;
-  for (;;) {
-    std::string text = template_.render(messages, options_);
-    if (!forget_ || fits(text) || !forget_oldest_turn(messages)) {
-      warn_of_forgotten_turns(place, forgotten);
-      return text;
-    }
-    ++forgotten;
+  if (forget_ && context_ > 0) {
+    const std::size_t forgotten = forget_oldest_turns(
+        messages, [this](const auto& rest) { return fits(template_.render(rest, options_)); });
+    warn_of_forgotten_turns(place, forgotten);
   }
+  return template_.render(messages, options_);
 }
 
 bool forgets_turns(const std::string& overflow) {
@@ -58,7 +55,7 @@ bool forgets_turns(const std::string& overflow) {
               "--overflow");
 }
 
-void warn_of_forgotten_turns(const std::string& place, int turns) {
+void warn_of_forgotten_turns(const std::string& place, std::size_t turns) {
   if (turns == 0) return;
   console().warning(
       place + " is longer than the model's context: the " +

@@ -33,9 +33,10 @@ class ChatPrompts {
   // only as much of it as the model's context holds, and a warning. `place` names it in the
   // warning. Throws Error.
   std::string prompt(std::vector<Message> messages, const std::string& place) const;
+  // Whether the model's context holds it and one token more.
+  bool fits(const std::string& prompt) const;
 
  private:
-  bool fits(const std::string& prompt) const;
 
   ChatTemplate template_;
   ChatOptions options_;
@@ -49,7 +50,7 @@ class ChatPrompts {
 bool forgets_turns(const std::string& overflow);
 
 // The warning "the 2 oldest turns were forgotten".
-void warn_of_forgotten_turns(const std::string& place, int turns);
+void warn_of_forgotten_turns(const std::string& place, std::size_t turns);
 
 // The messages as JSON, in the form that --messages reads.
 std::string messages_json(const std::vector<Message>& messages);

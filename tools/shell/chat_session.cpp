@@ -230,16 +230,27 @@ class Session {
   }
 
   GenerationResult reply() {
-    for (int forgotten = 0;; ++forgotten) {
+    for (std::size_t forgotten = 0;;) {
       try {
         GenerationResult result = write_reply();
         warn_of_forgotten_turns("the conversation", forgotten);
         return result;
       } catch (const Error& error) {
         const bool too_long = error.code() == ErrorCode::context_overflow;
-        if (!too_long || !prompts_.forget() || !forget_oldest_turn(chat_.messages())) throw;
+        const std::size_t more = too_long && prompts_.forget() ? forget() : 0;
+        if (more == 0) throw;
+        forgotten += more;
       }
     }
+  }
+
+  // Oldest turns of a conversation that is too long, at least one if there is one to forget.
+  std::size_t forget() {
+    std::vector<Message>& messages = chat_.messages();
+    const std::size_t forgotten = forget_oldest_turns(messages, [this](const auto& rest) {
+      return prompts_.fits(prompts_.chat_template().render(rest, prompts_.options()));
+    });
+    return forgotten > 0 ? forgotten : forget_oldest_turn(messages) ? 1 : 0;
   }
 
   GenerationResult write_reply() {

@@ -5,8 +5,10 @@
 ///   messages -> ChatTemplate -> text -> Tokenizer -> ids -> [what is kept] -> Generator -> message
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,6 +32,12 @@ GenerationConfig chat_generation_config(const std::filesystem::path& path,
 /// behind it up to the next message of the user. False, and nothing is removed, when there is only
 /// one turn.
 bool forget_oldest_turn(std::vector<Message>& messages);
+
+/// Removes as few of the oldest turns as make `fits` true of the rest, or all but the last when
+/// none do; a conversation that fits when longer is taken to fit when shorter. Returns the number
+/// of turns that are gone. `fits` is asked O(log n) times.
+std::size_t forget_oldest_turns(std::vector<Message>& messages,
+                                const std::function<bool(const std::vector<Message>&)>& fits);
 
 /// One conversation. Not thread-safe; any number of them may share a Generator.
 template <typename S>
