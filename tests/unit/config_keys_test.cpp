@@ -108,7 +108,7 @@ Keys bert_keys() {
        {"num_attention_heads", {REQUIRED, 8}},
        {"num_hidden_layers", {REQUIRED, 6}},
        {"position_embedding_type", {NEUTRAL, "relative_key"}},
-       {"type_vocab_size", {READ, 1}}});
+       {"type_vocab_size", {READ, 3}}});
 }
 
 Keys distilbert_keys() {
