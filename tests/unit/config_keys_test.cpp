@@ -105,10 +105,10 @@ Keys bert_keys() {
        {"is_decoder", {NEUTRAL, true}},
        {"layer_norm_eps", {READ, 0.5}},
        {"max_position_embeddings", {READ, 256}},
-       {"num_attention_heads", {REQUIRED, 6}},
+       {"num_attention_heads", {REQUIRED, 8}},
        {"num_hidden_layers", {REQUIRED, 6}},
        {"position_embedding_type", {NEUTRAL, "relative_key"}},
-       {"type_vocab_size", {READ, 1}}});
+       {"type_vocab_size", {READ, 3}}});
 }
 
 Keys distilbert_keys() {
@@ -673,6 +673,7 @@ std::optional<Keys> later_keys(const std::string& type) {
   if (type == "eurobert") {
     return with(llama_keys(), {{"attention_bias", {READ, true}},
                                {"classifier_pooling", {READ, "mean"}},
+                               {"head_dim", {READ, 32}},
                                {"mask_token_id", {NONE, 7}},
                                {"mlp_bias", {READ, true}},
                                {"num_attention_heads", {REQUIRED, 24}},
