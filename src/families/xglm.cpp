@@ -22,7 +22,8 @@ TransformerConfig read_config(const ConfigReader& given) {
   d.intermediate_size = json.size("ffn_dim");
   json.read_heads("attention_heads", d);
   d.max_position_embeddings = json.size("max_position_embeddings", 2048);
-  d.positions = SinusoidalPositions{.offset = 2, .reaches_last_frequency = true};
+  d.positions = SinusoidalPositions{
+      .offset = 2, .reaches_last_frequency = true, .zero_row = c.pad_token_id.value_or(-1)};
   if (json.flag("scale_embedding", true)) {
     d.embedding_scale = std::sqrt(static_cast<double>(d.hidden_size));
   }

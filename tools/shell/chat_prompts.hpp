@@ -37,7 +37,6 @@ class ChatPrompts {
   bool fits(const std::string& prompt) const;
 
  private:
-
   ChatTemplate template_;
   ChatOptions options_;
   bool forget_;

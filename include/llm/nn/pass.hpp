@@ -148,8 +148,8 @@ struct Pass {
   std::int64_t rows = 0;                   ///< tokens of all sequences
   Activations<S> activations;              ///< of all rows
   std::span<const BiasLines<S>> bias;      ///< position biases of self-attention; empty: none
-  Taps<S>* taps = nullptr;  ///< filled when not null
-  PassEnd* end = nullptr;   ///< of a long pass that can be interrupted; else null
+  Taps<S>* taps = nullptr;                 ///< filled when not null
+  PassEnd* end = nullptr;                  ///< of a long pass that can be interrupted; else null
   /// Where the vector of a distance query - key lies; DisentangledAttention only, else null.
   const std::int32_t* position_rows = nullptr;
 

@@ -301,7 +301,9 @@ class Stack {
   void read_sinusoids(const SinusoidalPositions& sinusoidal, std::int64_t position,
                       std::span<S> to) const {
     const std::int64_t row = position + sinusoidal.offset;
-    if (!layers_.embeddings.positions.empty()) {
+    if (row == sinusoidal.zero_row) {
+      std::ranges::fill(to, S{0});
+    } else if (!layers_.embeddings.positions.empty()) {
       layers_.embeddings.positions.read(row, to);
     } else if (sinusoidal.reaches_last_frequency) {
       tensor2tensor_vector(row, to);

@@ -41,6 +41,7 @@ struct SinusoidalPositions {
   std::optional<TokenId> uncounted = {};
   /// Frequency i of n is 10000^(-i/(n-1)), as in tensor2tensor, not 10000^(-i/n).
   bool reaches_last_frequency = false;
+  std::int64_t zero_row = -1;  ///< this row is all zeros (XGLM's pad_token_id); -1: none is
   /// All members are equal.
   bool operator==(const SinusoidalPositions&) const = default;
 };
