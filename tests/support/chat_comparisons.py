@@ -4,9 +4,8 @@ OPERATORS = ["==", "!=", "<", "<=", ">", ">=", "in", "not in"]
 
 VALUES = [
     "nothing", "none", "true", "false", "0", "1", "-1", "2", "0.0", "1.0", "0.5",
-    # Numbers that are equal only after rounding.
+    # Numbers that are equal only after rounding. (No infinite ones: Jinja compiles 1e400 to a name, inf.)
     "9007199254740993", "9007199254740992", "9007199254740992.0", "9223372036854775807", "9223372036854775808.0",
-    "1e400", "-1e400",
     "''", "'a'", "'ab'", "'b'", "'1'", "'é'", "('a'|safe)", "('<'|safe)",
     "[]", "[1]", "[1, 2]", "[true]", "[1.0, 'a']", "[[1], 2]", "[none]", "[nothing]", "['a']", "[range(2)]",
     "()", "(1,)", "(1, 2)", "('a', 1)", "('a', 1.0)", "((1,),)",

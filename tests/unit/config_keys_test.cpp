@@ -777,8 +777,8 @@ Json defaults(const std::string& type, const Json& reference, const Keys& keys) 
   json["model_type"] = type;
   for (const char* name : {"id2label", "label2id", "num_labels"}) json.erase(name);
   for (const char* name : {"bos_token_id", "eos_token_id"}) {  // defaults that no token has
-    const Json& id = json[name];
-    if (id.is_number() && id >= json.at("vocab_size")) json.erase(name);
+    const auto id = json.find(name);
+    if (id != json.end() && id->is_number() && *id >= json.at("vocab_size")) json.erase(id);
   }
   for (const auto& [name, key] : keys) {
     if (key.effect == ALIAS) json.erase(name);
