@@ -281,7 +281,7 @@ class DenseAttention {
     if (cross_) return true;
     if (c_.causal && key > query) return false;
     const std::int64_t window = c_.attention_window.empty() ? 0 : c_.attention_window[layer_];
-    return window == 0 || key > query - window;
+    return window == 0 || (key > query - window && key < query + window);
   }
 
   // Softmax of the scores of one query head, times the values.
