@@ -394,7 +394,7 @@ TEST(RerankCommand, BadUseIsRefused) {
   dir.write("one.txt", "a bird\n");
   expect_failure(4, "there are no rows in it",
                  {"rerank", "-m", reranker, "--documents", dir.path() / "empty.txt", "a"});
-  expect_failure(3, "rerank needs",
+  expect_failure(3, "has no sequence-classification head",
                  {"rerank", "-m", masked, "--documents", dir.path() / "one.txt", "a"});
 }
 

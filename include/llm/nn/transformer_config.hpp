@@ -151,7 +151,7 @@ struct StackConfig {
   double embedding_scale = 1.0;                  ///< factor on token embeddings
   double attention_scale = 1.0;                  ///< factor on the dot product of query and key
   bool scale_attn_by_inverse_layer_idx = false;  ///< self-attention: also times 1 / (layer + 1)
-  /// Keys a query may look at to one side, itself included, per layer; 0 or empty: all. Where tokens
+  /// Keys a query may look back at, itself included, per layer; 0 or empty: all. Where tokens
   /// attend to later ones as well, as many of these.
   std::vector<std::int64_t> attention_window;
   /// Layers whose queries and keys are rotated, with RotaryPositions; empty: all.
