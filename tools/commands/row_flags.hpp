@@ -30,7 +30,7 @@ struct RowShape {
   // rows may have any fields, and a row of arguments is the command's to make (RowJob::single).
   std::vector<std::string> fields = {"text"};
   std::string argument = "TEXT";  // name of the argument; empty: none, and no -f and --lines
-  std::string option;             // the argument as an option, too: "-p,--prompt"
+  std::string option = {};        // the argument as an option, too: "-p,--prompt"
   bool ids = false;               // rows may have "ids" in place of text; Row::texts is then empty
   bool prompt = false;            // with the argument a pipe is read, too, and comes before it
   std::vector<std::string> formats = {};  // further names for --format, which the command writes
