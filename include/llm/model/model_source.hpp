@@ -15,9 +15,10 @@ struct AttentionSource {
   LinearSource in;      ///< self-attention: query, key, value; cross-attention: query
   LinearSource source;  ///< cross-attention: key, value of the source
   LinearSource out;     ///< of all heads together to hidden
-  /// Of the queries, and of the keys: as wide as a head, with one row for all heads or one for
-  /// each, or as wide as all heads together; null when there is none.
-  NormSource query_norm, key_norm;
+  /// Of the queries: as wide as a head, with one row for all heads or one for each, or as wide as
+  /// all heads together; null when there is none.
+  NormSource query_norm;
+  NormSource key_norm;  ///< the same of the keys
   // DisentangledAttention only, where the scores are: projections of the vectors of distances;
   // empty: those of the keys, and of the queries, in `in`.
   LinearSource position_key;    ///< keys of distances
