@@ -28,9 +28,11 @@ TransformerConfig read_config(const ConfigReader& json) {
 
 // The group of a layer, with the reference's rounding.
 std::int64_t group_of(const StackConfig& e, std::int64_t layer) {
-  const auto layers = static_cast<double>(e.num_hidden_layers / e.inner_group_num);
-  const double per_group = layers / static_cast<double>(e.num_hidden_groups);
-  return static_cast<std::int64_t>(static_cast<double>(layer / e.inner_group_num) / per_group);
+  const std::int64_t outer_layers = e.num_hidden_layers / e.inner_group_num;
+  const std::int64_t outer = layer / e.inner_group_num;
+  const double per_group =
+      static_cast<double>(outer_layers) / static_cast<double>(e.num_hidden_groups);
+  return static_cast<std::int64_t>(static_cast<double>(outer) / per_group);
 }
 
 StackSource bind_encoder(const WeightBinder& w, const TransformerConfig& c,
