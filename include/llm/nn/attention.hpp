@@ -188,8 +188,8 @@ class Attention {
 
   // What queries are scaled by at a position.
   S growth(std::int64_t position) const {
-    const auto periods = static_cast<double>(position / c_.query_growth_period);
-    return static_cast<S>(1 + c_.query_growth * std::log(1 + periods));
+    const std::int64_t periods = position / c_.query_growth_period;
+    return static_cast<S>(1 + c_.query_growth * std::log(1 + static_cast<double>(periods)));
   }
 
   void write_keys(const Lane<S>& lane, const SequenceTokens<S>& s, Range rows, Range heads) const {
