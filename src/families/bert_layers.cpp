@@ -101,6 +101,19 @@ HeadSource bind_first_token_head(const WeightBinder& root, const TransformerConf
   return head;
 }
 
+HeadSource bind_roberta_head(const WeightBinder& root, const TransformerConfig& c,
+                             const FileTensor* tokens) {
+  switch (c.head) {
+    case HeadKind::masked_lm:
+      return bind_transformed_lm_head(root.scope("lm_head"), c, tokens,
+                                      {"dense", "layer_norm", "decoder", Activation::gelu});
+    case HeadKind::sequence_classification:
+      return bind_first_token_head(root, c, Activation::tanh);
+    default:
+      return bind_token_head(root, c);
+  }
+}
+
 HeadSource bind_bert_pooler(const WeightBinder& w, std::int64_t hidden, std::string_view name) {
   HeadSource pooler;
   pooler.dense = w.linear(name, hidden, hidden, Bias::yes);

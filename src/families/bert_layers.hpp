@@ -55,6 +55,10 @@ HeadSource bind_transformed_lm_head(const WeightBinder& w, const TransformerConf
 HeadSource bind_first_token_head(const WeightBinder& root, const TransformerConfig& c,
                                  Activation activation);
 
+// The heads of RoBERTa, with its names: `lm_head`, `classifier`, bind_token_head().
+HeadSource bind_roberta_head(const WeightBinder& root, const TransformerConfig& c,
+                             const FileTensor* tokens);
+
 // tanh(dense(first token)); empty when the file has none.
 HeadSource bind_bert_pooler(const WeightBinder& w, std::int64_t hidden,
                             std::string_view name = "pooler.dense");

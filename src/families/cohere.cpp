@@ -46,14 +46,10 @@ NormSource bind_head_norm(const WeightBinder& w, const char* name, std::int64_t 
   return norm;
 }
 
-NormSource bind_norm(const WeightBinder& w, std::string_view name, std::int64_t size) {
-  return w.norm(name, size, Bias::no);
-}
-
 BlockSource bind_block(const WeightBinder& w, const StackConfig& d) {
   const WeightBinder attn = w.scope("self_attn");
   BlockSource b;
-  b.attention_norm = bind_norm(w, "input_layernorm", d.hidden_size);
+  b.attention_norm = bind_llama_norm(w, "input_layernorm", d.hidden_size);
   b.attention = bind_llama_attention(attn, d, true);
   if (d.query_key_norm) {
     b.attention.query_norm = bind_head_norm(attn, "q_norm", d.num_attention_heads, d.head_dim);
@@ -64,7 +60,7 @@ BlockSource bind_block(const WeightBinder& w, const StackConfig& d) {
 }
 
 ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
-  return bind_llama_model(root, c, bind_block, bind_norm);
+  return bind_llama_model(root, c, bind_block, bind_llama_norm);
 }
 
 GgufLayout gguf() {

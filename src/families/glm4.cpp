@@ -23,23 +23,19 @@ TransformerConfig read_config(const ConfigReader& json) {
   return c;
 }
 
-NormSource bind_norm(const WeightBinder& w, std::string_view name, std::int64_t size) {
-  return w.norm(name, size, Bias::no);
-}
-
 BlockSource bind_block(const WeightBinder& w, const StackConfig& d) {
   BlockSource b;
-  b.attention_norm = bind_norm(w, "input_layernorm", d.hidden_size);
+  b.attention_norm = bind_llama_norm(w, "input_layernorm", d.hidden_size);
   b.attention = bind_llama_attention(w.scope("self_attn"), d, true);
-  b.attention_out_norm = bind_norm(w, "post_self_attn_layernorm", d.hidden_size);
-  b.feed_forward_norm = bind_norm(w, "post_attention_layernorm", d.hidden_size);
+  b.attention_out_norm = bind_llama_norm(w, "post_self_attn_layernorm", d.hidden_size);
+  b.feed_forward_norm = bind_llama_norm(w, "post_attention_layernorm", d.hidden_size);
   b.feed_forward = bind_fused_feed_forward(w.scope("mlp"), d);
-  b.feed_forward_out_norm = bind_norm(w, "post_mlp_layernorm", d.hidden_size);
+  b.feed_forward_out_norm = bind_llama_norm(w, "post_mlp_layernorm", d.hidden_size);
   return b;
 }
 
 ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
-  return bind_llama_model(root, c, bind_block, bind_norm);
+  return bind_llama_model(root, c, bind_block, bind_llama_norm);
 }
 
 }  // namespace glm4

@@ -48,29 +48,16 @@ TransformerConfig read_config(const ConfigReader& json) {
   return c;
 }
 
-NormSource bind_norm(const WeightBinder& w, std::string_view name, std::int64_t size) {
-  return w.norm(name, size, Bias::no);
-}
-
 template <bool interleaved>
 BlockSource bind_block(const WeightBinder& w, const StackConfig& d) {
-  const WeightBinder attn = w.scope("self_attn");
-  BlockSource b;
-  b.attention_norm = bind_norm(w, "input_layernorm", d.hidden_size);
-  b.attention = bind_llama_attention(attn, d, interleaved);
-  if (d.query_key_norm) {
-    b.attention.query_norm = bind_norm(attn, "q_norm", d.head_dim);
-    b.attention.key_norm = bind_norm(attn, "k_norm", d.head_dim);
-  }
-  b.feed_forward_norm = bind_norm(w, "post_attention_layernorm", d.hidden_size);
-  b.feed_forward = bind_llama_feed_forward(w.scope("mlp"), d);
-  return b;
+  return bind_llama_block(w, d, interleaved);
 }
 
 // GGUF files of LLaMA and SmolLM3 interleave the halves of each query and key head.
 ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   const bool interleaved = root.is_gguf() && (c.model_type == "llama" || c.model_type == "smollm3");
-  return bind_llama_model(root, c, interleaved ? bind_block<true> : bind_block<false>, bind_norm);
+  return bind_llama_model(root, c, interleaved ? bind_block<true> : bind_block<false>,
+                          bind_llama_norm);
 }
 
 GgufLayout gguf(const std::string& architecture) {

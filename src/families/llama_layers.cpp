@@ -99,6 +99,25 @@ FeedForwardSource bind_fused_feed_forward(const WeightBinder& w, const StackConf
   return f;
 }
 
+NormSource bind_llama_norm(const WeightBinder& w, std::string_view name, std::int64_t size) {
+  return w.norm(name, size, Bias::no);
+}
+
+BlockSource bind_llama_block(const WeightBinder& w, const StackConfig& d, bool interleaved,
+                             std::string_view query_norm, std::string_view key_norm) {
+  const WeightBinder attn = w.scope("self_attn");
+  BlockSource b;
+  b.attention_norm = bind_llama_norm(w, "input_layernorm", d.hidden_size);
+  b.attention = bind_llama_attention(attn, d, interleaved);
+  if (d.query_key_norm) {
+    b.attention.query_norm = bind_llama_norm(attn, query_norm, d.head_dim);
+    b.attention.key_norm = bind_llama_norm(attn, key_norm, d.head_dim);
+  }
+  b.feed_forward_norm = bind_llama_norm(w, "post_attention_layernorm", d.hidden_size);
+  b.feed_forward = bind_llama_feed_forward(w.scope("mlp"), d);
+  return b;
+}
+
 ModelSource bind_llama_model(const WeightBinder& root, const TransformerConfig& c,
                              BlockSource (*bind_block)(const WeightBinder&, const StackConfig&),
                              NormSource (*bind_norm)(const WeightBinder&, std::string_view name,

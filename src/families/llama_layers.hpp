@@ -37,6 +37,15 @@ FeedForwardSource bind_llama_feed_forward(const WeightBinder& w, const StackConf
 // `gate_up_proj`, gate before up, and `down_proj`.
 FeedForwardSource bind_fused_feed_forward(const WeightBinder& w, const StackConfig& d);
 
+// A norm without bias.
+NormSource bind_llama_norm(const WeightBinder& w, std::string_view name, std::int64_t size);
+
+// A layer: a norm before each sublayer, and where the configuration has them norms of the queries
+// and keys of each head.
+BlockSource bind_llama_block(const WeightBinder& w, const StackConfig& d, bool interleaved,
+                             std::string_view query_norm = "q_norm",
+                             std::string_view key_norm = "k_norm");
+
 // `embed_tokens`, `layers` and `norm` below `model`, where the tensor `probe` is, and the head.
 ModelSource bind_llama_model(const WeightBinder& root, const TransformerConfig& c,
                              BlockSource (*bind_block)(const WeightBinder&, const StackConfig&),

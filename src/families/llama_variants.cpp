@@ -144,29 +144,16 @@ TransformerConfig read_config(const ConfigReader& given) {
   return c;
 }
 
-NormSource bind_norm(const WeightBinder& w, std::string_view name, std::int64_t size) {
-  return w.norm(name, size, Bias::no);
-}
-
 template <bool interleaved>
 BlockSource bind_block(const WeightBinder& w, const StackConfig& d) {
-  const WeightBinder attn = w.scope("self_attn");
-  BlockSource b;
-  b.attention_norm = bind_norm(w, "input_layernorm", d.hidden_size);
-  b.attention = bind_llama_attention(attn, d, interleaved);
-  if (d.query_key_norm) {
-    b.attention.query_norm = bind_norm(attn, "query_layernorm", d.head_dim);
-    b.attention.key_norm = bind_norm(attn, "key_layernorm", d.head_dim);
-  }
-  b.feed_forward_norm = bind_norm(w, "post_attention_layernorm", d.hidden_size);
-  b.feed_forward = bind_llama_feed_forward(w.scope("mlp"), d);
-  return b;
+  return bind_llama_block(w, d, interleaved, "query_layernorm", "key_layernorm");
 }
 
 // Converters to GGUF interleave the halves of Granite's heads, as they do with LLaMA's.
 ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
   const bool interleaved = variant_of(c.model_type).interleaved || root.is_gguf();
-  return bind_llama_model(root, c, interleaved ? bind_block<true> : bind_block<false>, bind_norm);
+  return bind_llama_model(root, c, interleaved ? bind_block<true> : bind_block<false>,
+                          bind_llama_norm);
 }
 
 GgufLayout granite_gguf() {

@@ -28,19 +28,6 @@ TransformerConfig read_config(const ConfigReader& json) {
   return c;
 }
 
-HeadSource bind_head(const WeightBinder& root, const TransformerConfig& c,
-                     const FileTensor* tokens) {
-  switch (c.head) {
-    case HeadKind::masked_lm:
-      return bind_transformed_lm_head(root.scope("lm_head"), c, tokens,
-                                      {"dense", "layer_norm", "decoder", Activation::gelu});
-    case HeadKind::sequence_classification:
-      return bind_first_token_head(root, c, Activation::tanh);
-    default:
-      return bind_token_head(root, c);
-  }
-}
-
 // The table of biases may have more rows than are used.
 const FileTensor* bind_relative_bias(const WeightBinder& w, std::int64_t heads) {
   const LinearSource table = w.linear_any("encoder.relative_attention_bias", heads);
@@ -55,7 +42,7 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
       bind_tokens(root, c, w.full_name("embeddings.word_embeddings"), "lm_head.decoder");
   m.encoder = bind_bert_encoder(w, c, tokens, e.max_position_embeddings + padding + 1, names);
   m.encoder.relative_bias.push_back(bind_relative_bias(w, e.num_attention_heads));
-  m.head = bind_head(root, c, tokens);
+  m.head = bind_roberta_head(root, c, tokens);
   if (w.has("pooler.dense.weight")) m.pooler = bind_bert_pooler(w, e.hidden_size);
   return m;
 }

@@ -65,20 +65,17 @@ BlockSource bind_first_block(const WeightBinder& w, const StackConfig& d) {
   return b;
 }
 
-NormSource bind_norm(const WeightBinder& w, std::string_view name, std::int64_t size) {
-  return w.norm(name, size, Bias::no);
-}
-
 template <bool each_head>
 BlockSource bind_block(const WeightBinder& w, const StackConfig& d) {
   const WeightBinder attn = w.scope("self_attn");
   BlockSource b;
   b.attention = bind_llama_attention(attn, d, false);
-  b.attention.query_norm = bind_norm(attn, "q_norm", each_head ? d.head_dim : d.query_size());
-  b.attention.key_norm = bind_norm(attn, "k_norm", each_head ? d.head_dim : d.key_value_size());
-  b.attention_out_norm = bind_norm(w, "post_attention_layernorm", d.hidden_size);
+  b.attention.query_norm = bind_llama_norm(attn, "q_norm", each_head ? d.head_dim : d.query_size());
+  b.attention.key_norm =
+      bind_llama_norm(attn, "k_norm", each_head ? d.head_dim : d.key_value_size());
+  b.attention_out_norm = bind_llama_norm(w, "post_attention_layernorm", d.hidden_size);
   b.feed_forward = bind_llama_feed_forward(w.scope("mlp"), d);
-  b.feed_forward_out_norm = bind_norm(w, "post_feedforward_layernorm", d.hidden_size);
+  b.feed_forward_out_norm = bind_llama_norm(w, "post_feedforward_layernorm", d.hidden_size);
   return b;
 }
 
@@ -87,7 +84,7 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
     return bind_llama_model(root, c, bind_first_block, unweighted, "embed_tokens.weight");
   }
   const bool exaone = c.model_type == "exaone4";
-  return bind_llama_model(root, c, exaone ? bind_block<true> : bind_block<false>, bind_norm);
+  return bind_llama_model(root, c, exaone ? bind_block<true> : bind_block<false>, bind_llama_norm);
 }
 
 // Files of OLMo 3 have the windows.

@@ -33,12 +33,8 @@ BlockSource bind_block(const WeightBinder& w, const StackConfig& d) {
   return b;
 }
 
-NormSource bind_norm(const WeightBinder& w, std::string_view name, std::int64_t size) {
-  return w.norm(name, size, Bias::no);
-}
-
 ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
-  return bind_llama_model(root, c, bind_block, bind_norm);
+  return bind_llama_model(root, c, bind_block, bind_llama_norm);
 }
 
 // LongRoPE's divisors are tensors; the file has no other word for it.

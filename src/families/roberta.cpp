@@ -29,19 +29,6 @@ TransformerConfig read_config(const ConfigReader& json) {
   return c;
 }
 
-HeadSource bind_head(const WeightBinder& root, const TransformerConfig& c,
-                     const FileTensor* tokens) {
-  switch (c.head) {
-    case HeadKind::masked_lm:
-      return bind_transformed_lm_head(root.scope("lm_head"), c, tokens,
-                                      {"dense", "layer_norm", "decoder", Activation::gelu});
-    case HeadKind::sequence_classification:
-      return bind_first_token_head(root, c, Activation::tanh);
-    default:
-      return bind_token_head(root, c);
-  }
-}
-
 BertNames names_of(const TransformerConfig& c) {
   if (c.encoder.norm_placement == NormPlacement::post) return {};
   if (c.encoder.embedding_norm) {
@@ -63,7 +50,7 @@ ModelSource bind_weights(const WeightBinder& root, const TransformerConfig& c) {
       bind_tokens(root, c, w.full_name("embeddings.word_embeddings"), "lm_head.decoder");
   m.encoder =
       bind_bert_encoder(w, c, tokens, c.encoder.max_position_embeddings + offset, names_of(c));
-  m.head = bind_head(root, c, m.encoder.tokens);
+  m.head = bind_roberta_head(root, c, m.encoder.tokens);
   if (w.has("pooler.dense.weight")) m.pooler = bind_bert_pooler(w, c.encoder.hidden_size);
   return m;
 }
